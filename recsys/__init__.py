@@ -1,0 +1,37 @@
+"""A recommender that learns from every click, explores, and logs every propensity.
+
+The engine needs no Ray and no network::
+
+    from recsys.engine import Engine
+    from recsys.settings import EngineSettings
+
+    engine = Engine.open("state/", EngineSettings())
+
+Words
+-----
+item, user, catalogue
+    What is recommended, to whom, and the set of items with attributes.
+event
+    One immutable fact in a log: ``Decision``, ``Feedback``, ``ItemUpsert``, ``ItemRemove``.
+decision
+    One served list: slots of item, propensity and score.
+propensity
+    The probability with which the policy put this item in this slot, given the slots above.
+reward
+    What feedback of a type is worth; a shown item without any gets the default reward.
+example
+    A decision's slot joined with its reward.
+sequence
+    An event's place in its shard's log.
+
+Axes of arrays
+--------------
+``n_items``
+    Dense item indices of the catalogue, in the order in which the log first named them.
+``n_candidates``
+    The items considered for one request.
+``n_features``
+    The numeric columns of ``recsys.features.encode``.
+"""
+
+__all__: list[str] = []

@@ -1,0 +1,1 @@
+"""Conformance suites that every source, learner, policy and store passes."""

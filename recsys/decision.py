@@ -1,0 +1,71 @@
+"""What is asked of the engine and what it answers."""
+
+import msgspec
+
+from recsys.errors import InvalidEvent
+from recsys.events import MAX_SLOTS, Context, Decision, check_context
+from recsys.ids import check_id
+
+__all__ = ["Recommendation", "Request", "validate_request"]
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One question: what to show this user now.
+
+    Attributes
+    ----------
+    ts_ms
+        The moment of asking, on the clock of the events.
+    decision_id
+        Seeds the draw: the same id against the same state gives the same list.
+    n
+        Slots wanted; fewer come back when fewer items are eligible.
+    candidates
+        Rank these items instead of asking the sources; then nothing but ``exclude`` is filtered.
+    arm
+        Serve this arm instead of the one the user's hash falls into.
+    """
+
+    user_id: str
+    ts_ms: int
+    decision_id: str
+    n: int = 10
+    context: Context = {}
+    candidates: tuple[str, ...] | None = None
+    exclude: tuple[str, ...] = ()
+    arm: str | None = None
+
+
+class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer: the decision to log, and what only the asker wants to know.
+
+    Attributes
+    ----------
+    unknown_items
+        Candidates the catalogue does not know; they were ranked as items without history.
+    """
+
+    decision: Decision
+    unknown_items: tuple[str, ...] = ()
+
+
+def validate_request(request: Request) -> None:
+    """Hold a request against its limits.
+
+    Raises
+    ------
+    InvalidEvent
+        Naming the first field that breaks one.
+    """
+    check_id(request.user_id, "/user_id")
+    check_id(request.decision_id, "/decision_id")
+    if not 1 <= request.n <= MAX_SLOTS:
+        raise InvalidEvent("/n", f"must lie in 1..{MAX_SLOTS}, got {request.n}")
+    check_context(request.context, "/context")
+    for name, ids in (("candidates", request.candidates or ()), ("exclude", request.exclude)):
+        if len(ids) > MAX_SLOTS:
+            raise InvalidEvent(f"/{name}", f"at most {MAX_SLOTS} items, got {len(ids)}")
+        for place, item_id in enumerate(ids):
+            check_id(item_id, f"/{name}/{place}")
+    if request.candidates is not None and not request.candidates:
+        raise InvalidEvent("/candidates", "at least one item is needed")

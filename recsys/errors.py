@@ -1,0 +1,88 @@
+"""Every error that ``recsys`` raises on purpose.
+
+::
+
+    RecsysError
+    ├── InvalidEvent        an event or request breaks a documented limit; names the field
+    ├── InvalidSettings     a setting or a combination of settings makes no sense
+    ├── CorruptRecord       stored bytes fail their own checksum or format
+    ├── StoreError          the store cannot do what was asked (disk, lock, schema)
+    │   └── StoreLocked     another process owns the file
+    └── ApiError            (client) the server answered with a problem document
+
+All constructor arguments are forwarded to ``super().__init__``, so that each error survives
+pickling on its way through Ray.
+"""
+
+__all__ = [
+    "ApiError",
+    "CorruptRecord",
+    "InvalidEvent",
+    "InvalidSettings",
+    "RecsysError",
+    "StoreError",
+    "StoreLocked",
+]
+
+
+class RecsysError(Exception):
+    """Root of the tree."""
+
+
+class InvalidEvent(RecsysError):
+    """A value from outside breaks a limit.
+
+    Parameters
+    ----------
+    pointer
+        JSON pointer (RFC 6901) of the offending value inside the document, ``""`` for all of it.
+    detail
+        What was expected and what was got, in one sentence.
+    """
+
+    def __init__(self, pointer: str, detail: str) -> None:
+        super().__init__(pointer, detail)
+        self.pointer = pointer
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.pointer or '/'}: {self.detail}"
+
+
+class InvalidSettings(RecsysError):
+    """Settings that contradict each other or name something that does not exist."""
+
+
+class CorruptRecord(RecsysError):
+    """Stored bytes are not what was written."""
+
+
+class StoreError(RecsysError):
+    """The store cannot do what was asked; the message says what to do about it."""
+
+
+class StoreLocked(StoreError):
+    """Another process has this store open."""
+
+
+class ApiError(RecsysError):
+    """The server refused a request of the client.
+
+    Parameters
+    ----------
+    status
+        HTTP status code.
+    detail
+        The problem document's ``detail``, or the first bytes of a body that was none.
+    retry_after_s
+        Seconds after which the server wants to be asked again, where it said so.
+    """
+
+    def __init__(self, status: int, detail: str, retry_after_s: float | None = None) -> None:
+        super().__init__(status, detail, retry_after_s)
+        self.status = status
+        self.detail = detail
+        self.retry_after_s = retry_after_s
+
+    def __str__(self) -> str:
+        return f"HTTP {self.status}: {self.detail}"

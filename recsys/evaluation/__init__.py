@@ -1,0 +1,1 @@
+"""Offline protocols and their metrics."""

@@ -1,0 +1,1 @@
+"""Numeric features of candidates, declared once for learning and serving."""

@@ -1,0 +1,59 @@
+"""Checks, hashes and makes ids.
+
+Ids come from strangers. They are data: at most 256 bytes of UTF-8 without control characters, and
+they reach Vowpal Wabbit, file names and metric labels only as hashes.
+"""
+
+import hashlib
+import os
+import unicodedata
+
+import mmh3
+
+from recsys.clock import now_ms
+from recsys.errors import InvalidEvent
+
+__all__ = ["MAX_ID_BYTES", "check_id", "dedupe_key", "feature_hash", "new_id"]
+
+MAX_ID_BYTES = 256
+
+
+def check_id(value: str, pointer: str) -> None:
+    """Refuse an id that is empty, too long, or holds control characters or lone surrogates.
+
+    Raises
+    ------
+    InvalidEvent
+        With ``pointer`` as its place.
+    """
+    if not value:
+        raise InvalidEvent(pointer, "an id must not be empty")
+    if value.isascii() and value.isprintable() and len(value) <= MAX_ID_BYTES:
+        return
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        raise InvalidEvent(pointer, "an id must be valid UTF-8, got a lone surrogate") from None
+    if size > MAX_ID_BYTES:
+        raise InvalidEvent(pointer, f"an id has at most {MAX_ID_BYTES} bytes, got {size}")
+    if any(unicodedata.category(char) in {"Cc", "Zl", "Zp"} for char in value):
+        raise InvalidEvent(pointer, "an id must not hold control characters")
+
+
+def new_id() -> str:
+    """Make a random id of 32 hexadecimal digits whose order is the order of time."""
+    return f"{now_ms():012x}{os.urandom(10).hex()}"
+
+
+def dedupe_key(event_id: str) -> bytes:
+    """Return the 16 bytes under which an event id is remembered; hard to collide on purpose."""
+    return hashlib.blake2b(event_id.encode(), digest_size=16).digest()
+
+
+def feature_hash(namespace: str, value: str) -> int:
+    """Hash a raw value into the unsigned 32-bit integer that Vowpal Wabbit sees in its place.
+
+    Integers are not hashed again by Vowpal Wabbit (it takes their low bits), so the spreading
+    happens here.
+    """
+    return mmh3.hash(f"{namespace}\x00{value}".encode(), signed=False)

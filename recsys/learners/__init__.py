@@ -1,0 +1,1 @@
+"""Learners: they score candidates and learn from examples."""

@@ -1,0 +1,1 @@
+"""Policies: they turn scores into probabilities and lists."""

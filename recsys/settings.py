@@ -1,0 +1,277 @@
+"""Every knob of the engine, frozen, each default written once.
+
+``config/default.yaml`` lists the same knobs with a comment each; a test holds the two equal. The
+sections carry the names of the folders they configure.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from recsys.events import FEEDBACK_TYPES
+
+__all__ = [
+    "ArmSettings",
+    "CandidateSettings",
+    "CatalogueSettings",
+    "EngineSettings",
+    "EpsilonGreedySettings",
+    "FreshSettings",
+    "GreedySettings",
+    "JoinerSettings",
+    "LearnerSettings",
+    "MemorySettings",
+    "PersonalBanditSettings",
+    "PolicySettings",
+    "PopularSettings",
+    "RewardRule",
+    "SoftmaxSettings",
+    "SquareCBSettings",
+    "StoreSettings",
+    "TransitionSettings",
+    "UniformSettings",
+    "UserModelSettings",
+    "UserSettings",
+    "VWSettings",
+]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class CatalogueSettings(_Section):
+    """What the engine knows as items."""
+
+    max_items: int = Field(100_000, ge=1, le=10_000_000)
+    auto_insert: bool = True
+    repeats: bool = False
+    consumed_reward: float = 1.0
+
+
+class UserSettings(_Section):
+    """What is kept per user, and how many users stay in memory."""
+
+    in_memory: int = Field(100_000, ge=1)
+    history: int = Field(50, ge=1, le=1000)
+    consumed: int = Field(2000, ge=1)
+
+
+class RewardRule(_Section):
+    """Reward of one feedback type: ``weight``, times the feedback's value if ``by_value``."""
+
+    weight: float
+    by_value: bool = False
+
+
+class JoinerSettings(_Section):
+    """How feedback meets the decision that showed the item."""
+
+    reward_window_s: float = Field(600.0, gt=0)
+    default_reward: float = 0.0
+    max_reward: float = Field(10.0, gt=0)
+    pending_decisions: int = Field(50_000, ge=1)
+    rewards: dict[str, RewardRule] = Field(
+        default_factory=lambda: {
+            "click": RewardRule(weight=1.0),
+            "view": RewardRule(weight=0.2),
+            "cart": RewardRule(weight=2.0),
+            "purchase": RewardRule(weight=5.0),
+            "like": RewardRule(weight=1.0),
+            "dislike": RewardRule(weight=-1.0),
+            "skip": RewardRule(weight=-0.2),
+            "dwell": RewardRule(weight=0.01, by_value=True),
+            "rating": RewardRule(weight=0.2, by_value=True),
+            "custom": RewardRule(weight=1.0, by_value=True),
+        }
+    )
+
+    @model_validator(mode="after")
+    def _known_types(self) -> Self:
+        if unknown := sorted(set(self.rewards) - set(FEEDBACK_TYPES)):
+            message = f"joiner.rewards names {unknown}, which are no feedback types {FEEDBACK_TYPES}"
+            raise ValueError(message)
+        return self
+
+
+class PopularSettings(_Section):
+    """Counts of positive feedback, forgotten with a half-life in event time."""
+
+    half_life_s: float = Field(30 * 86_400.0, gt=0)
+    weight: float = Field(0.1, ge=0)
+
+
+class TransitionSettings(_Section):
+    """Item-to-item co-occurrence within a person's history (reference: README, results table)."""
+
+    history: int = Field(20, ge=1, le=100)
+    lag_decay: float = Field(0.8, gt=0, le=1)
+    gap_s: float = Field(600.0, gt=0)
+    shrink: float = Field(10.0, ge=0)
+    neighbours: int = Field(256, ge=1)
+    weight: float = Field(1.0, ge=0)
+
+
+class FreshSettings(_Section):
+    """New items, so that each gets seen."""
+
+    half_life_s: float = Field(7 * 86_400.0, gt=0)
+    weight: float = Field(0.02, ge=0)
+
+
+class CandidateSettings(_Section):
+    """The sources, their weights in the mix, and how many candidates survive it."""
+
+    per_source: int = Field(100, ge=1)
+    keep: int = Field(50, ge=1, le=1000)
+    popular: PopularSettings = PopularSettings()
+    transitions: TransitionSettings = TransitionSettings()
+    fresh: FreshSettings = FreshSettings()
+
+
+class VWSettings(_Section):
+    """The shared contextual bandit, Vowpal Wabbit's ``--cb_explore_adf``."""
+
+    bits: int = Field(18, ge=10, le=28)
+    learning_rate: float = Field(0.2, gt=0)
+    cb_type: Literal["mtr", "ips", "dr"] = "mtr"
+    weighting: Literal["unweighted", "propensity"] = "unweighted"
+    propensity_floor: float = Field(0.02, gt=0, le=1)
+    prior_examples: float = Field(500.0, ge=0)
+
+
+class PersonalBanditSettings(_Section):
+    """A Gaussian posterior over item attributes per user."""
+
+    prior_variance: float = Field(0.1, gt=0)
+    noise_variance: float = Field(0.2, gt=0)
+    drift_variance: float = Field(0.002, ge=0)
+    attributes: int = Field(64, ge=1)
+    weight: float = Field(1.0, ge=0)
+
+
+class UserModelSettings(_Section):
+    """One River estimator per user, by dotted path."""
+
+    estimator: str = "river.linear_model.LogisticRegression"
+    parameters: dict[str, float | int | str | bool] = {}
+    enabled: bool = True
+
+
+class LearnerSettings(_Section):
+    """What scores the candidates."""
+
+    vw: VWSettings = VWSettings()
+    personal_bandit: PersonalBanditSettings = PersonalBanditSettings()
+    user_model: UserModelSettings = UserModelSettings()
+
+
+class MemorySettings(_Section):
+    """The replay buffer that guards against forgetting."""
+
+    reservoir: int = Field(4000, ge=0)
+    recent: int = Field(1000, ge=0)
+    strata: int = Field(64, ge=1)
+    replays: int = Field(2, ge=0, le=32)
+
+
+class GreedySettings(_Section):
+    """Always the best by score."""
+
+    kind: Literal["greedy"] = "greedy"
+
+
+class UniformSettings(_Section):
+    """Any eligible item with equal probability: the random arm of an experiment."""
+
+    kind: Literal["uniform"] = "uniform"
+
+
+class EpsilonGreedySettings(_Section):
+    """The best, but with probability epsilon any candidate."""
+
+    kind: Literal["epsilon_greedy"] = "epsilon_greedy"
+    epsilon: float = Field(0.05, gt=0, le=1)
+
+
+class SoftmaxSettings(_Section):
+    """Probability proportional to ``exp(score / temperature)``."""
+
+    kind: Literal["softmax"] = "softmax"
+    temperature: float = Field(0.02, gt=0)
+
+
+class SquareCBSettings(_Section):
+    """Inverse gap weighting: ``1 / (n + gamma * gap)`` (Foster & Rakhlin 2020)."""
+
+    kind: Literal["squarecb"] = "squarecb"
+    gamma: float = Field(1000.0, gt=0)
+
+
+PolicySettings = Annotated[
+    GreedySettings
+    | UniformSettings
+    | EpsilonGreedySettings
+    | SoftmaxSettings
+    | SquareCBSettings,
+    Field(discriminator="kind"),
+]
+
+
+class ArmSettings(_Section):
+    """One arm of the split: its share of users, what it ranks by, and how it draws.
+
+    ``ranker`` is ``learner`` (the whole pipeline), ``popularity`` (that source alone) or
+    ``random`` (all eligible items, uniformly; its policy must be ``uniform``).
+    """
+
+    share: float = Field(1.0, ge=0, le=1)
+    ranker: Literal["learner", "popularity", "random"] = "learner"
+    policy: PolicySettings = SquareCBSettings()
+
+    @model_validator(mode="after")
+    def _random_is_uniform(self) -> Self:
+        if (self.ranker == "random") != (self.policy.kind == "uniform"):
+            message = (
+                f"ranker {self.ranker!r} with policy {self.policy.kind!r}: the ranker 'random' and "
+                "the policy 'uniform' go together"
+            )
+            raise ValueError(message)
+        return self
+
+
+class StoreSettings(_Section):
+    """Durability of a shard."""
+
+    snapshot_every_s: float = Field(5.0, gt=0)
+    commit_events: int = Field(100, ge=1)
+    queue_events: int = Field(20_000, ge=1)
+    log_events: int = Field(10_000_000, ge=1000)
+
+
+class EngineSettings(_Section):
+    """The whole tree."""
+
+    seed: int = Field(1, ge=0)
+    catalogue: CatalogueSettings = CatalogueSettings()
+    users: UserSettings = UserSettings()
+    joiner: JoinerSettings = JoinerSettings()
+    candidates: CandidateSettings = CandidateSettings()
+    learners: LearnerSettings = LearnerSettings()
+    memory: MemorySettings = MemorySettings()
+    arms: dict[str, ArmSettings] = Field(default_factory=lambda: {"learner": ArmSettings()})
+    store: StoreSettings = StoreSettings()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        total = sum(arm.share for arm in self.arms.values())
+        if abs(total - 1.0) > 1e-9:
+            message = f"the shares of arms {sorted(self.arms)} sum to {total:g}, expected 1"
+            raise ValueError(message)
+        if self.users.history < self.candidates.transitions.history:
+            message = (
+                f"candidates.transitions.history ({self.candidates.transitions.history}) needs "
+                f"users.history ({self.users.history}) to be at least as long"
+            )
+            raise ValueError(message)
+        return self

@@ -1,0 +1,1 @@
+"""Durable state of one shard: log, dedupe set, snapshot, users."""

@@ -1,0 +1,118 @@
+"""The contract of a store: one shard's log, dedupe set, snapshot and users.
+
+Lifecycle: the owner opens the store, asks ``snapshot_sequence`` and ``load`` for the last snapshot,
+folds ``read(after=...)``, then alternates ``append`` and ``commit_snapshot`` and at last calls
+``close``. All calls come from one thread at a time. ``append`` blocks until the operating system
+says that the bytes are on the disk; ``close`` may never run.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
+
+import msgspec
+
+from recsys.events import Event
+
+__all__ = ["Append", "Outcome", "Store"]
+
+
+class Outcome(Enum):
+    """What became of one event of an append."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    """The same id with the same content is in the log already; nothing was written."""
+    CONFLICT = "conflict"
+    """The same id with other content is in the log already; the first one stays."""
+
+
+class Append(msgspec.Struct, frozen=True):
+    """The result of one event's append.
+
+    Attributes
+    ----------
+    sequence
+        Its place in the log; of the earlier event for duplicates and conflicts.
+    """
+
+    outcome: Outcome
+    sequence: int
+
+
+class Store(ABC):
+    """One shard's durable memory. Sequences start at 1 and have no gaps."""
+
+    @abstractmethod
+    def append(self, events: Sequence[Event]) -> list[Append]:
+        """Write events in one durable commit, each id at most once for ever.
+
+        Repeats inside ``events`` count as duplicates or conflicts of the first.
+
+        Raises
+        ------
+        StoreError
+            When nothing was written (disk full, read-only, closed).
+        """
+
+    @abstractmethod
+    def read(self, *, after: int) -> Iterator[tuple[int, Event]]:
+        """Yield ``(sequence, event)`` with sequences above ``after``, in order.
+
+        Raises
+        ------
+        CorruptRecord
+            At a damaged row or a gap, saying which and what to do.
+        """
+
+    @abstractmethod
+    def find(self, event_id: str) -> tuple[int, Event] | None:
+        """Return an event of the log by its id, ``None`` when it is not (or no longer) there."""
+
+    @property
+    @abstractmethod
+    def last_sequence(self) -> int:
+        """Sequence of the newest event, 0 for an empty log."""
+
+    @property
+    @abstractmethod
+    def snapshot_sequence(self) -> int:
+        """Sequence of the last event that the snapshot contains, 0 without a snapshot."""
+
+    @abstractmethod
+    def commit_snapshot(
+        self, sequence: int, parts: Mapping[str, bytes], users: Mapping[str, bytes]
+    ) -> None:
+        """Replace the snapshot in one transaction.
+
+        Parameters
+        ----------
+        sequence
+            The state is the one after this event.
+        parts
+            Every part of the shared state, name to record; parts not named are dropped.
+        users
+            The users that changed since the last snapshot; the others stay as they are.
+        """
+
+    @abstractmethod
+    def load(self) -> dict[str, bytes]:
+        """Return the parts of the last snapshot, empty without one.
+
+        Raises
+        ------
+        CorruptRecord
+            When a part fails its checksum.
+        """
+
+    @abstractmethod
+    def load_user(self, user_id: str) -> bytes | None:
+        """Return one user's record as of the last snapshot."""
+
+    @abstractmethod
+    def user_ids(self) -> Iterator[str]:
+        """Yield the ids of all users of the last snapshot, sorted."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release files and locks. The store cannot be used afterwards; a second call is fine."""
