@@ -1,0 +1,1 @@
+"""The Ray runtime: shards, supervisor and gateway, thin shells over ``recsys``."""

@@ -1,0 +1,61 @@
+"""Errors of the runtime.
+
+::
+
+    RuntimeFault(RecsysError)
+    ├── ShardUnavailable   no answer: it may or may not have done it; ask again with the same ids
+    ├── Overloaded         its queue is full; nothing was done
+    └── StartupError       the runtime cannot start; the message says what to do
+"""
+
+from recsys.errors import RecsysError
+
+__all__ = ["Overloaded", "RuntimeFault", "ShardUnavailable", "StartupError"]
+
+
+class RuntimeFault(RecsysError):
+    """Root of the tree."""
+
+
+class ShardUnavailable(RuntimeFault):
+    """A shard did not answer in time or is restarting.
+
+    Parameters
+    ----------
+    shard
+        Its number.
+    reason
+        One sentence for the log and the problem document.
+    """
+
+    def __init__(self, shard: int, reason: str) -> None:
+        super().__init__(shard, reason)
+        self.shard = shard
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"shard {self.shard} is unavailable: {self.reason}"
+
+
+class Overloaded(RuntimeFault):
+    """A bounded queue is full.
+
+    Parameters
+    ----------
+    shard
+        Its number.
+    retry_after_s
+        When to ask again.
+    """
+
+    def __init__(self, shard: int, retry_after_s: float) -> None:
+        super().__init__(shard, retry_after_s)
+        self.shard = shard
+        self.retry_after_s = retry_after_s
+
+    def __str__(self) -> str:
+        return f"the queue of shard {self.shard} is full; retry after {self.retry_after_s:g} s"
+
+
+class StartupError(RuntimeFault):
+    """A port is busy, a setting is wrong, a file is locked."""

@@ -1,0 +1,68 @@
+"""How a gateway reaches the shards: one small interface, so that the carrier can change.
+
+``LocalPort`` runs the shards in the gateway's own event loop, for tests and single processes;
+``actors.ray_port.RayPort`` calls Ray actors. A framed TCP transport fits the same two members.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Protocol
+
+from typing_extensions import override
+
+from actors.wire import Method
+
+__all__ = ["LocalPort", "ShardPort", "Callee"]
+
+
+class ShardPort(ABC):
+    """Carries calls to shards. Any number may be in flight."""
+
+    @property
+    @abstractmethod
+    def n_shards(self) -> int:
+        """How many shards there are; numbered from 0."""
+
+    @abstractmethod
+    async def call(self, shard: int, method: Method, payload: bytes, timeout_s: float) -> bytes:
+        """Call one shard and return its answer.
+
+        Raises
+        ------
+        ShardUnavailable
+            No answer within ``timeout_s``, or the shard is down. A write may have happened.
+        Overloaded
+            The shard's queue is full; nothing happened.
+        InvalidEvent
+            The shard refused the payload; nothing happened.
+        """
+
+
+class Callee(Protocol):
+    """What a shard looks like from a port."""
+
+    async def call(self, method: Method, payload: bytes) -> bytes:
+        """Do it and return the answer's payload."""
+        ...
+
+
+class LocalPort(ShardPort):
+    """Shards in the same event loop.
+
+    Parameters
+    ----------
+    shards
+        In the order of their numbers.
+    """
+
+    def __init__(self, shards: Sequence[Callee]) -> None:
+        self._shards = shards
+
+    @property
+    @override
+    def n_shards(self) -> int:
+        return len(self._shards)
+
+    @override
+    async def call(self, shard: int, method: Method, payload: bytes, timeout_s: float) -> bytes:
+        return await self._shards[shard].call(method, payload)

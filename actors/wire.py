@@ -1,0 +1,85 @@
+"""What gateway and shard say to each other: msgspec structs in msgpack, whatever carries them.
+
+A call is a method name and a payload; the answer is a payload or one of the errors of
+``actors.errors``. Requests and events cross as ``recsys.decision.Request`` and ``recsys.events``.
+"""
+
+from typing import Final, Literal, TypeVar
+
+import msgspec
+
+from recsys.decision import Recommendation, Request
+from recsys.events import Decision, Event
+from recsys.store.base import Append
+
+__all__ = [
+    "APPEND",
+    "DECISION",
+    "RECOMMEND",
+    "STATS",
+    "USER",
+    "Appended",
+    "Batch",
+    "Lookup",
+    "Method",
+    "decode",
+    "encode",
+]
+
+Method = Literal["recommend", "append", "user", "decision", "stats"]
+RECOMMEND: Final = "recommend"
+"""``Request`` -> ``Recommendation``; the shard logs the decision itself."""
+APPEND: Final = "append"
+"""``Batch`` -> ``Appended``, after the group commit."""
+USER: Final = "user"
+"""``Lookup`` -> ``recsys.engine.UserView`` or nil."""
+DECISION: Final = "decision"
+"""``Lookup`` -> ``recsys.events.Decision`` or nil."""
+STATS: Final = "stats"
+"""nil -> ``ShardStats``."""
+
+T = TypeVar("T")
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Events for one shard.
+
+    Attributes
+    ----------
+    received_ms
+        When the gateway received them; the shard measures freshness from here.
+    """
+
+    events: tuple[Event, ...]
+    received_ms: int
+
+
+class Appended(msgspec.Struct, frozen=True):
+    """One result per event of the batch, in its order."""
+
+    results: tuple[Append, ...]
+
+
+class Lookup(msgspec.Struct, frozen=True):
+    """Asks for one user or decision."""
+
+    id: str
+
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+def encode(value: Request | Recommendation | Batch | Appended | Lookup | Decision | object) -> bytes:
+    """Return the payload of a struct."""
+    return _encoder.encode(value)
+
+
+def decode(payload: bytes, kind: type[T]) -> T:
+    """Return the struct of a payload.
+
+    Raises
+    ------
+    msgspec.DecodeError
+        When the payload is not a ``kind``: the two sides run different versions.
+    """
+    return msgspec.msgpack.decode(payload, type=kind)

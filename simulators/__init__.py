@@ -1,0 +1,1 @@
+"""Simulated people clicking through a real server over HTTP."""
