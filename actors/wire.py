@@ -11,6 +11,7 @@ import msgspec
 from recsys.decision import Recommendation, Request
 from recsys.events import Decision, Event
 from recsys.store.base import Append
+from recsys.views import Stats
 
 __all__ = [
     "APPEND",
@@ -22,6 +23,7 @@ __all__ = [
     "Batch",
     "Lookup",
     "Method",
+    "ShardStats",
     "decode",
     "encode",
 ]
@@ -32,7 +34,7 @@ RECOMMEND: Final = "recommend"
 APPEND: Final = "append"
 """``Batch`` -> ``Appended``, after the group commit."""
 USER: Final = "user"
-"""``Lookup`` -> ``recsys.engine.UserView`` or nil."""
+"""``Lookup`` -> ``recsys.views.UserView`` or nil."""
 DECISION: Final = "decision"
 """``Lookup`` -> ``recsys.events.Decision`` or nil."""
 STATS: Final = "stats"
@@ -64,6 +66,33 @@ class Lookup(msgspec.Struct, frozen=True):
     """Asks for one user or decision."""
 
     id: str
+
+
+class ShardStats(msgspec.Struct, frozen=True, kw_only=True):
+    """State of one shard.
+
+    Attributes
+    ----------
+    epoch
+        How often this shard has been opened.
+    events_per_second
+        Events folded per second, over the last ten seconds.
+    freshness_p50_ms, freshness_p99_ms
+        From the gateway's receipt of an event until the model has learned it, over the last
+        thousand events; ``None`` before the first.
+    queue
+        Events waiting for their commit.
+    """
+
+    shard: int
+    epoch: int
+    started_ms: int
+    partitions: int
+    engine: Stats
+    events_per_second: float
+    freshness_p50_ms: float | None
+    freshness_p99_ms: float | None
+    queue: int
 
 
 _encoder = msgspec.msgpack.Encoder()

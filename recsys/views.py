@@ -1,0 +1,90 @@
+"""What the engine shows of itself: plain structs for people, consoles and metrics."""
+
+import msgspec
+
+__all__ = ["ArmStats", "RecentItem", "Stats", "Taste", "UserView"]
+
+
+class RecentItem(msgspec.Struct, frozen=True):
+    """An item of a person's history."""
+
+    item_id: str
+    ts_ms: int
+
+
+class Taste(msgspec.Struct, frozen=True):
+    """What the personal bandit believes about one attribute: posterior mean and deviation."""
+
+    attribute: str
+    mean: float
+    deviation: float
+
+
+class UserView(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's own state.
+
+    Attributes
+    ----------
+    recent
+        Newest first.
+    tastes
+        Strongest first.
+    """
+
+    user_id: str
+    arm: str
+    events: int
+    shown: int
+    clicks: int
+    last_seen_ms: int
+    recent: tuple[RecentItem, ...]
+    tastes: tuple[Taste, ...]
+
+
+class ArmStats(msgspec.Struct, kw_only=True):
+    """Counts of one arm since the log began.
+
+    Attributes
+    ----------
+    shown
+        Slots served.
+    clicks
+        Slots that earned positive feedback, each once; ``clicks / shown`` is the click rate.
+    """
+
+    decisions: int = 0
+    shown: int = 0
+    clicks: int = 0
+    reward: float = 0.0
+
+
+class Stats(msgspec.Struct, frozen=True, kw_only=True):
+    """Counters and sizes of one engine.
+
+    Attributes
+    ----------
+    sequence, snapshot_sequence
+        Last event learned; last event in the snapshot.
+    loss
+        Progressive squared error of the shared bandit, a moving average over recent examples.
+    pending
+        Decisions inside their reward window.
+    evicted
+        What each bounded buffer has dropped so far, by buffer.
+    failed
+        Events that raised while being learned (they stay in the log).
+    """
+
+    sequence: int
+    snapshot_sequence: int
+    items: int
+    users_in_memory: int
+    feedback: dict[str, int]
+    arms: dict[str, ArmStats]
+    examples: int
+    replayed: int
+    replay_size: int
+    pending: int
+    loss: float
+    evicted: dict[str, int]
+    failed: int
