@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from actors.wire import Method
 
-__all__ = ["LocalPort", "ShardPort", "Callee"]
+__all__ = ["Callee", "LocalPort", "ShardPort"]
 
 
 class ShardPort(ABC):

@@ -98,7 +98,9 @@ class ShardStats(msgspec.Struct, frozen=True, kw_only=True):
 _encoder = msgspec.msgpack.Encoder()
 
 
-def encode(value: Request | Recommendation | Batch | Appended | Lookup | Decision | object) -> bytes:
+def encode(
+    value: Request | Recommendation | Batch | Appended | Lookup | Decision | object,
+) -> bytes:
     """Return the payload of a struct."""
     return _encoder.encode(value)
 

@@ -69,7 +69,14 @@ class Slot(msgspec.Struct, frozen=True, array_like=True):
     features: bytes = b""
 
 
-class Decision(msgspec.Struct, frozen=True, tag="decision", kw_only=True, forbid_unknown_fields=True):
+class Decision(
+    msgspec.Struct,
+    frozen=True,
+    tag="decision",
+    tag_field="kind",
+    kw_only=True,
+    forbid_unknown_fields=True,
+):
     """One served list, written when it was served.
 
     Attributes
@@ -98,7 +105,14 @@ class Decision(msgspec.Struct, frozen=True, tag="decision", kw_only=True, forbid
     fallback: bool = False
 
 
-class Feedback(msgspec.Struct, frozen=True, tag="feedback", kw_only=True, forbid_unknown_fields=True):
+class Feedback(
+    msgspec.Struct,
+    frozen=True,
+    tag="feedback",
+    tag_field="kind",
+    kw_only=True,
+    forbid_unknown_fields=True,
+):
     """What a person did with an item, with or without a decision that showed it.
 
     Attributes
@@ -122,7 +136,14 @@ class Feedback(msgspec.Struct, frozen=True, tag="feedback", kw_only=True, forbid
     context: Context = {}
 
 
-class ItemUpsert(msgspec.Struct, frozen=True, tag="item_upsert", kw_only=True, forbid_unknown_fields=True):
+class ItemUpsert(
+    msgspec.Struct,
+    frozen=True,
+    tag="item_upsert",
+    tag_field="kind",
+    kw_only=True,
+    forbid_unknown_fields=True,
+):
     """An item entered the catalogue or got new attributes (all of them, not a patch)."""
 
     event_id: str
@@ -131,7 +152,14 @@ class ItemUpsert(msgspec.Struct, frozen=True, tag="item_upsert", kw_only=True, f
     attributes: Attributes = {}
 
 
-class ItemRemove(msgspec.Struct, frozen=True, tag="item_remove", kw_only=True, forbid_unknown_fields=True):
+class ItemRemove(
+    msgspec.Struct,
+    frozen=True,
+    tag="item_remove",
+    tag_field="kind",
+    kw_only=True,
+    forbid_unknown_fields=True,
+):
     """An item left the catalogue and must not be recommended any more."""
 
     event_id: str

@@ -89,7 +89,9 @@ class JoinerSettings(_Section):
     @model_validator(mode="after")
     def _known_types(self) -> Self:
         if unknown := sorted(set(self.rewards) - set(FEEDBACK_TYPES)):
-            message = f"joiner.rewards names {unknown}, which are no feedback types {FEEDBACK_TYPES}"
+            message = (
+                f"joiner.rewards names {unknown}, which are no feedback types {FEEDBACK_TYPES}"
+            )
             raise ValueError(message)
         return self
 
@@ -209,11 +211,7 @@ class SquareCBSettings(_Section):
 
 
 PolicySettings = Annotated[
-    GreedySettings
-    | UniformSettings
-    | EpsilonGreedySettings
-    | SoftmaxSettings
-    | SquareCBSettings,
+    GreedySettings | UniformSettings | EpsilonGreedySettings | SoftmaxSettings | SquareCBSettings,
     Field(discriminator="kind"),
 ]
 
