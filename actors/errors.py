@@ -8,6 +8,8 @@
     └── StartupError       the runtime cannot start; the message says what to do
 """
 
+from typing_extensions import override
+
 from recsys.errors import RecsysError
 
 __all__ = ["Overloaded", "RuntimeFault", "ShardUnavailable", "StartupError"]
@@ -33,6 +35,7 @@ class ShardUnavailable(RuntimeFault):
         self.shard = shard
         self.reason = reason
 
+    @override
     def __str__(self) -> str:
         return f"shard {self.shard} is unavailable: {self.reason}"
 
@@ -53,6 +56,7 @@ class Overloaded(RuntimeFault):
         self.shard = shard
         self.retry_after_s = retry_after_s
 
+    @override
     def __str__(self) -> str:
         return f"the queue of shard {self.shard} is full; retry after {self.retry_after_s:g} s"
 

@@ -23,7 +23,7 @@ _HEADER: Final = struct.Struct("<2sBII")
 
 T = TypeVar("T")
 
-_event_decoder = msgspec.msgpack.Decoder(Event)
+_event_decoder: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
 _encoder = msgspec.msgpack.Encoder()
 
 

@@ -14,6 +14,8 @@ All constructor arguments are forwarded to ``super().__init__``, so that each er
 pickling on its way through Ray.
 """
 
+from typing_extensions import override
+
 __all__ = [
     "ApiError",
     "CorruptRecord",
@@ -45,6 +47,7 @@ class InvalidEvent(RecsysError):
         self.pointer = pointer
         self.detail = detail
 
+    @override
     def __str__(self) -> str:
         return f"{self.pointer or '/'}: {self.detail}"
 
@@ -84,5 +87,6 @@ class ApiError(RecsysError):
         self.detail = detail
         self.retry_after_s = retry_after_s
 
+    @override
     def __str__(self) -> str:
         return f"HTTP {self.status}: {self.detail}"
