@@ -5,10 +5,13 @@
     RecsysError
     ├── InvalidEvent        an event or request breaks a documented limit; names the field
     ├── InvalidSettings     a setting or a combination of settings makes no sense
+    ├── IncompatibleState   sound bytes that these settings or libraries cannot go on with
     ├── CorruptRecord       stored bytes fail their own checksum or format
     ├── StoreError          the store cannot do what was asked (disk, lock, schema)
     │   └── StoreLocked     another process owns the file
-    └── ApiError            (client) the server answered with a problem document
+    ├── InvalidDataset      a file of interactions or items; names file, line and column
+    ├── ApiError            (client) the server answered with a problem document
+    └── Unreachable         (client) no answer came, after all attempts
 
 All constructor arguments are forwarded to ``super().__init__``, so that each error survives
 pickling on its way through Ray.
@@ -19,11 +22,14 @@ from typing_extensions import override
 __all__ = [
     "ApiError",
     "CorruptRecord",
+    "IncompatibleState",
+    "InvalidDataset",
     "InvalidEvent",
     "InvalidSettings",
     "RecsysError",
     "StoreError",
     "StoreLocked",
+    "Unreachable",
 ]
 
 
@@ -54,6 +60,47 @@ class InvalidEvent(RecsysError):
 
 class InvalidSettings(RecsysError):
     """Settings that contradict each other or name something that does not exist."""
+
+
+class IncompatibleState(RecsysError):
+    """A snapshot was made under other settings or by other library versions.
+
+    The engine then rebuilds the state from the log, if the log still reaches back to its start.
+    """
+
+
+class InvalidDataset(RecsysError):
+    """A file of interactions or items cannot be read.
+
+    Parameters
+    ----------
+    path
+        The file.
+    detail
+        What was expected and what was got, in one sentence.
+    line
+        Counted from 1; ``None`` when the file as a whole is meant.
+    column
+        Name of the column, where there is one.
+    """
+
+    def __init__(
+        self, path: str, detail: str, line: int | None = None, column: str | None = None
+    ) -> None:
+        super().__init__(path, detail, line, column)
+        self.path = path
+        self.detail = detail
+        self.line = line
+        self.column = column
+
+    @override
+    def __str__(self) -> str:
+        place = self.path
+        if self.line is not None:
+            place += f", line {self.line}"
+        if self.column is not None:
+            place += f", column {self.column!r}"
+        return f"{place}: {self.detail}"
 
 
 class CorruptRecord(RecsysError):
@@ -90,3 +137,24 @@ class ApiError(RecsysError):
     @override
     def __str__(self) -> str:
         return f"HTTP {self.status}: {self.detail}"
+
+
+class Unreachable(RecsysError):
+    """The client got no answer: nothing listens there, or the connection broke each time.
+
+    Parameters
+    ----------
+    url
+        What was asked.
+    reason
+        What went wrong the last time, in one sentence.
+    """
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(url, reason)
+        self.url = url
+        self.reason = reason
+
+    @override
+    def __str__(self) -> str:
+        return f"no answer from {self.url}: {self.reason}"

@@ -171,11 +171,11 @@ Event = Decision | Feedback | ItemUpsert | ItemRemove
 """The tagged union of everything a log holds."""
 
 
-def _check_number(value: float, pointer: str) -> None:
+def _check_number(value: float, pointer: str, bound: float = MAX_NUMBER) -> None:
     if not math.isfinite(value):
         raise InvalidEvent(pointer, "a number must be finite")
-    if abs(value) > MAX_NUMBER:
-        raise InvalidEvent(pointer, f"a number lies within ±{MAX_NUMBER:g}, got {value:g}")
+    if abs(value) > bound:
+        raise InvalidEvent(pointer, f"a number lies within ±{bound:g}, got {value:g}")
 
 
 def _check_scalar(value: Scalar, pointer: str) -> None:
@@ -262,6 +262,8 @@ def validate(event: Event, pointer: str = "") -> None:
             check_id(event.user_id, f"{pointer}/user_id")
             check_context(event.context, f"{pointer}/context")
             _check_slots(event.slots, f"{pointer}/slots")
+            if event.threshold is not None:
+                _check_number(event.threshold, f"{pointer}/threshold", bound=math.inf)
         case Feedback():
             _check_feedback(event, pointer)
         case ItemUpsert():

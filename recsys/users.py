@@ -1,11 +1,12 @@
 """A person's own state, and the table that keeps the recently seen ones in memory."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
+from itertools import islice
 
 import msgspec
 
-from recsys.codec import pack, unpack
+from recsys.codec import unpack
 
 __all__ = ["Tastes", "User", "UserTable"]
 
@@ -105,22 +106,27 @@ class UserTable:
         self._dirty[user_id] = None
         return user
 
-    def dirty(self) -> dict[str, bytes]:
-        """Return the records of the users that changed since the last ``clean``."""
-        return {user_id: pack(self._users[user_id]) for user_id in self._dirty}
+    def dirty(self) -> list[User]:
+        """Return the users that changed since the last ``clean``."""
+        return [self._users[user_id] for user_id in self._dirty]
 
     def clean(self) -> None:
         """Forget what changed, after it was captured for a snapshot."""
         self._dirty.clear()
 
-    def spill(self) -> None:
-        """Drop the least recently changed users above the bound that are not dirty."""
-        surplus = len(self._users) - self._in_memory
-        if surplus <= 0:
-            return
-        for user_id in [key for key in self._users if key not in self._dirty][:surplus]:
-            del self._users[user_id]
-            self.spilled += 1
+    def spill(self, unsaved: Container[str]) -> list[User]:
+        """Drop, and return, the least recently changed users above the bound.
+
+        Parameters
+        ----------
+        unsaved
+            Users to keep although they are not dirty: their record is not in the store yet.
+        """
+        surplus = max(len(self._users) - self._in_memory, 0)
+        idle = (key for key in self._users if key not in self._dirty and key not in unsaved)
+        dropped = [self._users.pop(key) for key in list(islice(idle, surplus))]
+        self.spilled += len(dropped)
+        return dropped
 
     def __iter__(self) -> Iterator[User]:
         return iter(self._users.values())

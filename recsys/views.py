@@ -65,8 +65,6 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     sequence, snapshot_sequence
         Last event learned; last event in the snapshot.
-    loss
-        Progressive squared error of the shared bandit, a moving average over recent examples.
     pending
         Decisions inside their reward window.
     evicted
@@ -85,6 +83,5 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     replayed: int
     replay_size: int
     pending: int
-    loss: float
     evicted: dict[str, int]
     failed: int

@@ -1,46 +1,25 @@
 """The contract of a candidate source."""
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.users import User
 
-__all__ = ["Proposal", "Source"]
-
-
-class Proposal(NamedTuple):
-    """Items with scores, in no particular order.
-
-    Attributes
-    ----------
-    items
-        Dense item indices, int32, shape ``(n_proposed,)``, each once.
-    scores
-        Positive scores, float32, shape ``(n_proposed,)``; only their order and ratios mean
-        something, and only within one proposal.
-    """
-
-    items: NDArray[np.int32]
-    scores: NDArray[np.float32]
-
-    @classmethod
-    def empty(cls) -> "Proposal":
-        """Return the proposal of a source that has nothing to say."""
-        return cls(np.empty(0, np.int32), np.empty(0, np.float32))
+__all__ = ["Source"]
 
 
 class Source(ABC):
-    """Proposes items, learning online from positive feedback.
+    """Proposes items by scoring all of them, learning online from positive feedback.
 
-    The recommender calls ``learn`` once per positive feedback in log order, before the user's own
-    history has taken it in, and ``propose`` any number of times in between. ``propose`` and
-    ``score`` change nothing. Memory is bounded by the catalogue's bound.
+    The fold calls ``learn`` once per positive feedback in log order, before the user's own history
+    has taken it in; a request calls ``scores`` any number of times in between. ``scores`` changes
+    nothing. Memory is bounded by the catalogue's bound.
     """
 
-    name: str
+    name: ClassVar[str]
     """Column name of its score among the features."""
 
     @abstractmethod
@@ -52,14 +31,14 @@ class Source(ABC):
         """Take in that ``user`` liked ``item`` with ``strength`` in (0, 1]."""
 
     @abstractmethod
-    def propose(self, user: User, ts_ms: int, limit: int) -> Proposal:
-        """Return the ``limit`` best items for ``user``; ties are broken by item index."""
+    def scores(self, user: User, ts_ms: int) -> NDArray[np.float32]:
+        """Return the score of every item for ``user``.
 
-    @abstractmethod
-    def score(self, user: User, ts_ms: int, items: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Return the scores of the given items, 0 where it has nothing to say.
-
-        Items may be -1 (not in the catalogue), which score 0.
+        Returns
+        -------
+        Shape ``(n_items,)``, finite, not negative; 0 means that the source does not propose the
+        item. Only order and ratios mean something, and only within one answer. The caller must
+        not write to it.
         """
 
     @abstractmethod

@@ -19,6 +19,9 @@ class Policy(ABC):
     """Whether renormalising ``probabilities`` after removing an item equals asking again without
     it; then a list can be drawn by one exponential race, which yields the threshold tau."""
 
+    explores: ClassVar[bool] = True
+    """Whether every candidate has a chance while the scores lie close together."""
+
     @abstractmethod
     def probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the probability of each candidate to be chosen.

@@ -1,0 +1,46 @@
+"""Arrays that grow by doubling and travel in records."""
+
+from typing import TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Packed", "grown", "pack_array", "unpack_array"]
+
+S = TypeVar("S", bound=np.generic)
+
+
+class Packed(msgspec.Struct, frozen=True, array_like=True):
+    """An array as bytes: little-endian, C order.
+
+    Attributes
+    ----------
+    dtype
+        numpy's name of the type, such as ``"<f4"``.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    data: bytes
+
+
+def grown(array: NDArray[S], n: int, fill: float = 0) -> NDArray[S]:
+    """Return ``array`` with room for at least ``n`` rows, doubling; new rows hold ``fill``."""
+    rows = array.shape[0]
+    if n <= rows:
+        return array
+    bigger = np.full((max(n, 2 * rows), *array.shape[1:]), fill, array.dtype)
+    bigger[:rows] = array
+    return bigger
+
+
+def pack_array(array: NDArray[S]) -> Packed:
+    """Return the portable form of an array."""
+    return Packed(array.dtype.newbyteorder("<").str, array.shape, array.tobytes())
+
+
+def unpack_array(packed: Packed, dtype: type[S]) -> NDArray[S]:
+    """Return a writable array of ``dtype`` from its portable form."""
+    flat = np.frombuffer(packed.data, packed.dtype).astype(dtype)
+    return flat.reshape(packed.shape)

@@ -1,0 +1,318 @@
+"""The engine: state, store, and the order in which the two are touched.
+
+What a notebook and a shard both run. ``append``, ``commit``, ``decision`` and ``load_user`` go to
+the store, ``fold``, ``capture`` and ``recommend`` to memory; the former may run on one other thread
+than the latter. ``apply`` and ``snapshot`` are both halves in a row, for callers with one thread.
+"""
+
+import logging
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from recsys.decision import Recommendation, Request, validate_request
+from recsys.errors import IncompatibleState, InvalidEvent, InvalidSettings
+from recsys.events import Decision, Event, ItemUpsert, validate
+from recsys.fold import fold
+from recsys.recommend import recommend
+from recsys.settings import EngineSettings
+from recsys.state import State
+from recsys.store.base import Append, Outcome, Store
+from recsys.store.memory import MemoryStore
+from recsys.store.sqlite import SqliteStore
+from recsys.users import User
+from recsys.views import RecentItem, Stats, Taste, UserView
+
+__all__ = ["Capture", "Engine"]
+
+_log = logging.getLogger(__name__)
+_KEY_BYTES = 32
+
+
+class Capture(msgspec.Struct, frozen=True):
+    """The state after ``sequence``, as bytes that further learning cannot change.
+
+    Attributes
+    ----------
+    users
+        Those that changed since the capture before.
+    """
+
+    sequence: int
+    parts: dict[str, bytes]
+    users: dict[str, bytes]
+
+
+class Engine:
+    """One shard's recommender.
+
+    Parameters
+    ----------
+    store
+        Owned from now on: ``close`` closes it.
+    key
+        Secret under which pickled estimators are sealed; the same at every opening.
+
+    Raises
+    ------
+    CorruptRecord
+        When the store's bytes are damaged.
+    InvalidSettings
+        When the settings cannot go on from the snapshot and the log no longer reaches back far
+        enough to rebuild it.
+    """
+
+    def __init__(self, store: Store, settings: EngineSettings, key: bytes) -> None:
+        self.settings = settings
+        self._store = store
+        self._key = key
+        self._unsaved = dict[str, bytes]()
+        self._state = self._recover()
+
+    @classmethod
+    def open(cls, folder: Path | str | None, settings: EngineSettings | None = None) -> Self:
+        """Open, or make, the engine whose state lies in a folder.
+
+        Parameters
+        ----------
+        folder
+            Holds ``log.sqlite`` and ``key``; made when missing. ``None`` keeps all in memory.
+
+        Raises
+        ------
+        StoreLocked
+            When another process has it open.
+        """
+        settings = settings or EngineSettings()
+        if folder is None:
+            return cls(MemoryStore(), settings, secrets.token_bytes(_KEY_BYTES))
+        path = Path(folder)
+        path.mkdir(parents=True, exist_ok=True)
+        store = SqliteStore(path / "log.sqlite", log_events=settings.store.log_events)
+        try:
+            return cls(store, settings, _load_key(path / "key"))
+        except BaseException:
+            store.close()
+            raise
+
+    @property
+    def state(self) -> State:
+        """The learned state, for evaluation and tests; only the fold may change it."""
+        return self._state
+
+    @property
+    def store(self) -> Store:
+        """The store, for its epoch and for tests."""
+        return self._store
+
+    def recommend(self, request: Request) -> Recommendation:
+        """Answer a request; the caller logs its decision with ``apply``.
+
+        Raises
+        ------
+        InvalidEvent
+            When the request breaks a limit.
+        """
+        validate_request(request)
+        return recommend(self._state, request)
+
+    def apply(self, events: Sequence[Event]) -> list[Append]:
+        """Make events durable and learn the new ones.
+
+        Raises
+        ------
+        InvalidEvent
+            When one breaks a limit; then none was taken.
+        StoreError
+            When none could be written.
+        """
+        for place, event in enumerate(events):
+            self.check(event, f"/{place}")
+        appends = self.append(events)
+        self.fold(events, appends)
+        return appends
+
+    def check(self, event: Event, pointer: str = "") -> None:
+        """Refuse an event that breaks a limit, or an item for which there is no room.
+
+        Raises
+        ------
+        InvalidEvent
+            Naming the field.
+        """
+        validate(event, pointer)
+        catalogue = self._state.catalogue
+        if not isinstance(event, ItemUpsert) or not catalogue.full:
+            return
+        if catalogue.index(event.item_id) is None:
+            bound = self.settings.catalogue.max_items
+            detail = f"the catalogue is full (catalogue.max_items is {bound})"
+            raise InvalidEvent(f"{pointer}/item_id", detail)
+
+    def append(self, events: Sequence[Event]) -> list[Append]:
+        """Make checked events durable, each id once; blocks."""
+        return self._store.append(events)
+
+    def fold(self, events: Sequence[Event], appends: Sequence[Append]) -> None:
+        """Learn the events that ``append`` accepted, in the order of appending."""
+        for event, append in zip(events, appends, strict=True):
+            if append.outcome is Outcome.ACCEPTED:
+                self._fold_one(append.sequence, event)
+
+    def _fold_one(self, sequence: int, event: Event) -> None:
+        try:
+            fold(self._state, sequence, event)
+        except Exception:
+            # The event is durable and would fail again at every recovery: it is counted and left
+            # behind, so that the events after it are still learned.
+            self._state.counters.failed += 1
+            _log.exception("event %d of kind %s failed", sequence, type(event).__name__)
+
+    def capture(self) -> Capture:
+        """Return the state as bytes, to be given to ``commit``."""
+        users = self._state.users
+        changed = {user.user_id: self._state.seal_user(user) for user in users.dirty()}
+        users.clean()
+        self._unsaved.update(changed)
+        sequence = self._state.counters.sequence
+        return Capture(sequence, self._state.parts(), dict(self._unsaved))
+
+    def commit(self, capture: Capture) -> None:
+        """Write a capture in one transaction; blocks.
+
+        Raises
+        ------
+        StoreError
+            When it could not be written; its users are part of the next capture.
+        """
+        self._store.commit_snapshot(capture.sequence, capture.parts, capture.users)
+
+    def committed(self, capture: Capture) -> None:
+        """Tell memory that a capture is durable, so that idle users may leave."""
+        for user_id, record in capture.users.items():
+            if self._unsaved.get(user_id) is record:
+                del self._unsaved[user_id]
+        for user in self._state.users.spill(self._unsaved):
+            for model in self._state.personal:
+                model.forget(user)
+
+    def snapshot(self) -> None:
+        """Capture and commit."""
+        capture = self.capture()
+        self.commit(capture)
+        self.committed(capture)
+
+    def user(self, user_id: str) -> UserView | None:
+        """Return what is known about a person, ``None`` for a stranger."""
+        user = self._state.users.get(user_id)
+        return None if user is None else self._view(user)
+
+    def _view(self, user: User) -> UserView:
+        catalogue = self._state.catalogue
+        history = zip(reversed(user.items), reversed(user.times_ms), strict=True)
+        tastes = [
+            Taste(catalogue.token(token), mean, user.tastes.variance[token] ** 0.5)
+            for token, mean in user.tastes.mean.items()
+        ]
+        return UserView(
+            user_id=user.user_id,
+            arm=self._state.arm_of(user.user_id),
+            events=user.events,
+            shown=user.shown,
+            clicks=user.clicks,
+            last_seen_ms=user.last_seen_ms,
+            recent=tuple(RecentItem(catalogue[item].item_id, ts_ms) for item, ts_ms in history),
+            tastes=tuple(sorted(tastes, key=lambda taste: -abs(taste.mean))),
+        )
+
+    def decision(self, decision_id: str) -> Decision | None:
+        """Return a decision of the log, ``None`` when it is not (or no longer) there."""
+        found = self._store.find(decision_id)
+        return found[1] if found is not None and isinstance(found[1], Decision) else None
+
+    def stats(self) -> Stats:
+        """Return counters and sizes."""
+        state = self._state
+        counters = state.counters
+        return Stats(
+            sequence=counters.sequence,
+            snapshot_sequence=self._store.snapshot_sequence,
+            items=state.catalogue.n_alive,
+            users_in_memory=len(state.users),
+            feedback=dict(counters.feedback),
+            arms={name: msgspec.structs.replace(arm) for name, arm in counters.arms.items()},
+            examples=counters.examples,
+            replayed=counters.replayed,
+            replay_size=len(state.replay),
+            pending=len(state.joiner),
+            evicted={
+                "decisions": state.joiner.evicted,
+                "examples": state.replay.evicted,
+                "items": state.catalogue.refused,
+                "neighbours": state.transitions.evicted,
+                "users": state.users.spilled,
+            },
+            failed=counters.failed,
+        )
+
+    def fingerprint(self) -> str:
+        """Return a digest of the learned state (``State.fingerprint``)."""
+        return self._state.fingerprint()
+
+    def close(self) -> None:
+        """Close the store. What is not in a snapshot is folded again at the next opening."""
+        self._store.close()
+
+    def _recover(self) -> State:
+        state = State(self.settings, self._load_user, self._key)
+        parts = self._store.load()
+        if parts:
+            try:
+                state.restore(parts)
+            except IncompatibleState as error:
+                return self._rebuild(str(error))
+        return self._replay(state, after=self._store.snapshot_sequence)
+
+    def _rebuild(self, reason: str) -> State:
+        """Fold the whole log anew, because the snapshot cannot be used."""
+        first = next(self._store.read(after=0), None)
+        if first is None or first[0] != 1:
+            message = (
+                f"{reason}; the log no longer reaches back to its start, so that the state cannot "
+                "be rebuilt: restore the former settings and library versions"
+            )
+            raise InvalidSettings(message)
+        _log.warning("rebuilding the state from the whole log: %s", reason)
+        return self._replay(State(self.settings, _no_user, self._key), after=0)
+
+    def _replay(self, state: State, after: int) -> State:
+        self._state = state
+        for sequence, event in self._store.read(after=after):
+            self._fold_one(sequence, event)
+        return state
+
+    def _load_user(self, user_id: str) -> bytes | None:
+        record = self._unsaved.get(user_id)
+        return self._store.load_user(user_id) if record is None else record
+
+
+def _no_user(user_id: str) -> bytes | None:
+    """Know nobody: while the log is folded from its start, stored users are from the future."""
+    return None
+
+
+def _load_key(path: Path) -> bytes:
+    """Return the installation's secret, made at the first opening and readable by its owner."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        key = secrets.token_bytes(_KEY_BYTES)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(key)
+            file.flush()
+            os.fsync(file.fileno())
+        return key

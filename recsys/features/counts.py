@@ -1,0 +1,84 @@
+"""Counts per item: liked, shown, clicked where shown."""
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.arrays import Packed, grown, pack_array, unpack_array
+from recsys.codec import pack, unpack
+
+__all__ = ["ItemCounts"]
+
+_PRIOR_SHOWN = 20.0
+
+
+class _State(msgspec.Struct):
+    liked: Packed
+    shown: Packed
+    clicked: Packed
+
+
+class ItemCounts:
+    """Three counters per item and the rate they give.
+
+    Attributes
+    ----------
+    liked
+        Positive feedback of any origin.
+    shown, clicked
+        Slots that showed the item, and those of them that earned positive feedback.
+
+    Each has shape ``(n_items,)`` or more, float64.
+    """
+
+    def __init__(self) -> None:
+        self.liked = np.zeros(64, np.float64)
+        self.shown = np.zeros(64, np.float64)
+        self.clicked = np.zeros(64, np.float64)
+        self._total_shown = 0.0
+        self._total_clicked = 0.0
+
+    def grow(self, n_items: int) -> None:
+        """Make room for item indices below ``n_items``."""
+        self.liked = grown(self.liked, n_items)
+        self.shown = grown(self.shown, n_items)
+        self.clicked = grown(self.clicked, n_items)
+
+    def show(self, item: int) -> None:
+        """Count one slot that showed the item."""
+        self.shown[item] += 1
+        self._total_shown += 1
+
+    def click(self, item: int) -> None:
+        """Count one slot of the item that earned positive feedback."""
+        self.clicked[item] += 1
+        self._total_clicked += 1
+
+    @property
+    def base_rate(self) -> float:
+        """Clicked share of all slots, drawn towards 5 % while there are few."""
+        return (self._total_clicked + 1.0) / (self._total_shown + _PRIOR_SHOWN)
+
+    def click_rate(self, items: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Return each item's clicked share, drawn towards the base rate, ``(n_candidates,)``."""
+        clicked = self.clicked[items] + _PRIOR_SHOWN * self.base_rate
+        return clicked / (self.shown[items] + _PRIOR_SHOWN)
+
+    def snapshot(self) -> bytes:
+        """Return the counts as a record."""
+        return pack(_State(*(pack_array(a) for a in (self.liked, self.shown, self.clicked))))
+
+    def restore(self, record: bytes) -> None:
+        """Replace the counts by those that ``snapshot`` returned.
+
+        Raises
+        ------
+        CorruptRecord
+            When the record is damaged.
+        """
+        state = unpack(record, _State)
+        self.liked = unpack_array(state.liked, np.float64)
+        self.shown = unpack_array(state.shown, np.float64)
+        self.clicked = unpack_array(state.clicked, np.float64)
+        self._total_shown = float(self.shown.sum(dtype=np.float64))
+        self._total_clicked = float(self.clicked.sum(dtype=np.float64))

@@ -1,0 +1,165 @@
+"""Joins decisions with the feedback they earn, on event time.
+
+A positive or negative reward closes its slot at once: what a person did is learned without waiting.
+When the reward window ends, every slot that was looked at and earned nothing gets the default
+reward. Looked at are the slots down to the last one that earned something, or all of them when none
+did. Further feedback on a slot within the window makes another example with the running total.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+
+import msgspec
+
+from recsys.codec import pack, unpack
+from recsys.features.base import Example
+from recsys.settings import JoinerSettings
+
+__all__ = ["Joined", "Joiner", "Pending", "PendingSlot"]
+
+
+class PendingSlot(msgspec.Struct, array_like=True):
+    """A shown item that waits for its reward.
+
+    Attributes
+    ----------
+    earned
+        Sum of the rewards so far, ``None`` before the first.
+    """
+
+    item: int
+    propensity: float
+    numeric: bytes
+    earned: float | None = None
+
+
+class Pending(msgspec.Struct, kw_only=True):
+    """A decision inside its reward window."""
+
+    decision_id: str
+    user_id: str
+    arm: str
+    ts_ms: int
+    user: int
+    context: tuple[int, ...]
+    slots: list[PendingSlot]
+
+
+class Joined(msgspec.Struct, frozen=True):
+    """An example and whose it is.
+
+    Attributes
+    ----------
+    first
+        Whether this is the first feedback of its slot.
+    """
+
+    user_id: str
+    arm: str
+    example: Example
+    first: bool
+
+
+class _State(msgspec.Struct):
+    pending: list[Pending]
+    late: int
+    evicted: int
+
+
+class Joiner:
+    """Holds the decisions of one reward window.
+
+    Attributes
+    ----------
+    late
+        Feedback that named a decision that was not (or no longer) waiting, or an item that the
+        decision did not show.
+    evicted
+        Decisions closed early because ``joiner.pending_decisions`` were waiting.
+    """
+
+    def __init__(self, settings: JoinerSettings) -> None:
+        self._settings = settings
+        self._window_ms = round(settings.reward_window_s * 1000.0)
+        self._pending = OrderedDict[str, Pending]()
+        self.late = 0
+        self.evicted = 0
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def reward(self, feedback_type: str, value: float | None) -> float:
+        """Return what feedback of a type is worth, within ``joiner.max_reward`` of 0."""
+        rule = self._settings.rewards.get(feedback_type)
+        if rule is None:
+            return 0.0
+        factor = (0.0 if value is None else value) if rule.by_value else 1.0
+        bound = self._settings.max_reward
+        return min(max(rule.weight * factor, -bound), bound)
+
+    def open(self, pending: Pending) -> Iterator[Joined]:
+        """Take in a decision; yields what an evicted older one leaves behind."""
+        self._pending[pending.decision_id] = pending
+        if len(self._pending) > self._settings.pending_decisions:
+            self.evicted += 1
+            yield from self._close(self._pending.popitem(last=False)[1])
+
+    def feedback(self, decision_id: str, item: int, reward: float) -> Joined | None:
+        """Credit a shown item; ``None`` when no waiting decision showed it."""
+        pending = self._pending.get(decision_id)
+        place = -1
+        if pending is not None:
+            place = next((i for i, slot in enumerate(pending.slots) if slot.item == item), -1)
+        if pending is None or place < 0:
+            self.late += 1
+            return None
+        slot = pending.slots[place]
+        first = slot.earned is None
+        bound = self._settings.max_reward
+        slot.earned = min(max((slot.earned or 0.0) + reward, -bound), bound)
+        return Joined(pending.user_id, pending.arm, _example(pending, place, slot.earned), first)
+
+    def expire(self, now_ms: int) -> Iterator[Joined]:
+        """Close the decisions whose window has ended and yield their default rewards.
+
+        Decisions close in the order in which they came; one with an earlier time behind one with a
+        later time waits for it.
+        """
+        while self._pending:
+            oldest = next(iter(self._pending.values()))
+            if oldest.ts_ms + self._window_ms > now_ms:
+                return
+            self._pending.popitem(last=False)
+            yield from self._close(oldest)
+
+    def _close(self, pending: Pending) -> Iterator[Joined]:
+        earned = [place for place, slot in enumerate(pending.slots) if slot.earned is not None]
+        looked_at = earned[-1] + 1 if earned else len(pending.slots)
+        for place in range(looked_at):
+            if pending.slots[place].earned is None:
+                example = _example(pending, place, self._settings.default_reward)
+                yield Joined(pending.user_id, pending.arm, example, first=False)
+
+    def snapshot(self) -> bytes:
+        """Return the waiting decisions as a record."""
+        return pack(_State(list(self._pending.values()), self.late, self.evicted))
+
+    def restore(self, record: bytes) -> None:
+        """Replace the waiting decisions by those that ``snapshot`` returned.
+
+        Raises
+        ------
+        CorruptRecord
+            When the record is damaged.
+        """
+        state = unpack(record, _State)
+        self._pending = OrderedDict((pending.decision_id, pending) for pending in state.pending)
+        self.late = state.late
+        self.evicted = state.evicted
+
+
+def _example(pending: Pending, place: int, reward: float) -> Example:
+    slot = pending.slots[place]
+    return Example(
+        pending.user, pending.context, slot.item, slot.numeric, place, slot.propensity, reward
+    )

@@ -1,0 +1,95 @@
+"""The contracts of learners: the shared one that ranks, and the personal ones beside it."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.features.base import Candidates, Example
+from recsys.users import User
+
+__all__ = ["Learner", "PersonalModel"]
+
+
+class Learner(ABC):
+    """Scores candidates for anybody, and learns from examples one at a time.
+
+    Called from one thread. ``score`` changes nothing that ``learn`` or ``snapshot`` can see.
+    """
+
+    @abstractmethod
+    def score(self, candidates: Candidates) -> NDArray[np.float64]:
+        """Return expected reward up to a constant of the request, shape ``(n_candidates,)``."""
+
+    @abstractmethod
+    def learn(self, example: Example) -> None:
+        """Take in one example; its numbers are finite and its propensity lies in (0, 1]."""
+
+    @abstractmethod
+    def snapshot(self) -> bytes:
+        """Return the whole state as a record of ``recsys.codec``; it is safe to go on learning."""
+
+    @abstractmethod
+    def restore(self, record: bytes) -> None:
+        """Replace the state by one that ``snapshot`` returned.
+
+        Raises
+        ------
+        CorruptRecord
+            When the record is damaged.
+        IncompatibleState
+            When it was learned under other settings.
+        """
+
+    @abstractmethod
+    def fingerprint(self) -> bytes:
+        """Return a digest of all that decides future scores and learning.
+
+        Two learners that have learned the same examples have the same fingerprint, whatever was
+        asked of them in between.
+        """
+
+
+class PersonalModel(ABC):
+    """One small model per user; its answers are numeric features of the candidates.
+
+    State lives in the ``User``, or is keyed by user id and written into the ``User`` by ``store``.
+    ``features`` changes nothing.
+    """
+
+    columns: ClassVar[tuple[str, ...]]
+    """Names of the features it answers."""
+
+    @abstractmethod
+    def features(self, user: User, items: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return finite features of the items, shape ``(n_candidates, len(columns))``.
+
+        Items may be -1 (not in the catalogue).
+        """
+
+    @abstractmethod
+    def learn(self, user: User, item: int, reward: float) -> None:
+        """Take in that ``item`` earned ``reward`` from ``user``."""
+
+    @abstractmethod
+    def store(self, user: User) -> None:
+        """Write this user's model into ``user``, before the user is snapshotted."""
+
+    @abstractmethod
+    def forget(self, user: User) -> None:
+        """Drop what is cached for a user that leaves memory; ``store`` was called before."""
+
+    @abstractmethod
+    def snapshot(self) -> bytes:
+        """Return what all users share as a record of ``recsys.codec``."""
+
+    @abstractmethod
+    def restore(self, record: bytes) -> None:
+        """Replace what all users share by what ``snapshot`` returned.
+
+        Raises
+        ------
+        CorruptRecord
+            When the record is damaged.
+        """

@@ -1,0 +1,128 @@
+"""A Gaussian posterior over item attributes per user, with all users' posterior as its prior.
+
+The expected reward of an item with k attribute tokens is ``sum over tokens of (P_t + d_t) x`` with
+``x = 1 / sqrt(k)``: P is shared by everybody, d is the user's own deviation from it, a random
+effect (Gilotte et al. / Zhang et al., "GLMix", KDD 2016). Both are learned as a diagonal Kalman
+filter, one reward at a time::
+
+    S   = noise + sum x**2 v_t          v: variance of a token
+    d_t += v_t x / S * (reward - prediction)
+    v_t -= (v_t x)**2 / S
+
+A touched token's variance grows by ``drift_variance`` first, so that the filter never becomes too
+sure to follow a person whose taste turns.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import ClassVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from recsys.arrays import Packed, grown, pack_array, unpack_array
+from recsys.catalogue import Catalogue
+from recsys.codec import pack, unpack
+from recsys.learners.base import PersonalModel
+from recsys.settings import PersonalBanditSettings
+from recsys.users import User
+
+__all__ = ["PersonalBandit"]
+
+
+class _State(msgspec.Struct):
+    mean: Packed
+    variance: Packed
+
+
+class PersonalBandit(PersonalModel):
+    """The filter; users' deviations live in ``User.tastes``."""
+
+    columns: ClassVar[tuple[str, ...]] = ("taste", "taste_deviation")
+
+    def __init__(self, settings: PersonalBanditSettings, catalogue: Catalogue) -> None:
+        self._settings = settings
+        self._catalogue = catalogue
+        self._mean = np.zeros(64, np.float64)
+        self._variance = np.full(64, settings.prior_variance, np.float64)
+
+    @override
+    def features(self, user: User, items: NDArray[np.int32]) -> NDArray[np.float32]:
+        # One place more than there are tokens: index -1 of padded attributes falls on its 0.
+        n_tokens = self._catalogue.n_tokens
+        deviation = np.zeros(n_tokens + 1)
+        variance = np.full(n_tokens + 1, self._settings.prior_variance)
+        variance[-1] = 0.0
+        known = user.tastes.mean
+        if known:
+            places = np.fromiter(known.keys(), np.int64, len(known))
+            deviation[places] = np.fromiter(known.values(), np.float64, len(known))
+            variance[places] = np.fromiter(user.tastes.variance.values(), np.float64, len(known))
+        tokens = np.where(items[:, None] < 0, -1, self._catalogue.attributes[items])
+        count = np.maximum((tokens >= 0).sum(axis=1), 1)
+        mean = deviation[tokens].sum(axis=1) / np.sqrt(count)
+        spread = np.sqrt(variance[tokens].sum(axis=1) / count)
+        return np.column_stack([mean, spread]).astype(np.float32)
+
+    @override
+    def learn(self, user: User, item: int, reward: float) -> None:
+        tokens = self._catalogue[item].tokens
+        if not tokens:
+            return
+        self._make_room()
+        target = min(max(reward, -1.0), 1.0)
+        shared = float(self._mean[tokens].sum()) / math.sqrt(len(tokens))
+        self._learn_own(user, tokens, target - shared)
+        self._learn_shared(tokens, target - shared)
+
+    def _learn_own(self, user: User, tokens: Sequence[int], residual: float) -> None:
+        settings = self._settings
+        mean, variance = user.tastes.mean, user.tastes.variance
+        x = 1.0 / math.sqrt(len(tokens))
+        spread = settings.noise_variance
+        prediction = 0.0
+        for token in tokens:
+            grown_variance = variance.get(token, settings.prior_variance) + settings.drift_variance
+            variance[token] = min(grown_variance, settings.prior_variance)
+            prediction += mean.setdefault(token, 0.0) * x
+            spread += x * x * variance[token]
+        error = residual - prediction
+        for token in tokens:
+            gain = variance[token] * x / spread
+            mean[token] += gain * error
+            variance[token] -= gain * variance[token] * x
+        while len(mean) > settings.attributes:
+            vaguest = max(variance, key=lambda token: (variance[token], token))
+            del mean[vaguest], variance[vaguest]
+
+    def _learn_shared(self, tokens: Sequence[int], residual: float) -> None:
+        x = 1.0 / math.sqrt(len(tokens))
+        variance = self._variance[tokens]
+        spread = self._settings.noise_variance + x * x * float(variance.sum())
+        self._mean[tokens] += variance * x / spread * residual
+        self._variance[tokens] = variance - (variance * x) ** 2 / spread
+
+    def _make_room(self) -> None:
+        n_tokens = self._catalogue.n_tokens
+        self._mean = grown(self._mean, n_tokens)
+        self._variance = grown(self._variance, n_tokens, fill=self._settings.prior_variance)
+
+    @override
+    def store(self, user: User) -> None:
+        """Nothing to write: the deviations are in the user already."""
+
+    @override
+    def forget(self, user: User) -> None:
+        """Nothing cached."""
+
+    @override
+    def snapshot(self) -> bytes:
+        return pack(_State(pack_array(self._mean), pack_array(self._variance)))
+
+    @override
+    def restore(self, record: bytes) -> None:
+        state = unpack(record, _State)
+        self._mean = unpack_array(state.mean, np.float64)
+        self._variance = unpack_array(state.variance, np.float64)

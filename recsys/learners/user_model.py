@@ -1,0 +1,162 @@
+"""One River estimator per user, named by its dotted path in the settings.
+
+A classifier learns whether an item earned a positive reward, a regressor the reward itself, from
+the item's attribute tokens (each 1.0). The answer is a feature of the shared learner, which decides
+what it is worth.
+"""
+
+import importlib
+import importlib.metadata
+import inspect
+import math
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from river import base
+from typing_extensions import override
+
+from recsys.catalogue import Catalogue
+from recsys.codec import pack, unpack
+from recsys.errors import IncompatibleState, InvalidSettings
+from recsys.learners.base import PersonalModel
+from recsys.learners.envelope import open_envelope, seal_envelope
+from recsys.settings import UserModelSettings
+from recsys.users import User
+
+__all__ = ["UserModel"]
+
+_RIVER = importlib.metadata.version("river")
+
+Estimator = base.Classifier | base.Regressor
+
+
+class UserModel(PersonalModel):
+    """Makes, teaches and stores the estimators.
+
+    Parameters
+    ----------
+    key
+        Secret under which stored estimators are sealed.
+
+    Raises
+    ------
+    InvalidSettings
+        When the dotted path names no River classifier or regressor, or the parameters do not fit.
+    """
+
+    columns: ClassVar[tuple[str, ...]] = ("user_model",)
+
+    def __init__(self, settings: UserModelSettings, catalogue: Catalogue, key: bytes) -> None:
+        self._settings = settings
+        self._catalogue = catalogue
+        self._key = key
+        self._live = dict[str, Estimator]()
+        self._class = _find(settings.estimator)
+        self._version = f"river {_RIVER} {settings.estimator} {settings.parameters}"
+        self.resets = 0
+        self._make()
+
+    def _make(self) -> Estimator:
+        try:
+            return self._class(**self._settings.parameters)
+        except TypeError as error:
+            message = (
+                f"learners.user_model.parameters do not fit {self._settings.estimator}: {error}"
+            )
+            raise InvalidSettings(message) from error
+
+    @override
+    def features(self, user: User, items: NDArray[np.int32]) -> NDArray[np.float32]:
+        values = np.zeros((len(items), 1), np.float32)
+        model = self._model(user) if self._settings.enabled else None
+        if model is None:
+            return values
+        for row, item in enumerate(items.tolist()):
+            if item >= 0:
+                values[row, 0] = _predict(model, self._inputs(item))
+        return values
+
+    @override
+    def learn(self, user: User, item: int, reward: float) -> None:
+        if not self._settings.enabled:
+            return
+        model = self._model(user)
+        if model is None:
+            model = self._live[user.user_id] = self._make()
+        inputs = self._inputs(item)
+        if isinstance(model, base.Classifier):
+            model.learn_one(inputs, reward > 0.0)
+        else:
+            model.learn_one(inputs, reward)
+        if not math.isfinite(_raw(model, inputs)):
+            # A model that answers NaN once answers it for ever: begin anew.
+            self._live[user.user_id] = self._make()
+            self.resets += 1
+
+    def _inputs(self, item: int) -> dict[base.typing.FeatureName, object]:
+        return {self._catalogue.token(token): 1.0 for token in self._catalogue[item].tokens}
+
+    def _model(self, user: User) -> Estimator | None:
+        model = self._live.get(user.user_id)
+        if model is None and user.model:
+            model = self._open(user.model)
+            if model is not None:
+                self._live[user.user_id] = model
+        return model
+
+    def _open(self, record: bytes) -> Estimator | None:
+        try:
+            value = open_envelope(
+                record,
+                key=self._key,
+                version=self._version,
+                roots=("river", self._settings.estimator.split(".", 1)[0]),
+            )
+        except IncompatibleState:
+            # Another River or another estimator: the person's model starts again.
+            self.resets += 1
+            return None
+        return value if isinstance(value, base.Classifier | base.Regressor) else None
+
+    @override
+    def store(self, user: User) -> None:
+        model = self._live.get(user.user_id)
+        if model is not None:
+            user.model = seal_envelope(model, key=self._key, version=self._version)
+
+    @override
+    def forget(self, user: User) -> None:
+        self._live.pop(user.user_id, None)
+
+    @override
+    def snapshot(self) -> bytes:
+        return pack(self.resets)
+
+    @override
+    def restore(self, record: bytes) -> None:
+        self.resets = unpack(record, int)
+
+
+def _find(path: str) -> type[Estimator]:
+    module_name, _, class_name = path.rpartition(".")
+    try:
+        found: object = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError, ValueError) as error:
+        message = f"learners.user_model.estimator: cannot import {path!r} ({error})"
+        raise InvalidSettings(message) from error
+    if not inspect.isclass(found) or not issubclass(found, base.Classifier | base.Regressor):
+        message = f"learners.user_model.estimator: {path!r} is no River classifier or regressor"
+        raise InvalidSettings(message)
+    return found
+
+
+def _raw(model: Estimator, inputs: dict[base.typing.FeatureName, object]) -> float:
+    if isinstance(model, base.Classifier):
+        return float(model.predict_proba_one(inputs).get(True, 0.0))
+    return float(model.predict_one(inputs) or 0.0)
+
+
+def _predict(model: Estimator, inputs: dict[base.typing.FeatureName, object]) -> float:
+    value = _raw(model, inputs)
+    return value if math.isfinite(value) else 0.0

@@ -1,0 +1,63 @@
+"""Vowpal Wabbit's binding at its fastest: raw parse, predict, learn and finish on text bytes.
+
+Everything underscored of the binding is here and nowhere else. The public ``Workspace.predict``
+costs four times as much for 50 actions. Each parsed example is finished exactly once: never leaves
+22 KB per line behind, twice aborts the process.
+"""
+
+import tempfile
+from pathlib import Path
+
+import pylibvw
+import vowpalwabbit
+
+__all__ = ["RawWorkspace"]
+
+
+class RawWorkspace:
+    """One VW model that predicts and learns from text.
+
+    Parameters
+    ----------
+    arguments
+        VW's command line.
+    model
+        Bytes of ``save``, to go on from.
+    """
+
+    def __init__(self, arguments: str, model: bytes | None = None) -> None:
+        if model is None:
+            self._vw = vowpalwabbit.Workspace(f"{arguments} --quiet")
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model"
+            path.write_bytes(model)
+            self._vw = vowpalwabbit.Workspace(f"{arguments} --quiet -i {path}")
+
+    def predict(self, text: bytes) -> list[float]:
+        """Return the probability of each action line, in the order of the lines."""
+        examples = pylibvw.vw._parse(self._vw, text)
+        try:
+            pylibvw.vw.predict_multi(self._vw, examples)
+            return pylibvw.example.get_action_scores(examples[0])
+        finally:
+            pylibvw.vw._finish_example_multi_ex(self._vw, examples)
+
+    def learn(self, text: bytes) -> None:
+        """Learn one multi-line example with a label on one of its lines."""
+        examples = pylibvw.vw._parse(self._vw, text)
+        try:
+            pylibvw.vw.learn_multi(self._vw, examples)
+        finally:
+            pylibvw.vw._finish_example_multi_ex(self._vw, examples)
+
+    def save(self) -> bytes:
+        """Return the model's bytes; learning may go on."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model"
+            self._vw.save(str(path))
+            return path.read_bytes()
+
+    def close(self) -> None:
+        """Free the model's memory."""
+        self._vw.finish()

@@ -1,0 +1,115 @@
+"""The replay buffer: old examples that are taught again beside each new one.
+
+Two parts: the most recent examples, and behind them a reservoir over all time, divided into strata
+by the hash of the user, so that busy users do not push out quiet ones. What the recent part gives
+up is offered to the reservoir of its stratum (Vitter 1985, algorithm R).
+"""
+
+from bisect import insort
+from collections import deque
+
+import mmh3
+import msgspec
+
+from recsys.codec import pack, unpack
+from recsys.errors import IncompatibleState
+from recsys.features.base import Example
+from recsys.settings import MemorySettings
+
+__all__ = ["ReplayBuffer"]
+
+
+class _State(msgspec.Struct):
+    recent: list[Example]
+    strata: list[list[Example]]
+    offered: list[int]
+    draws: int
+
+
+class ReplayBuffer:
+    """Bounded memory of examples.
+
+    Draws come from a counter hashed with the seed: chance is a function of how often the buffer
+    was asked, so that replaying a log repeats it.
+    """
+
+    def __init__(self, settings: MemorySettings, seed: int) -> None:
+        self._settings = settings
+        self._seed = seed & 0xFFFFFFFF
+        self._recent = deque[Example]()
+        self._strata: list[list[Example]] = [[] for _ in range(settings.strata)]
+        self._offered = [0] * settings.strata
+        self._filled = list[int]()
+        self._per_stratum = max(settings.reservoir // settings.strata, 0)
+        self._draws = 0
+
+    def __len__(self) -> int:
+        return len(self._recent) + sum(map(len, self._strata))
+
+    @property
+    def evicted(self) -> int:
+        """Examples that left the buffer for good."""
+        return sum(self._offered) - sum(map(len, self._strata))
+
+    def add(self, example: Example) -> None:
+        """Remember a new example, giving up another one when full."""
+        self._recent.append(example)
+        if len(self._recent) > self._settings.recent:
+            self._offer(self._recent.popleft())
+
+    def sample(self) -> list[Example]:
+        """Draw ``memory.replays`` examples, by turns from all time and from the recent part."""
+        chosen = list[Example]()
+        for turn in range(self._settings.replays):
+            if turn % 2 == 0 and self._filled:
+                stratum = self._strata[self._filled[self._draw(len(self._filled))]]
+                chosen.append(stratum[self._draw(len(stratum))])
+            elif self._recent:
+                chosen.append(self._recent[self._draw(len(self._recent))])
+        return chosen
+
+    def _offer(self, example: Example) -> None:
+        place = example.user % self._settings.strata
+        stratum = self._strata[place]
+        self._offered[place] += 1
+        if len(stratum) < self._per_stratum:
+            if not stratum:
+                insort(self._filled, place)
+            stratum.append(example)
+        elif self._per_stratum:
+            lot = self._draw(self._offered[place])
+            if lot < self._per_stratum:
+                stratum[lot] = example
+
+    def _draw(self, n: int) -> int:
+        """Return a number in ``range(n)``."""
+        self._draws += 1
+        high = mmh3.hash(self._draws.to_bytes(8, "little"), self._seed, signed=False)
+        return high * n >> 32
+
+    def snapshot(self) -> bytes:
+        """Return the whole buffer as a record."""
+        return pack(_State(list(self._recent), self._strata, self._offered, self._draws))
+
+    def restore(self, record: bytes) -> None:
+        """Replace the buffer by one that ``snapshot`` returned.
+
+        Raises
+        ------
+        CorruptRecord
+            When the record is damaged.
+        IncompatibleState
+            When it was made with another number of strata.
+        """
+        state = unpack(record, _State)
+        if len(state.strata) != self._settings.strata:
+            message = (
+                f"the replay buffer has {len(state.strata)} strata, the settings say "
+                f"{self._settings.strata}"
+            )
+            raise IncompatibleState(message)
+        self._recent = deque(state.recent)
+        self._strata = state.strata
+        self._offered = state.offered
+        self._draws = state.draws
+        self._filled = [place for place, stratum in enumerate(state.strata) if stratum]

@@ -1,0 +1,37 @@
+"""From the settings of a policy to the policy."""
+
+from typing import assert_never
+
+from recsys.policies.base import Policy
+from recsys.policies.epsilon_greedy import EpsilonGreedy
+from recsys.policies.greedy import Greedy
+from recsys.policies.softmax import Softmax
+from recsys.policies.squarecb import SquareCB
+from recsys.policies.uniform import Uniform
+from recsys.settings import (
+    EpsilonGreedySettings,
+    GreedySettings,
+    PolicySettings,
+    SoftmaxSettings,
+    SquareCBSettings,
+    UniformSettings,
+)
+
+__all__ = ["build_policy"]
+
+
+def build_policy(settings: PolicySettings) -> Policy:
+    """Return the policy that an arm's settings describe."""
+    match settings:
+        case GreedySettings():
+            return Greedy()
+        case UniformSettings():
+            return Uniform()
+        case EpsilonGreedySettings():
+            return EpsilonGreedy(epsilon=settings.epsilon)
+        case SoftmaxSettings():
+            return Softmax(temperature=settings.temperature)
+        case SquareCBSettings():
+            return SquareCB(gamma=settings.gamma)
+        case _:
+            assert_never(settings)

@@ -1,0 +1,172 @@
+"""From a request to a decision. Reads the state and changes nothing that a snapshot can see.
+
+::
+
+    sources -> mix -> (exclude, cut) -> features -> learner + personal bandit -> policy -> slate
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import mmh3
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.candidates.mix import Mixed, mix, strongest
+from recsys.decision import Recommendation, Request
+from recsys.errors import InvalidEvent
+from recsys.events import Decision, Slot
+from recsys.features.base import Candidates, context_hashes, narrow
+from recsys.ids import feature_hash
+from recsys.policies.build import build_policy
+from recsys.policies.slate import draw
+from recsys.settings import ArmSettings
+from recsys.state import State
+from recsys.users import User
+
+__all__ = ["recommend"]
+
+
+class _Pool(NamedTuple):
+    """The items among which a request chooses.
+
+    Attributes
+    ----------
+    ids
+        Item ids, ``n_candidates`` of them.
+    items
+        Their dense indices, -1 where the catalogue lacks them, int32, shape ``(n_candidates,)``.
+    unknown
+        Those the catalogue lacks.
+    """
+
+    ids: Sequence[str]
+    items: NDArray[np.int32]
+    unknown: tuple[str, ...]
+
+
+def recommend(state: State, request: Request) -> Recommendation:
+    """Answer one request that was validated before.
+
+    Raises
+    ------
+    InvalidEvent
+        When the request names an arm that the settings lack.
+    """
+    name = request.arm or state.arm_of(request.user_id)
+    arm = state.settings.arms.get(name)
+    if arm is None:
+        raise InvalidEvent("/arm", f"must be one of {sorted(state.settings.arms)}, got {name!r}")
+    known = state.users.get(request.user_id)
+    user = known or User(user_id=request.user_id)
+    mixed = mix(state.sources, state.source_weights, user, request.ts_ms, len(state.catalogue))
+    pool = _pool(state, request, arm, user, mixed)
+    candidates = Candidates(
+        feature_hash("user", request.user_id),
+        context_hashes(request.context),
+        pool.items,
+        _numeric(state, user, mixed, pool.items),
+    )
+    scores = _scores(state, arm, candidates)
+    seed = mmh3.hash64(request.decision_id, state.settings.seed & 0xFFFFFFFF, signed=False)[0]
+    slate = draw(build_policy(arm.policy), scores, request.n, seed)
+    slots = tuple(
+        Slot(
+            pool.ids[place],
+            min(float(propensity), 1.0),
+            float(scores[place]),
+            narrow(candidates.numeric[place]),
+        )
+        for place, propensity in zip(slate.chosen.tolist(), slate.propensities, strict=True)
+    )
+    decision = Decision(
+        event_id=request.decision_id,
+        user_id=request.user_id,
+        ts_ms=request.ts_ms,
+        slots=slots,
+        policy=name,
+        context=request.context,
+        model_sequence=state.counters.sequence,
+        threshold=slate.threshold,
+        fallback=not user.items,
+    )
+    return Recommendation(decision=decision, unknown_items=pool.unknown)
+
+
+def _pool(state: State, request: Request, arm: ArmSettings, user: User, mixed: Mixed) -> _Pool:
+    if request.candidates is not None:
+        return _given(state, request.candidates, request.exclude)
+    eligible = _eligible(state, request, user)
+    if arm.ranker == "random":
+        items = np.flatnonzero(eligible).astype(np.int32)
+    else:
+        keep = max(state.settings.candidates.keep, request.n)
+        popular = arm.ranker == "popularity"
+        row = next(i for i, source in enumerate(state.sources) if source is state.popular)
+        items = strongest(
+            np.where(eligible, mixed.columns[row] if popular else mixed.total, 0.0), keep
+        )
+    return _Pool([state.catalogue[item].item_id for item in items.tolist()], items, ())
+
+
+def _given(state: State, wanted: Sequence[str], exclude: Sequence[str]) -> _Pool:
+    """Return the candidates that the request brought, each once, in the order of their ids."""
+    ids = sorted(set(wanted) - set(exclude))
+    indices = [state.catalogue.index(item_id) for item_id in ids]
+    unknown = tuple(item_id for item_id, index in zip(ids, indices, strict=True) if index is None)
+    items = np.array([-1 if index is None else index for index in indices], np.int32)
+    return _Pool(ids, items, unknown)
+
+
+def _eligible(state: State, request: Request, user: User) -> NDArray[np.bool_]:
+    """Return which items of the catalogue may be shown, shape ``(n_items,)``."""
+    eligible = state.catalogue.alive.copy()
+    if user.consumed and not state.settings.catalogue.repeats:
+        eligible[np.fromiter(user.consumed, np.int64, len(user.consumed))] = False
+    for item_id in request.exclude:
+        index = state.catalogue.index(item_id)
+        if index is not None:
+            eligible[index] = False
+    return eligible
+
+
+def _numeric(
+    state: State, user: User, mixed: Mixed, items: NDArray[np.int32]
+) -> NDArray[np.float32]:
+    """Return the columns ``state.columns``, shape ``(n_candidates, n_features)``."""
+    known = items >= 0
+    safe = np.where(known, items, 0)
+    if len(state.catalogue):
+        shared = np.column_stack(
+            [
+                mixed.columns[:, safe].T,
+                mixed.total[safe],
+                np.log1p(state.counts.liked[safe]) / 10.0,
+                state.counts.click_rate(safe),
+            ]
+        )
+        shared[~known] = 0.0
+        own = [model.features(user, items) for model in state.personal]
+        numeric = np.column_stack([shared, *own])
+    else:
+        numeric = np.zeros((len(items), len(state.columns)))
+    return numeric.astype("<f2").astype(np.float32)
+
+
+def _scores(state: State, arm: ArmSettings, candidates: Candidates) -> NDArray[np.float64]:
+    """Return what the policy draws from, in units of reward, shape ``(n_candidates,)``."""
+    column = {name: place for place, name in enumerate(state.columns)}
+    numeric = candidates.numeric.astype(np.float64)
+    if arm.ranker == "random" or not len(candidates.items):
+        return np.zeros(len(candidates.items))
+    if arm.ranker == "popularity":
+        popular: NDArray[np.float64] = numeric[:, column[state.popular.name]]
+        return popular
+    settings = state.settings.learners
+    learned = state.learner.score(candidates)
+    examples = state.counters.examples
+    trust = examples / (examples + settings.vw.prior_examples) if examples else 0.0
+    prior = state.counts.base_rate * numeric[:, column["mix"]]
+    taste = settings.personal_bandit.weight * numeric[:, column["taste"]]
+    scores: NDArray[np.float64] = (1.0 - trust) * prior + trust * (learned - learned.max()) + taste
+    return scores
