@@ -109,6 +109,7 @@ class TransitionSettings(_Section):
     history: int = Field(20, ge=1, le=100)
     lag_decay: float = Field(0.8, gt=0, le=1)
     gap_s: float = Field(600.0, gt=0)
+    gap_floor: float = Field(0.05, ge=0, le=1)
     shrink: float = Field(10.0, ge=0)
     neighbours: int = Field(256, ge=1)
     weight: float = Field(1.0, ge=0)
@@ -136,7 +137,7 @@ class VWSettings(_Section):
 
     bits: int = Field(18, ge=10, le=28)
     learning_rate: float = Field(0.2, gt=0)
-    cb_type: Literal["mtr", "ips", "dr"] = "mtr"
+    cb_type: Literal["mtr", "ips"] = "mtr"
     weighting: Literal["unweighted", "propensity"] = "unweighted"
     propensity_floor: float = Field(0.02, gt=0, le=1)
     prior_examples: float = Field(500.0, ge=0)

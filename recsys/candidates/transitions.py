@@ -2,12 +2,13 @@
 
 On a like of b by a person whose last likes are h_0 (newest), h_1, ...::
 
-    w(x)    = lag_decay ** x * exp(-gap / gap_s)        gap: seconds between the two likes
+    w(x) = lag_decay ** x * max(exp(-gap / gap_s), gap_floor)   gap: seconds between the two likes
     C[h_x, b] += w(x),  C[b, h_x] += w(x)               x < history
     score(j) = sum_x w(x) C[h_x, j] / sqrt((n_h + shrink) (n_j + shrink))
 
 where the gaps of the score are counted from the person's newest like, not from now, so that a pause
-does not silence the source. n counts the likes of an item.
+does not silence the source. The floor lets a new session begin with what earlier ones taught. n
+counts the likes of an item.
 """
 
 import math
@@ -25,9 +26,6 @@ from recsys.settings import TransitionSettings
 from recsys.users import User
 
 __all__ = ["Transitions"]
-
-_NEGLIGIBLE = 1e-5
-"""Weights below are not worth a neighbour's place."""
 
 
 class _State(msgspec.Struct):
@@ -103,9 +101,8 @@ class Transitions(Source):
         decay = 1.0
         for item, ts_ms in zip(reversed(recent), reversed(times), strict=True):
             gap_s = abs(now_ms - ts_ms) / 1000.0
-            weight = decay * math.exp(-gap_s / settings.gap_s)
-            if weight > _NEGLIGIBLE:
-                kernel[item] = kernel.get(item, 0.0) + weight
+            weight = decay * max(math.exp(-gap_s / settings.gap_s), settings.gap_floor)
+            kernel[item] = kernel.get(item, 0.0) + weight
             decay *= settings.lag_decay
         return kernel
 

@@ -2,7 +2,7 @@
 
 ::
 
-    @pytest.mark.parametrize("check", policy_checks(), ids=lambda check: check.name)
+    @pytest.mark.parametrize("check", list(policy_checks()), ids=lambda check: check.name)
     def test_conforms(check):
         check.run(MyPolicy())
 """

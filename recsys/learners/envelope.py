@@ -25,7 +25,12 @@ _BUILTINS = frozenset(
         for name in ("set", "frozenset", "complex", "bytearray", "range", "slice", "object")
     }
     | {("collections", name) for name in ("defaultdict", "deque", "OrderedDict", "Counter")}
-    | {("copyreg", "_reconstructor"), ("functools", "partial"), ("datetime", "timedelta")}
+    | {
+        ("copyreg", "_reconstructor"),
+        ("functools", "partial"),
+        ("datetime", "timedelta"),
+        ("random", "Random"),
+    }
     | {("builtins", name) for name in ("int", "float", "str", "bool", "dict", "list", "tuple")}
 )
 

@@ -6,7 +6,8 @@ one model serves every policy, and the probabilities that are logged are our own
 
 An example is taught as the chosen line alone (``learners.vw.weighting``): with probability 1
 ("unweighted", lower variance) or with its logged propensity ("propensity", unbiased for the policy
-class). Reference: Bietti, Agarwal & Langford, A Contextual Bandit Bake-off, JMLR 2021.
+class). ``--cb_type dr`` is not offered: a model of it does not go on from its own file as it would
+have without (vowpalwabbit 9.11.9). Reference: Bietti, Agarwal & Langford, A Contextual Bandit Bake-off, JMLR 2021.
 """
 
 import hashlib
