@@ -2,8 +2,8 @@
 
 Lifecycle: the owner opens the store, asks ``snapshot_sequence`` and ``load`` for the last snapshot,
 folds ``read(after=...)``, then alternates ``append`` and ``commit_snapshot`` and at last calls
-``close``. All calls come from one thread at a time. ``append`` blocks until the operating system
-says that the bytes are on the disk; ``close`` may never run.
+``close``. Calls may come from several threads; a store lets one in at a time. ``append`` blocks
+until the operating system says that the bytes are on the disk; ``close`` may never run.
 """
 
 from abc import ABC, abstractmethod
@@ -45,9 +45,10 @@ class Store(ABC):
 
     @abstractmethod
     def append(self, events: Sequence[Event]) -> list[Append]:
-        """Write events in one durable commit, each id at most once for ever.
+        """Write events in one durable commit, each id at most once while the log holds it.
 
-        Repeats inside ``events`` count as duplicates or conflicts of the first.
+        Repeats inside ``events`` count as duplicates or conflicts of the first. Content is
+        everything but ``ts_ms``, which a server may have made (``recsys.store.dedupe``).
 
         Raises
         ------
@@ -58,6 +59,9 @@ class Store(ABC):
     @abstractmethod
     def read(self, *, after: int) -> Iterator[tuple[int, Event]]:
         """Yield ``(sequence, event)`` with sequences above ``after``, in order.
+
+        Begins at the oldest event kept where older ones have left the log, and ends where the log
+        ended when the reading began.
 
         Raises
         ------
@@ -93,6 +97,12 @@ class Store(ABC):
             Every part of the shared state, name to record; parts not named are dropped.
         users
             The users that changed since the last snapshot; the others stay as they are.
+
+        Raises
+        ------
+        StoreError
+            When nothing was written, or when ``sequence`` lies before the last snapshot or after
+            the end of the log.
         """
 
     @abstractmethod
@@ -107,7 +117,13 @@ class Store(ABC):
 
     @abstractmethod
     def load_user(self, user_id: str) -> bytes | None:
-        """Return one user's record as of the last snapshot."""
+        """Return one user's record as of the last snapshot, ``None`` for a stranger.
+
+        Raises
+        ------
+        CorruptRecord
+            When the record fails its checksum.
+        """
 
     @abstractmethod
     def user_ids(self) -> Iterator[str]:

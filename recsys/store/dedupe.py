@@ -1,0 +1,105 @@
+"""What every store decides alike: which events are new, and which snapshots fit.
+
+What counts as the same content: everything of an event but ``ts_ms``. An event that came without
+a timestamp is stamped by the server when it arrives, so the honest retry of such an event carries
+another ``ts_ms`` than its first attempt; it is a duplicate, not a conflict. The price: the same id
+with another client-made timestamp counts as a duplicate too, and the first timestamp stays.
+"""
+
+import zlib
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+import msgspec
+
+from recsys.errors import StoreError
+from recsys.events import Event
+from recsys.ids import dedupe_key
+from recsys.store.base import Append, Outcome
+
+__all__ = [
+    "LOG_EVENTS",
+    "Fingerprint",
+    "Seen",
+    "admit",
+    "check_fit",
+    "check_retention",
+    "fingerprint",
+]
+
+LOG_EVENTS: Final = 10_000_000
+"""How many events before the snapshot a log keeps where nobody says otherwise."""
+
+# Two clients may write the same context in another order; that is the same content.
+_canonical = msgspec.msgpack.Encoder(order="deterministic")
+
+
+class Fingerprint(NamedTuple):
+    """An event's identity: key of its id (16 bytes) and CRC-32 of its content.
+
+    A CRC-32 is enough for the content: whoever forges one gets ``duplicate`` for an answer instead
+    of ``conflict``, and the first event stays in both cases.
+    """
+
+    key: bytes
+    content: int
+
+
+class Seen(NamedTuple):
+    """What is remembered of an event of the log: its sequence and the CRC-32 of its content."""
+
+    sequence: int
+    content: int
+
+
+def fingerprint(event: Event) -> Fingerprint:
+    """Return the identity of an event; its content is canonical msgpack without ``ts_ms``."""
+    timeless = msgspec.structs.replace(event, ts_ms=0)
+    return Fingerprint(dedupe_key(event.event_id), zlib.crc32(_canonical.encode(timeless)))
+
+
+def admit(
+    prints: Iterable[Fingerprint], known: Mapping[bytes, Seen], last_sequence: int
+) -> list[Append]:
+    """Give each event of a batch its outcome and its sequence.
+
+    Parameters
+    ----------
+    known
+        What the log remembers, by key; it may hold more than the keys of the batch.
+    last_sequence
+        Sequence of the newest event of the log; accepted events follow it without a gap, in order.
+    """
+    fresh: dict[bytes, Seen] = {}
+    appends = []
+    for key, content in prints:
+        earlier = known.get(key) or fresh.get(key)
+        if earlier is None:
+            last_sequence += 1
+            fresh[key] = Seen(last_sequence, content)
+            appends.append(Append(Outcome.ACCEPTED, last_sequence))
+        elif earlier.content == content:
+            appends.append(Append(Outcome.DUPLICATE, earlier.sequence))
+        else:
+            appends.append(Append(Outcome.CONFLICT, earlier.sequence))
+    return appends
+
+
+def check_retention(log_events: int) -> None:
+    """Refuse a retention that would drop events which no snapshot contains yet."""
+    if log_events < 0:
+        message = f"log_events must be at least 0, got {log_events}"
+        raise ValueError(message)
+
+
+def check_fit(sequence: int, snapshot: int, last_sequence: int) -> None:
+    """Refuse a snapshot older than the last one, or newer than the log.
+
+    Users that did not change since the last snapshot are kept: an older one would mix two states.
+    """
+    if not snapshot <= sequence <= last_sequence:
+        detail = (
+            f"a snapshot after event {sequence} does not fit between the last snapshot, after "
+            f"{snapshot}, and the end of the log, {last_sequence}"
+        )
+        raise StoreError(detail)

@@ -1,0 +1,147 @@
+"""A shard's memory without a disk, for notebooks and tests; a restart forgets it."""
+
+import copy
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from typing_extensions import override
+
+from recsys.codec import decode_event, encode_event, open_record
+from recsys.errors import StoreError
+from recsys.events import Event
+from recsys.ids import dedupe_key
+from recsys.store.base import Append, Outcome, Store
+from recsys.store.dedupe import LOG_EVENTS, Seen, admit, check_fit, check_retention, fingerprint
+
+__all__ = ["MemoryStore"]
+
+
+@dataclass
+class _Durable:
+    """What would be on the disk: records, not objects."""
+
+    log: dict[int, tuple[bytes, bytes]] = field(default_factory=dict)
+    """Sequence to key and record, ascending."""
+    seen: dict[bytes, Seen] = field(default_factory=dict)
+    parts: dict[str, bytes] = field(default_factory=dict)
+    users: dict[str, bytes] = field(default_factory=dict)
+    high_water: int = 0
+    snapshot: int = 0
+
+
+class MemoryStore(Store):
+    """The contract without the disk; what is read back is decoded anew, as from a disk.
+
+    Any thread may call any method.
+
+    Parameters
+    ----------
+    log_events
+        How many events up to the snapshot stay in the log; older ones and their ids are forgotten.
+    """
+
+    def __init__(self, *, log_events: int = LOG_EVENTS) -> None:
+        check_retention(log_events)
+        self._log_events = log_events
+        self._lock = threading.Lock()
+        self._closed = False
+        self._durable = _Durable()
+
+    def reopened(self) -> "MemoryStore":
+        """Return a new store with everything durable, as a process finds it after a crash.
+
+        Works on a closed store too. What is done to either one later does not reach the other.
+        """
+        with self._lock:
+            other = MemoryStore(log_events=self._log_events)
+            other._durable = copy.deepcopy(self._durable)
+            return other
+
+    @contextmanager
+    def _use(self) -> Iterator[_Durable]:
+        with self._lock:
+            if self._closed:
+                detail = "the store is closed"
+                raise StoreError(detail)
+            yield self._durable
+
+    @override
+    def append(self, events: Sequence[Event]) -> list[Append]:
+        prints = [fingerprint(event) for event in events]
+        records = [encode_event(event) for event in events]
+        with self._use() as durable:
+            appends = admit(prints, durable.seen, durable.high_water)
+            for append, (key, content), record in zip(appends, prints, records, strict=True):
+                if append.outcome is Outcome.ACCEPTED:
+                    durable.log[append.sequence] = (key, record)
+                    durable.seen[key] = Seen(append.sequence, content)
+                    durable.high_water = append.sequence
+        return appends
+
+    @override
+    def read(self, *, after: int) -> Iterator[tuple[int, Event]]:
+        with self._use() as durable:
+            rows = [(sequence, row) for sequence, row in durable.log.items() if sequence > after]
+        for sequence, (_, record) in rows:
+            yield sequence, decode_event(record)
+
+    @override
+    def find(self, event_id: str) -> tuple[int, Event] | None:
+        with self._use() as durable:
+            seen = durable.seen.get(dedupe_key(event_id))
+            if seen is None:
+                return None
+            _, record = durable.log[seen.sequence]
+        return seen.sequence, decode_event(record)
+
+    @property
+    @override
+    def last_sequence(self) -> int:
+        return self._durable.high_water
+
+    @property
+    @override
+    def snapshot_sequence(self) -> int:
+        return self._durable.snapshot
+
+    @override
+    def commit_snapshot(
+        self, sequence: int, parts: Mapping[str, bytes], users: Mapping[str, bytes]
+    ) -> None:
+        with self._use() as durable:
+            check_fit(sequence, durable.snapshot, durable.high_water)
+            durable.parts = dict(parts)
+            durable.users.update(users)
+            durable.snapshot = sequence
+            for old in [seq for seq in durable.log if seq <= sequence - self._log_events]:
+                key, _ = durable.log.pop(old)
+                del durable.seen[key]
+
+    @override
+    def load(self) -> dict[str, bytes]:
+        with self._use() as durable:
+            parts = dict(durable.parts)
+        for record in parts.values():
+            open_record(record)
+        return parts
+
+    @override
+    def load_user(self, user_id: str) -> bytes | None:
+        with self._use() as durable:
+            record = durable.users.get(user_id)
+        if record is not None:
+            open_record(record)
+        return record
+
+    @override
+    def user_ids(self) -> Iterator[str]:
+        with self._use() as durable:
+            ids = sorted(durable.users)
+        yield from ids
+
+    @override
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True

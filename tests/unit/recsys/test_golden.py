@@ -1,0 +1,139 @@
+"""Files of every record format and schema ever released are read, and the newest written alike.
+
+When a format changes, its number changes with it: write the files of the new number beside the
+old ones, which stay as they are for ever.
+"""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from recsys.codec import FORMAT, decode_event, encode_event, pack, unpack
+from recsys.events import Decision, Event, Feedback, ItemRemove, ItemUpsert, Slot
+from recsys.store.base import Append, Outcome
+from recsys.store.sqlite import SqliteStore
+from recsys.store.sqlite_schema import SCHEMA
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+FORMATS = range(1, FORMAT + 1)
+SCHEMAS = range(1, SCHEMA + 1)
+
+EVENTS: dict[str, Event] = {
+    "decision": Decision(
+        event_id="0193f3a1c2d4-décision-☂",
+        user_id="user|1:a b",
+        ts_ms=1_763_600_000_123,
+        slots=(
+            Slot("item-1", 0.5, 1.25, b"\x00\x3c\x00\x40"),
+            Slot("item-2", 1.0, -0.125, b""),
+            Slot("\U0001f431", 5e-324, 1e6, b"\xff"),
+        ),
+        policy="learner",
+        context={"device": "phone", "hour": 17.5, "member": True, "new": False},
+        model_sequence=9_007_199_254_740_993,
+        threshold=0.0625,
+        fallback=True,
+    ),
+    "decision_of_defaults": Decision(event_id="d", user_id="u", ts_ms=0, slots=(), policy="random"),
+    "feedback": Feedback(
+        event_id="f-1",
+        user_id="user|1:a b",
+        ts_ms=253_402_300_799_999,
+        type="rating",
+        item_id="item-1",
+        value=4.5,
+        decision_id="0193f3a1c2d4-décision-☂",
+        context={"page": "home"},
+    ),
+    "feedback_of_defaults": Feedback(event_id="f", user_id="u", ts_ms=0, type="click", item_id="i"),
+    "item_upsert": ItemUpsert(
+        event_id="u-1",
+        ts_ms=1_763_600_000_124,
+        item_id="item-1",
+        attributes={"genre": ["noir", "comédie"], "year": 1994.0, "title": "Léon", "sold": False},
+    ),
+    "item_remove": ItemRemove(event_id="r-1", ts_ms=1_763_600_000_125, item_id="item-1"),
+}
+
+
+class Part(msgspec.Struct, frozen=True):
+    """Owner of one value of every type that a part of a snapshot is made of."""
+
+    counts: dict[int, float]
+    names: list[str]
+    blob: bytes
+    nothing: None
+    flags: tuple[bool, bool]
+    large: int
+    negative: int
+
+
+PART = Part({1: 0.5, 70_000: -1e300}, ["a", "é"], bytes(range(256)), None, (True, False), 2**63, -1)
+
+
+def golden(version: int, name: str) -> bytes:
+    return (GOLDEN / f"format_{version}" / f"{name}.record").read_bytes()
+
+
+@pytest.mark.parametrize("version", FORMATS)
+@pytest.mark.parametrize("name", EVENTS)
+def test_events_of_every_format_are_read(version: int, name: str) -> None:
+    assert decode_event(golden(version, name)) == EVENTS[name]
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_events_are_written_as_the_newest_format(name: str) -> None:
+    assert encode_event(EVENTS[name]) == golden(FORMAT, name)
+
+
+@pytest.mark.parametrize("version", FORMATS)
+def test_parts_of_every_format_are_read(version: int) -> None:
+    assert unpack(golden(version, "part"), Part) == PART
+
+
+def test_parts_are_written_as_the_newest_format() -> None:
+    assert pack(PART) == golden(FORMAT, "part")
+
+
+def test_every_kind_of_event_has_a_file() -> None:
+    assert {type(event) for event in EVENTS.values()} == set(Event.__args__)
+
+
+@pytest.mark.parametrize("version", SCHEMAS)
+def test_stores_of_every_schema_are_opened(version: int, tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    shutil.copyfile(GOLDEN / f"schema_{version}.sqlite", path)
+    store = SqliteStore(path)
+    try:
+        events = list(EVENTS.values())
+        assert store.epoch == 2
+        assert list(store.read(after=0)) == list(enumerate(events, start=1))
+        assert store.snapshot_sequence == 4
+        assert store.load() == {"part": golden(version, "part")}
+        assert list(store.user_ids()) == ["user|1:a b"]
+        assert store.load_user("user|1:a b") == pack("state")
+        repeats = store.append(events)
+    finally:
+        store.close()
+    assert repeats == [Append(Outcome.DUPLICATE, n) for n in range(1, len(events) + 1)]
+
+
+def test_new_stores_have_the_newest_schema(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    SqliteStore(path).close()
+    assert _schema(path) == _schema(GOLDEN / f"schema_{SCHEMA}.sqlite")
+
+
+def _schema(path: Path) -> list[tuple[str]]:
+    connection = sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)
+    try:
+        rows: list[tuple[str]] = connection.execute(
+            "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name"
+        ).fetchall()
+        version: tuple[int] = connection.execute("PRAGMA user_version").fetchone()
+    finally:
+        connection.close()
+    return [*rows, (str(version[0]),)]

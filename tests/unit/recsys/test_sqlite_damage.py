@@ -1,0 +1,122 @@
+"""Damage to a store's file is noticed, named, and never taken for data."""
+
+from pathlib import Path
+
+import pytest
+
+from recsys.errors import CorruptRecord
+from recsys.store.base import Append, Outcome
+from recsys.store.sqlite import SqliteStore
+from tests.stores import RawStore, clicks, damage, filled, raw, sequences
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store.sqlite"
+
+
+def test_a_flipped_byte_is_named_when_read(path: Path) -> None:
+    filled(path)
+    with raw(path) as connection:
+        row: tuple[bytes] = connection.execute("SELECT record FROM log WHERE seq = 13").fetchone()
+    record = bytearray(row[0])
+    record[len(record) // 2] ^= 0x20
+    damage(path, "UPDATE log SET record = ? WHERE seq = 13", bytes(record))
+    store = SqliteStore(path)
+    reading = store.read(after=10)
+    assert [next(reading)[0], next(reading)[0]] == [11, 12]
+    with pytest.raises(CorruptRecord, match=r"event 13 of the log is damaged .*checksum.*backup"):
+        next(reading)
+    with pytest.raises(CorruptRecord, match="event 13 of the log is damaged"):
+        store.find("e13")
+    assert store.find("e14") is not None
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("DELETE FROM log WHERE seq = 7", "should hold 20 events, 1 to 20; it holds 19, 1 to 20"),
+        ("DELETE FROM log WHERE seq = 20", "it holds 19, 1 to 19, and 20 remembered ids"),
+        ("DELETE FROM log WHERE seq = 1", "it holds 19, 2 to 20"),
+        ("DELETE FROM log", "it holds 0, None to None"),
+        ("UPDATE log SET seq = 21 WHERE seq = 7", "it holds 20, 1 to 21"),
+        ("DELETE FROM seen WHERE seq = 7", "it holds 20, 1 to 20, and 19 remembered ids"),
+        ("DELETE FROM meta", "the head of the store is damaged"),
+        ("UPDATE meta SET record = x'00'", "the head of the store is damaged"),
+        ("UPDATE meta SET record = zeroblob(length(record))", "the head of the store is damaged"),
+    ],
+)
+def test_what_is_missing_is_noticed_at_the_opening(path: Path, query: str, message: str) -> None:
+    damage(filled(path), query)
+    with pytest.raises(CorruptRecord, match=message):
+        SqliteStore(path)
+
+
+def test_a_gap_that_appears_later_is_named(path: Path) -> None:
+    store = RawStore(filled(path))
+    store.run("DELETE FROM log WHERE seq = 13")
+    with pytest.raises(CorruptRecord, match="event 13 is missing from the log"):
+        list(store.read(after=10))
+    store.run("DELETE FROM log WHERE seq > 12")
+    with pytest.raises(CorruptRecord, match="event 13 is missing from the log"):
+        list(store.read(after=10))
+    with pytest.raises(CorruptRecord, match="event 14 of the log is damaged"):
+        store.find("e14")
+    store.close()
+
+
+def test_exchanged_rows_are_noticed(path: Path) -> None:
+    filled(path)
+    with raw(path) as connection:
+        connection.executescript(
+            "UPDATE log SET record = (SELECT record FROM log WHERE seq = 3) WHERE seq = 2;"
+            "UPDATE seen SET seq = 6 WHERE seq = 5;"
+        )
+    store = SqliteStore(path)
+    with pytest.raises(CorruptRecord, match="event 2 of the log is filed under another id"):
+        list(store.read(after=0))
+    with pytest.raises(CorruptRecord, match="event 6 of the log is filed under another id"):
+        store.find("e5")
+    store.close()
+
+
+def test_a_damaged_snapshot_is_named(path: Path) -> None:
+    damage(filled(path), "UPDATE state SET record = substr(record, 1, length(record) - 1)")
+    damage(path, "UPDATE users SET record = x'00'")
+    store = SqliteStore(path)
+    with pytest.raises(CorruptRecord, match="part 'model' of the snapshot is damaged"):
+        store.load()
+    with pytest.raises(CorruptRecord, match="user 'ann' of the snapshot is damaged"):
+        store.load_user("ann")
+    assert store.load_user("bob") is None
+    store.close()
+
+
+def test_damaged_pages_are_our_error_too(path: Path) -> None:
+    content = bytearray(filled(path).read_bytes())
+    content[4096:] = b"\xaa" * (len(content) - 4096)
+    path.write_bytes(content)
+    with pytest.raises(CorruptRecord, match=r"store.sqlite is damaged or no store"):
+        SqliteStore(path)
+
+
+def test_a_torn_tail_is_cut(path: Path, tmp_path: Path) -> None:
+    store = SqliteStore(path)
+    wal = path.with_name("store.sqlite-wal")
+    sizes = []
+    for number in (1, 2, 3):
+        store.append(clicks(number, number))
+        sizes.append(wal.stat().st_size)
+    log, main = wal.read_bytes(), path.read_bytes()
+    store.close()
+    for place, (size, expected) in enumerate(
+        [(sizes[2] - 1, [1, 2]), (sizes[1] + 5000, [1, 2]), (sizes[1] - 1, [1])]
+    ):
+        torn = tmp_path / f"torn-{place}.sqlite"
+        torn.write_bytes(main)
+        torn.with_name(f"{torn.name}-wal").write_bytes(log[:size])
+        store = SqliteStore(torn)
+        assert sequences(store) == expected
+        assert store.append(clicks(3, 3)) == [Append(Outcome.ACCEPTED, len(expected) + 1)]
+        store.close()
