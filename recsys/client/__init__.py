@@ -1,0 +1,58 @@
+"""The HTTP client: ``Client`` blocks, ``AsyncClient`` awaits; both make the same calls.
+
+::
+
+    with Client("http://127.0.0.1:8000") as client:
+        shown = client.recommend("ann", n=5)
+        click = NewFeedback(
+            type="click",
+            user_id="ann",
+            item_id=shown.items[0].item_id,
+            decision_id=shown.decision_id,
+        )
+        client.send_events([click])
+
+Broken connections, empty replies, 429 and 503 (from a proxy also 502 and 504) are retried with
+growing, jittered waits (``Retry``). Events carry their ids, so that a retry is a duplicate and not
+a second click. A retried ``recommend`` may leave a decision in the log that nobody saw.
+
+Every call raises ``ApiError`` when the server refuses, with its problem document's detail;
+``Unreachable`` when no answer came after all attempts; and ``InvalidEvent`` when an id or a value
+cannot be sent at all.
+"""
+
+from recsys.client.aio import AsyncClient
+from recsys.client.blocking import Client
+from recsys.client.retry import Retry
+from recsys.client.schema import (
+    MAX_BATCH,
+    DownShard,
+    EventResult,
+    EventResults,
+    Item,
+    ItemResults,
+    ItemStatus,
+    NewFeedback,
+    Recommended,
+    ServerStats,
+    ShardState,
+    ShownItem,
+)
+
+__all__ = [
+    "MAX_BATCH",
+    "AsyncClient",
+    "Client",
+    "DownShard",
+    "EventResult",
+    "EventResults",
+    "Item",
+    "ItemResults",
+    "ItemStatus",
+    "NewFeedback",
+    "Recommended",
+    "Retry",
+    "ServerStats",
+    "ShardState",
+    "ShownItem",
+]

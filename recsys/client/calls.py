@@ -1,0 +1,183 @@
+"""The calls of the HTTP API without any input or output: what to send, and how to read answers.
+
+``recsys.client.transport`` carries them, once with and once without ``async``.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from recsys.client.schema import (
+    EventResults,
+    Item,
+    ItemResults,
+    ItemStatus,
+    NewFeedback,
+    Recommended,
+    ServerStats,
+)
+from recsys.errors import ApiError
+from recsys.events import Attributes, Context, Decision
+from recsys.ids import check_id
+from recsys.views import UserView
+
+__all__ = [
+    "STATS",
+    "Call",
+    "decision",
+    "put_item",
+    "put_items",
+    "rank",
+    "read_answer",
+    "recommend",
+    "remove_item",
+    "send_events",
+    "user",
+]
+
+_EXCERPT: Final = 200
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """One request and the type of its answer."""
+
+    method: str
+    path: str
+    kind: type[T]
+    body: bytes | None = None
+
+
+class _Question(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The body of recommend and rank; what is absent takes the server's default."""
+
+    user_id: str
+    n: int | None = None
+    context: Context = {}
+    candidates: Sequence[str] | None = None
+    exclude_item_ids: Sequence[str] = ()
+    arm: str | None = None
+
+
+class _Fault(msgspec.Struct, frozen=True):
+    pointer: str = ""
+    detail: str = ""
+
+
+class _Problem(msgspec.Struct, frozen=True):
+    """The parts of an RFC 9457 document that a message needs."""
+
+    title: str = ""
+    detail: str = ""
+    errors: tuple[_Fault, ...] = ()
+
+
+STATS: Final = Call("GET", "/v1/stats", ServerStats)
+
+
+def recommend(
+    user_id: str,
+    *,
+    n: int,
+    context: Context,
+    candidates: Sequence[str] | None,
+    exclude: Sequence[str],
+    arm: str | None,
+) -> Call[Recommended]:
+    """Ask for a list."""
+    question = _Question(
+        user_id=user_id,
+        n=n,
+        context=context,
+        candidates=candidates,
+        exclude_item_ids=exclude,
+        arm=arm,
+    )
+    return Call("POST", "/v1/recommend", Recommended, msgspec.json.encode(question))
+
+
+def rank(
+    user_id: str, candidates: Sequence[str], *, n: int | None, context: Context, arm: str | None
+) -> Call[Recommended]:
+    """Ask for an order of the candidates."""
+    question = _Question(user_id=user_id, candidates=candidates, n=n, context=context, arm=arm)
+    return Call("POST", "/v1/rank", Recommended, msgspec.json.encode(question))
+
+
+def send_events(events: Sequence[NewFeedback]) -> Call[EventResults]:
+    """Deliver feedback."""
+    return Call("POST", "/v1/events", EventResults, msgspec.json.encode(list(events)))
+
+
+def put_item(item_id: str, attributes: Attributes) -> Call[ItemStatus]:
+    """Set an item."""
+    body = msgspec.json.encode({"attributes": attributes})
+    return Call("PUT", _path("items", item_id), ItemStatus, body)
+
+
+def put_items(items: Sequence[Item]) -> Call[ItemResults]:
+    """Set many items."""
+    body = msgspec.json.encode({"items": list(items)})
+    return Call("POST", "/v1/items:batch", ItemResults, body)
+
+
+def remove_item(item_id: str) -> Call[ItemStatus]:
+    """Take an item out of the catalogue."""
+    return Call("DELETE", _path("items", item_id), ItemStatus)
+
+
+def user(user_id: str) -> Call[UserView]:
+    """Ask for a person's own state."""
+    return Call("GET", _path("users", user_id), UserView)
+
+
+def decision(decision_id: str) -> Call[Decision]:
+    """Ask for a decision as logged."""
+    return Call("GET", _path("decisions", decision_id), Decision)
+
+
+def read_answer(call: Call[T], status: int, headers: Mapping[str, str], body: bytes) -> T:
+    """Return the typed answer of a call.
+
+    Raises
+    ------
+    ApiError
+        For every status but 2xx, and when the answer is not what ``docs/http.md`` says.
+    """
+    if not 200 <= status < 300:
+        raise ApiError(status, _detail(body), _retry_after_s(headers))
+    try:
+        return msgspec.json.decode(body, type=call.kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        detail = f"the answer to {call.method} {call.path} is no {call.kind.__name__}: {error}"
+        raise ApiError(status, detail) from error
+
+
+def _path(collection: str, name: str) -> str:
+    """Return the path of one thing, its id escaped into one segment."""
+    check_id(name, "/path")
+    # A segment of dots is resolved by whoever normalises paths; an escaped one is not.
+    segment = name.replace(".", "%2E") if name in {".", ".."} else quote(name, safe="")
+    return f"/v1/{collection}/{segment}"
+
+
+def _detail(body: bytes) -> str:
+    try:
+        problem = msgspec.json.decode(body, type=_Problem)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return body[:_EXCERPT].decode(errors="replace").strip() or "an empty answer"
+    detail = problem.detail or problem.title or "no detail"
+    # The usual detail repeats its only fault already.
+    faults = [f"{f.pointer}: {f.detail}" for f in problem.errors if f.detail not in detail]
+    return f"{detail} ({'; '.join(faults)})" if faults else detail
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Return the header's seconds; a date is not read, for there is no common clock."""
+    text = headers.get("retry-after", "").strip()
+    return float(text) if text.isascii() and text.isdigit() else None

@@ -1,0 +1,218 @@
+"""Who did what with which item and when, in the order of time."""
+
+import hashlib
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Self
+
+import msgspec
+
+from recsys.datasets.tables import Row, find_file, open_bytes, read_rows
+from recsys.errors import InvalidDataset, InvalidEvent
+from recsys.events import MAX_NUMBER, MAX_TS_MS
+from recsys.ids import check_id
+
+__all__ = ["Columns", "Interaction", "fingerprint", "parse_time_ms", "read_interactions"]
+
+_NAMES: Final = ("ratings.csv", "u.data", "ratings.dat", "interactions.csv", "events.csv")
+_MOVIELENS: Final = ("user", "item", "rating", "timestamp")
+_GUESSES: Final = {
+    "user": ("user", "user_id", "userId"),
+    "item": ("item", "item_id", "movieId", "movie_id"),
+    "time": ("timestamp", "time", "ts"),
+    "rating": ("rating",),
+}
+_SECONDS_BELOW: Final = 100_000_000_000
+"""As seconds the year 5138, as milliseconds March 1973."""
+
+
+class Interaction(msgspec.Struct, frozen=True, gc=False):
+    """One row.
+
+    Attributes
+    ----------
+    rating
+        ``None`` where the file has no such column: the row alone says that it happened.
+    line
+        Its line in the unpacked file.
+    """
+
+    user: str
+    item: str
+    ts_ms: int
+    rating: float | None
+    line: int
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of the columns of a file."""
+
+    user: str
+    item: str
+    time: str
+    rating: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``user=U,item=I,time=T[,rating=R]``.
+
+        Raises
+        ------
+        ValueError
+            Saying what is missing or unknown.
+        """
+        names = {}
+        for part in text.split(","):
+            key, equals, name = part.partition("=")
+            if not equals or not name.strip() or key.strip() not in _GUESSES:
+                message = f"expected user=U,item=I,time=T[,rating=R], got {part!r}"
+                raise ValueError(message)
+            names[key.strip()] = name.strip()
+        if missing := {"user", "item", "time"} - set(names):
+            message = f"no column is named for {', '.join(sorted(missing))}"
+            raise ValueError(message)
+        return cls(**names)
+
+
+def parse_time_ms(text: str) -> int:
+    """Return epoch milliseconds of epoch seconds, epoch milliseconds or RFC 3339.
+
+    A number below 1e11 is seconds. A date without an offset is UTC.
+
+    Raises
+    ------
+    ValueError
+        Saying what was expected.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        try:
+            moment = datetime.fromisoformat(text.strip())
+        except ValueError:
+            message = f"expected epoch seconds or milliseconds or RFC 3339, got {text!r}"
+            raise ValueError(message) from None
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        number = aware.timestamp() * 1000
+    else:
+        number *= 1000 if abs(number) < _SECONDS_BELOW else 1
+    if not 0 <= number < MAX_TS_MS:
+        message = f"expected a time between the years 1970 and 9999, got {text!r}"
+        raise ValueError(message)
+    return round(number)
+
+
+def fingerprint(path: Path) -> str:
+    """Return 16 hexadecimal digits that stand for the unpacked content of a file or folder."""
+    digest = hashlib.blake2b(digest_size=8)
+    with open_bytes(_file(path)) as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def read_interactions(path: Path, columns: Columns | None = None) -> list[Interaction]:
+    """Return all rows, sorted by time; rows of the same time stay in the order of the file.
+
+    Parameters
+    ----------
+    path
+        A file, or a folder that holds ``ratings.csv``, ``u.data``, ``ratings.dat``,
+        ``interactions.csv`` or ``events.csv``, plain or gzipped.
+    columns
+        ``None`` finds the usual names of MovieLens.
+
+    Raises
+    ------
+    InvalidDataset
+        Naming file, line and column.
+    """
+    file = _file(path)
+    reader = _Reader(columns)
+    found = [reader.read(row) for row in read_rows(file, _MOVIELENS)]
+    found.sort(key=lambda interaction: interaction.ts_ms)
+    return found
+
+
+def _file(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    if (found := find_file(path, _NAMES)) is None:
+        detail = f"the folder holds none of {', '.join(_NAMES)}, plain or with .gz"
+        raise InvalidDataset(str(path), detail)
+    return found
+
+
+class _Reader:
+    """Turns rows into interactions; equal texts become one object, for there are millions."""
+
+    def __init__(self, columns: Columns | None) -> None:
+        self._columns = columns
+        self._ids: dict[str, str] = {}
+        self._ratings: dict[str, float] = {}
+
+    def read(self, row: Row) -> Interaction:
+        if self._columns is None:
+            self._columns = _guess(row)
+        columns = self._columns
+        return Interaction(
+            user=self._id(row, columns.user),
+            item=self._id(row, columns.item),
+            ts_ms=self._time(row, columns.time),
+            rating=None if columns.rating is None else self._rating(row, columns.rating),
+            line=row.line,
+        )
+
+    def _id(self, row: Row, column: str) -> str:
+        text = _field(row, column)
+        if (known := self._ids.get(text)) is not None:
+            return known
+        try:
+            check_id(text, column)
+        except InvalidEvent as error:
+            raise row.error(column, error.detail) from None
+        return self._ids.setdefault(text, text)
+
+    def _time(self, row: Row, column: str) -> int:
+        try:
+            return parse_time_ms(_field(row, column))
+        except ValueError as error:
+            raise row.error(column, str(error)) from None
+
+    def _rating(self, row: Row, column: str) -> float:
+        text = _field(row, column)
+        if (known := self._ratings.get(text)) is not None:
+            return known
+        try:
+            rating = float(text)
+        except ValueError:
+            rating = math.nan
+        if not abs(rating) <= MAX_NUMBER:
+            raise row.error(column, f"expected a number within ±{MAX_NUMBER:g}, got {text!r}")
+        return self._ratings.setdefault(text, rating)
+
+
+def _field(row: Row, column: str) -> str:
+    try:
+        return row.fields[column]
+    except KeyError:
+        detail = f"there is no such column; the file has {', '.join(row.fields)}"
+        raise InvalidDataset(row.path, detail, None, column) from None
+
+
+def _guess(row: Row) -> Columns:
+    names = {
+        key: next((guess for guess in guesses if guess in row.fields), None)
+        for key, guesses in _GUESSES.items()
+    }
+    user, item, time = names["user"], names["item"], names["time"]
+    if user is None or item is None or time is None:
+        detail = (
+            f"columns for user, item and time are not found among {', '.join(row.fields)}; "
+            "name them: user=U,item=I,time=T[,rating=R]"
+        )
+        raise InvalidDataset(row.path, detail)
+    return Columns(user, item, time, names["rating"])

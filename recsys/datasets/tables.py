@@ -1,0 +1,135 @@
+"""Delimited text, plain or gzipped, read so that every complaint names its line.
+
+====================  =========  =======================  ========
+name                  separator  columns                  encoding
+====================  =========  =======================  ========
+``*.csv``, other      ``,``      first line               UTF-8
+``*.tsv``             tab        first line               UTF-8
+``u.data``            tab        user item rating ...     Latin-1
+``u.item``            ``|``      item title ... 19 flags  Latin-1
+``*.dat``             ``::``     by the caller            Latin-1
+====================  =========  =======================  ========
+
+Each also with ``.gz``.
+"""
+
+import csv
+import gzip
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import BufferedIOBase
+from pathlib import Path
+from typing import Final
+
+from recsys.errors import InvalidDataset
+
+__all__ = ["Row", "find_file", "open_bytes", "read_rows"]
+
+_LATIN_1: Final = ("u.data", "u.item")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record: where it stands, and its fields by column."""
+
+    path: str
+    line: int
+    fields: dict[str, str]
+
+    def error(self, column: str | None, detail: str) -> InvalidDataset:
+        """Return a complaint about a field, to be raised."""
+        return InvalidDataset(self.path, detail, self.line, column)
+
+
+def find_file(folder: Path, names: Sequence[str]) -> Path | None:
+    """Return the first of ``names`` that is in ``folder``, as it is or with ``.gz``."""
+    for name in names:
+        for path in (folder / name, folder / f"{name}.gz"):
+            if path.is_file():
+                return path
+    return None
+
+
+def open_bytes(path: Path) -> BufferedIOBase:
+    """Open a file, unpacked.
+
+    Raises
+    ------
+    InvalidDataset
+        When it cannot be opened.
+    """
+    try:
+        return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
+    except OSError as error:
+        detail = error.strerror or str(error)
+        raise InvalidDataset(str(path), detail) from error
+
+
+def read_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+    """Yield the records of a file in its order.
+
+    Parameters
+    ----------
+    columns
+        Names of the fields where the format has no first line with names.
+
+    Raises
+    ------
+    InvalidDataset
+        At a line that is no text, cannot be unpacked, or has another number of fields than the
+        first one.
+    """
+    name = path.name.removesuffix(".gz")
+    named = not (name in _LATIN_1 or name.endswith(".dat"))
+    header: list[str] | None = None if named else list(columns)
+    for line, fields in _records(path, name, "utf-8" if named else "latin-1"):
+        if header is None:
+            header = [field.strip() for field in fields]
+            continue
+        if len(fields) != len(header):
+            detail = f"expected {len(header)} fields, got {len(fields)}"
+            raise InvalidDataset(str(path), detail, line)
+        yield Row(str(path), line, dict(zip(header, fields, strict=True)))
+    if header is None:
+        raise InvalidDataset(str(path), "the file is empty; the first line names the columns")
+
+
+def _records(path: Path, name: str, encoding: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line number (of the last line, where a record has several) and the fields."""
+    lines = _lines(path, encoding)
+    if name.endswith(".dat"):
+        for line, text in enumerate(lines, start=1):
+            if stripped := text.rstrip("\r\n"):
+                yield line, stripped.split("::")
+        return
+    tabs = name == "u.data" or name.endswith(".tsv")
+    bars = name == "u.item"
+    reader = csv.reader(
+        lines,
+        delimiter="\t" if tabs else "|" if bars else ",",
+        quoting=csv.QUOTE_NONE if tabs or bars else csv.QUOTE_MINIMAL,
+        strict=True,
+    )
+    while True:
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise InvalidDataset(str(path), str(error), reader.line_num) from error
+        if fields:
+            yield reader.line_num, fields
+
+
+def _lines(path: Path, encoding: str) -> Iterator[str]:
+    line = 0
+    with open_bytes(path) as file:
+        try:
+            for line, raw in enumerate(file, start=1):
+                text = raw.decode(encoding)
+                yield text.removeprefix("\ufeff") if line == 1 else text
+        except UnicodeDecodeError as error:
+            raise InvalidDataset(str(path), f"not {encoding}: {error.reason}", line) from error
+        except (OSError, EOFError, zlib.error) as error:
+            raise InvalidDataset(str(path), f"cannot be read on: {error}", line + 1) from error

@@ -1,0 +1,250 @@
+"""``clickstream``: simulated people, or recorded ones, against a running server."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final, NoReturn
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from recsys.client import AsyncClient, Item, Retry
+from recsys.datasets import (
+    Columns,
+    Interaction,
+    fingerprint,
+    read_interactions,
+    read_items,
+)
+from recsys.errors import ApiError, InvalidDataset, Unreachable
+from recsys.events import Attributes
+from simulators.driver import Driver, Pace, put_all, until_ready
+from simulators.live import Watch, replay_bar, stop_on_signal
+from simulators.plot import draw
+from simulators.replay import Replay, ReplayResult, ReplaySettings, learned
+from simulators.report import Report
+from simulators.worlds import World, WorldSettings
+
+__all__ = ["app", "main"]
+
+_READY_PATIENCE_S: Final = 30.0
+_INTERRUPTED: Final = 130
+
+app = typer.Typer(
+    help="Simulated people, or recorded ones, against a running server.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+
+Url = Annotated[str, typer.Option(help="Where the server listens.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the report here as JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Only the summary at the end.")]
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What the terminal gets."""
+
+    console: Console
+    quiet: bool
+    table_every_s: float = 0.0
+
+
+def _fail(message: str) -> NoReturn:
+    Console(stderr=True).print(Text(f"clickstream: {message}"), soft_wrap=True)
+    raise typer.Exit(1)
+
+
+def _writable(path: Path | None) -> None:
+    """Refuse a file whose folder is not there, before an hour of work depends on it."""
+    if path is not None and not path.parent.is_dir():
+        message = f"there is no folder {path.parent}"
+        raise typer.BadParameter(message)
+
+
+def _not_ready(url: str) -> str:
+    return f"{url} answers, but not all its shards do ({_READY_PATIENCE_S:g} s waited)"
+
+
+def _unreachable(error: Unreachable) -> str:
+    return f"{error}; is the server running? `recsys serve` starts one"
+
+
+@app.command()
+def run(
+    *,
+    url: Url = "http://127.0.0.1:8000",
+    seed: Annotated[int, typer.Option(min=0, help="Makes the world: items, people, tastes.")] = 1,
+    users: Annotated[int, typer.Option(min=1, help="People at any time.")] = 500,
+    items: Annotated[int, typer.Option(min=10, help="Items of the catalogue.")] = 300,
+    duration: Annotated[float, typer.Option(min=0, help="Seconds; 0 runs until Ctrl-C.")] = 60.0,
+    rate: Annotated[
+        float, typer.Option(min=0, help="Requests per second; 0 is as fast as possible.")
+    ] = 0.0,
+    speed: Annotated[
+        float, typer.Option(min=0, help="Seconds of the people's time per second; 0 never waits.")
+    ] = 0.0,
+    concurrency: Annotated[int, typer.Option(min=1, help="People clicking at once.")] = 32,
+    switch_at: Annotated[
+        float | None, typer.Option(min=0, help="Second at which everybody's taste switches.")
+    ] = None,
+    table_every: Annotated[float, typer.Option(min=0, help="Seconds; 0 for no tables.")] = 10.0,
+    plot: Annotated[Path | None, typer.Option(help="Write click rates over time as PNG.")] = None,
+    json_file: JsonFile = None,
+    quiet: Quiet = False,
+) -> None:
+    """Let simulated people click, and show how the click rate moves."""
+    _writable(plot)
+    _writable(json_file)
+    world = World(WorldSettings(seed=seed, n_people=users, n_items=items))
+    pace = Pace(people_at_once=concurrency, rate=rate, speed=speed, switch_at_s=switch_at)
+    shown = _Shown(Console(), quiet, table_every)
+    try:
+        report = asyncio.run(_run(url, world, pace, duration or None, shown))
+    except Unreachable as error:
+        _fail(_unreachable(error))
+    except ApiError as error:
+        _fail(f"{url}: {error}")
+    summary = report.summary()
+    if plot is not None:
+        draw(summary, plot)
+    if json_file is not None:
+        json_file.write_bytes(msgspec.json.format(msgspec.json.encode(summary)))
+
+
+async def _run(
+    url: str, world: World, pace: Pace, duration_s: float | None, shown: _Shown
+) -> Report:
+    report = Report()
+    async with (
+        AsyncClient(url, connections=pace.people_at_once) as client,
+        AsyncClient(url, retry=Retry(attempts=1), timeout_s=2.0) as asking,
+    ):
+        driver = Driver(world, client, pace, report)
+        if not await until_ready(client, _READY_PATIENCE_S):
+            _fail(_not_ready(url))
+        if not shown.quiet:
+            # Simulated people are no guests for a server with real ones: say whose door this is.
+            before = await client.stats()
+            items = max((shard.engine.items for shard in before.shards), default=0)
+            line = f"{url} knows {items:,} items and has learned {learned(before):,} events"
+            shown.console.print(line, highlight=False, soft_wrap=True)
+        await driver.put_items()
+        watch = Watch(report, asking, shown.console, duration_s, shown.table_every_s)
+        with stop_on_signal(driver.stop):
+            showing = None if shown.quiet else asyncio.create_task(watch.show())
+            try:
+                await driver.run(duration_s)
+            finally:
+                if showing is not None:
+                    showing.cancel()
+                    await asyncio.gather(showing, return_exceptions=True)
+        title = f"{report.elapsed_s:.1f} s in all"
+        shown.console.print(report.table(await watch.stats(), title=title))
+    return report
+
+
+@app.command()
+def replay(
+    path: Annotated[
+        Path, typer.Argument(exists=True, help="A MovieLens folder, or a CSV, plain or gzipped.")
+    ],
+    *,
+    url: Url = "http://127.0.0.1:8000",
+    columns: Annotated[
+        str | None, typer.Option(help="user=U,item=I,time=T[,rating=R]; guessed without.")
+    ] = None,
+    click_at: Annotated[float, typer.Option(help="Ratings from here on are clicks.")] = 5.0,
+    batch: Annotated[int, typer.Option(min=1, max=1000, help="Events per request.")] = 200,
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight.")] = 4,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only so many events, the oldest.")
+    ] = None,
+    json_file: JsonFile = None,
+    quiet: Quiet = False,
+) -> None:
+    """Send recorded interactions in the order of time; a second time adds nothing."""
+    _writable(json_file)
+    try:
+        named = None if columns is None else Columns.parse(columns)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    shown = _Shown(Console(), quiet)
+    settings = ReplaySettings(click_at=click_at, batch=batch, concurrency=concurrency)
+    try:
+        interactions = read_interactions(path, named)[:limit]
+        attributes = read_items(path) if path.is_dir() else None
+        source = fingerprint(path)
+        result = asyncio.run(_replay(url, interactions, attributes or {}, source, settings, shown))
+    except InvalidDataset as error:
+        _fail(str(error))
+    except Unreachable as error:
+        _fail(_unreachable(error))
+    except ApiError as error:
+        _fail(f"{url}: {error}")
+    if json_file is not None:
+        json_file.write_bytes(msgspec.json.format(msgspec.json.encode(result)))
+    _conclude(result, shown.console)
+
+
+async def _replay(
+    url: str,
+    interactions: list[Interaction],
+    attributes: dict[str, Attributes],
+    source: str,
+    settings: ReplaySettings,
+    shown: _Shown,
+) -> ReplayResult:
+    async with AsyncClient(url, connections=settings.concurrency) as client:
+        if not await until_ready(client, _READY_PATIENCE_S):
+            _fail(_not_ready(url))
+        await put_all(client, [Item(*pair) for pair in attributes.items()])
+        hidden = shown.quiet or not shown.console.is_terminal
+        with replay_bar(shown.console, disable=hidden) as bar:
+            task = bar.add_task("replaying", total=len(interactions))
+            replay = Replay(
+                client,
+                interactions,
+                source,
+                settings,
+                lambda sent: bar.update(task, completed=sent),
+            )
+            with stop_on_signal(replay.stop):
+                return await replay.run()
+
+
+def _conclude(result: ReplayResult, console: Console) -> None:
+    """Print what came of it and set the exit code."""
+    per_s = result.sent / result.elapsed_s if result.elapsed_s > 0 else 0.0
+    console.print(
+        f"{result.sent:,} of {result.events:,} events sent: {result.accepted:,} accepted, "
+        f"{result.duplicates:,} duplicates, {result.conflicts + result.unavailable:,} failed "
+        f"({result.conflicts:,} conflicts); {result.elapsed_s:.1f} s, {per_s:,.0f} events/s",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if result.conflicts:
+        console.print(
+            "conflicts: these events were sent before with other content (another --click-at?)"
+        )
+    if result.error:
+        _fail(f"{result.error}; run the same command again, nothing counts twice")
+    if result.interrupted:
+        raise typer.Exit(_INTERRUPTED)
+    if result.learned is None:
+        console.print("not checked what the server has learned: not all its shards answer")
+    elif result.learned < result.accepted:
+        _fail(f"{result.accepted:,} events were accepted, only {result.learned:,} are learned")
+    else:
+        console.print(
+            f"the server has learned {result.learned:,} events since the start"
+            f"{'; it was empty before' if result.was_empty else ''}"
+        )
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

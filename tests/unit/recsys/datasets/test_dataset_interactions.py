@@ -1,0 +1,150 @@
+import gzip
+import os
+from pathlib import Path
+
+import pytest
+
+from recsys.datasets import Columns, Interaction, fingerprint, parse_time_ms, read_interactions
+from recsys.errors import InvalidDataset
+
+HEADER = "user,item,rating,timestamp\n"
+
+
+def write(path: Path, text: str, encoding: str = "utf-8") -> Path:
+    data = text.encode(encoding)
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    return path
+
+
+def test_sorted_by_time_and_stable(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.csv", HEADER + "a,x,5,30\nb,y,3.5,10\nc,z,1,30\nd,w,2,10\n")
+    found = read_interactions(path)
+    assert [one.user for one in found] == ["b", "d", "a", "c"]
+    assert found[0] == Interaction("b", "y", 10_000, 3.5, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("ratings.csv", HEADER + "1,2,3,4\n"),
+        ("ratings.csv.gz", "user_id,item_id,rating,timestamp\n1,2,3,4\n"),
+        ("ratings.csv", "userId,movieId,rating,timestamp\n1,2,3.0,4\n"),
+        ("u.data", "1\t2\t3\t4\n"),
+        ("u.data.gz", "1\t2\t3\t4\n"),
+        ("ratings.dat", "1::2::3::4\n"),
+        ("events.csv", "\ufeffuser,item,rating,timestamp\r\n1,2,3,4\r\n\r\n"),
+    ],
+)
+def test_the_shapes_of_movielens(tmp_path: Path, name: str, text: str) -> None:
+    write(tmp_path / name, text)
+    (found,) = read_interactions(tmp_path)
+    assert (found.user, found.item, found.rating, found.ts_ms) == ("1", "2", 3.0, 4_000)
+
+
+def test_named_columns_without_ratings(tmp_path: Path) -> None:
+    path = write(tmp_path / "log.tsv", 'who\twhat\twhen\tmore\nann\t"x\t2024-01-01T00:00:00Z\t-\n')
+    (found,) = read_interactions(path, Columns.parse("user=who, item=what, time=when"))
+    assert found == Interaction("ann", '"x', 1_704_067_200_000, None, 2)
+
+
+def test_quoted_fields_may_hold_lines(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.csv", 'user,item,note,time\na,x,"one,\ntwo",1\nb,y,,2\n')
+    assert [one.line for one in read_interactions(path)] == [3, 4]
+
+
+@pytest.mark.parametrize(
+    ("text", "ts_ms"),
+    [
+        ("874724710", 874_724_710_000),
+        ("874724710.5", 874_724_710_500),
+        ("1700000000123", 1_700_000_000_123),
+        ("0", 0),
+        ("2024-02-29T12:00:00.250Z", 1_709_208_000_250),
+        ("2024-02-29T12:00:00+02:00", 1_709_200_800_000),
+        ("2024-02-29 12:00:00", 1_709_208_000_000),
+    ],
+)
+def test_times(text: str, ts_ms: int) -> None:
+    assert parse_time_ms(text) == ts_ms
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "nan", "inf", "-1", "1700000000000000", "1e400"])
+def test_no_times(text: str) -> None:
+    with pytest.raises(ValueError, match=r"expected .*got"):
+        parse_time_ms(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the file is empty"),
+        (HEADER + "a,x,5\n", "line 2: expected 4 fields, got 3"),
+        (HEADER + "a,x,5,1\na,x,5,1,1\n", "line 3: expected 4 fields, got 5"),
+        (HEADER + "a,x,five,1\n", "line 2, column 'rating': expected a number"),
+        (HEADER + "a,x,nan,1\n", "line 2, column 'rating': expected a number"),
+        (HEADER + "a,x,1e9,1\n", "line 2, column 'rating': expected a number"),
+        (HEADER + "a,x,5,soon\n", "line 2, column 'timestamp': expected epoch seconds"),
+        (HEADER + ",x,5,1\n", "line 2, column 'user': an id must not be empty"),
+        (HEADER + f"a,{'x' * 300},5,1\n", "line 2, column 'item': an id has at most"),
+        (HEADER + 'a,"x,5,1\n', "line 2: unexpected end of data"),
+        ("user,thing,time\na,x,1\n", "columns for user, item and time are not found"),
+    ],
+)
+def test_errors_name_their_place(tmp_path: Path, text: str, message: str) -> None:
+    path = write(tmp_path / "r.csv", text)
+    with pytest.raises(InvalidDataset, match=message) as caught:
+        read_interactions(path)
+    assert str(caught.value).startswith(str(path))
+
+
+def test_a_column_that_is_not_there(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.csv", HEADER + "a,x,5,1\n")
+    with pytest.raises(InvalidDataset, match="column 'who': there is no such column; the file has"):
+        read_interactions(path, Columns("who", "item", "timestamp"))
+
+
+def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.csv", HEADER + "a,x,5,1\n\u00e9,x,5,1\n", "latin-1")
+    with pytest.raises(InvalidDataset, match="line 3: not utf-8"):
+        read_interactions(path)
+
+
+def test_a_broken_archive(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.csv.gz", HEADER + "a,x,5,1\n" * 100)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(InvalidDataset, match="cannot be read on"):
+        read_interactions(path)
+    path.write_bytes(b"user,item\n")
+    with pytest.raises(InvalidDataset, match="Not a gzipped file"):
+        read_interactions(path)
+
+
+def test_nothing_to_read(tmp_path: Path) -> None:
+    with pytest.raises(InvalidDataset, match=r"the folder holds none of ratings\.csv"):
+        read_interactions(tmp_path)
+    with pytest.raises(InvalidDataset, match="No such file"):
+        read_interactions(tmp_path / "r.csv")
+
+
+@pytest.mark.parametrize("text", ["user=u,item=i", "user=u,item=i,when=t", "user", "user=,item=i"])
+def test_columns_that_make_no_sense(text: str) -> None:
+    with pytest.raises(ValueError, match=r"expected user=U|no column is named for"):
+        Columns.parse(text)
+
+
+def test_fingerprint_is_of_the_content(tmp_path: Path) -> None:
+    plain = write(tmp_path / "ratings.csv", HEADER)
+    zipped = write(tmp_path / "other.csv.gz", HEADER)
+    assert fingerprint(plain) == fingerprint(zipped) == fingerprint(tmp_path)
+    assert fingerprint(plain) != fingerprint(write(tmp_path / "third.csv", HEADER + "\n"))
+
+
+def test_real_movielens() -> None:
+    folder = Path(os.environ.get("RECSYS_DATA", "")) / "ml-100k"
+    if not folder.is_dir():
+        pytest.skip("MovieLens may not be redistributed; RECSYS_DATA names a folder that has it")
+    found = read_interactions(folder)
+    assert len(found) == 100_000
+    assert len({one.user for one in found}) == 943
+    assert all(one.rating in {1.0, 2.0, 3.0, 4.0, 5.0} for one in found)
+    assert found[0].ts_ms == 874_724_710_000

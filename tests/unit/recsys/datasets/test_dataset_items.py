@@ -1,0 +1,50 @@
+from pathlib import Path
+
+import pytest
+
+from recsys.datasets import read_items
+from recsys.errors import InvalidDataset
+
+FLAGS = "|".join("1" if place in {5, 8} else "0" for place in range(19))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("items.csv", "item,movie_id,title,genres\n7,99,Toy Story (1995),Comedy|Drama\n"),
+        ("items.csv", "item_id,movie_title,release_year,class\n7,Toy,1995,Comedy Drama\n"),
+        ("movies.csv", 'movieId,title,genres\n7,"Story, A (1995)",Comedy|Drama|Comedy\n'),
+        ("movies.dat", "7::Toy Story (1995)::Comedy|Drama\n"),
+        ("u.item", f"7|Toy Story (1995)|01-Jan-1995||http://x|{FLAGS}\n"),
+    ],
+)
+def test_the_shapes_of_movielens(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    assert read_items(tmp_path) == {"7": {"genres": ["Comedy", "Drama"], "year": 1995.0}}
+
+
+def test_what_is_not_known_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "movies.csv"
+    path.write_text("movieId,title,genres\n1,Untitled,(no genres listed)\n2,1984,\n")
+    assert read_items(path) == {"1": {}, "2": {}}
+
+
+def test_titles_of_another_age(tmp_path: Path) -> None:
+    (tmp_path / "movies.dat").write_bytes("1::Café (1990)::Drama\n".encode("latin-1"))
+    assert read_items(tmp_path) == {"1": {"genres": ["Drama"], "year": 1990.0}}
+
+
+def test_no_items(tmp_path: Path) -> None:
+    assert read_items(tmp_path) is None
+    path = tmp_path / "items.csv"
+    path.write_text("name,genres\nx,Drama\n")
+    with pytest.raises(InvalidDataset, match="expected one of the columns item, item_id"):
+        read_items(path)
+
+
+@pytest.mark.parametrize("item_id", ["", "x" * 300])
+def test_bad_ids_name_their_line(tmp_path: Path, item_id: str) -> None:
+    path = tmp_path / "items.csv"
+    path.write_text(f"item,genres\na,Drama\n{item_id},Drama\n")
+    with pytest.raises(InvalidDataset, match=r"line 3, column 'item': .*an id"):
+        read_items(path)
