@@ -4,12 +4,14 @@
 ``actors.ray_port.RayPort`` calls Ray actors. A framed TCP transport fits the same two members.
 """
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Protocol
 
 from typing_extensions import override
 
+from actors.errors import ShardUnavailable
 from actors.wire import Method
 
 __all__ = ["Callee", "LocalPort", "ShardPort"]
@@ -65,4 +67,8 @@ class LocalPort(ShardPort):
 
     @override
     async def call(self, shard: int, method: Method, payload: bytes, timeout_s: float) -> bytes:
-        return await self._shards[shard].call(method, payload)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._shards[shard].call(method, payload)
+        except TimeoutError:
+            raise ShardUnavailable(shard, f"no answer within {timeout_s:g} s") from None

@@ -1,0 +1,98 @@
+"""The HTTP gateway: one FastAPI application over any ``ShardPort``.
+
+Gateways hold no state and any number may run; what they need to know is the settings. The API is
+``docs/http.md``; its parts are in ``actors.http``.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from typing_extensions import override
+
+from actors.errors import RuntimeFault
+from actors.http.envelope import Envelope
+from actors.http.events import EventRoutes
+from actors.http.items import ItemRoutes
+from actors.http.lookups import LookupRoutes
+from actors.http.openapi import components
+from actors.http.pages import add_pages
+from actors.http.problems import Problem, answer_error
+from actors.http.recommend import RecommendRoutes
+from actors.http.routes import add_asking, add_catalogue, add_learning, add_lookups, add_stream
+from actors.http.shards import Shards
+from actors.http.stream import Stream
+from actors.ports import ShardPort
+from actors.settings import ServerSettings
+from recsys.errors import InvalidEvent
+
+__all__ = ["Gateway", "build_app"]
+
+
+class Gateway(FastAPI):
+    """The application.
+
+    Attributes
+    ----------
+    stream
+        Its server-sent events. A server that waits for open requests before it ends the lifespan
+        should call ``stream.close()`` first.
+    """
+
+    stream: Stream
+
+    @override
+    def openapi(self) -> dict[str, object]:
+        """Return the OpenAPI document, with the schemas of our own documents."""
+        if not self.openapi_schema:
+            document = super().openapi()
+            document.setdefault("components", {}).setdefault("schemas", {}).update(components())
+        return super().openapi()
+
+
+def build_app(port: ShardPort, settings: ServerSettings) -> Gateway:
+    """Build the application; it calls nothing before the first request.
+
+    Parameters
+    ----------
+    port
+        Reaches the shards; stays the caller's to close.
+    """
+    shards = Shards(port, settings)
+    stream = Stream(shards)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await stream.close()
+
+    app = Gateway(
+        title="recsys",
+        version=_version(),
+        description="Recommends items, learns from every click, logs every propensity.",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    app.stream = stream
+    app.add_middleware(Envelope)
+    for kind in (Problem, InvalidEvent, RuntimeFault, HTTPException, ClientDisconnect):
+        app.add_exception_handler(kind, answer_error)
+    add_asking(app, RecommendRoutes(shards, settings))
+    add_learning(app, EventRoutes(shards, settings))
+    add_catalogue(app, ItemRoutes(shards, settings))
+    add_lookups(app, LookupRoutes(shards))
+    add_stream(app, stream)
+    add_pages(app)
+    return app
+
+
+def _version() -> str:
+    try:
+        return version("recsys")
+    except PackageNotFoundError:  # a checkout that is not installed
+        return "0"

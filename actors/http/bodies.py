@@ -1,0 +1,144 @@
+"""Reads and decodes bodies: bounded, of the right type, strictly what the schema says."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from email.message import Message
+from typing import Final, TypeVar
+
+import msgspec
+from starlette.requests import Request
+
+from actors.http.problems import Problem
+from actors.http.schema import Fault
+
+__all__ = ["JSON", "MSGPACK", "NDJSON", "decode_body", "pointer_of", "read_body"]
+
+JSON: Final = "application/json"
+NDJSON: Final = "application/x-ndjson"
+MSGPACK: Final = "application/msgpack"
+_BODY_S: Final = 30.0
+"""A body that takes longer than this is a slow one on purpose, or its sender is gone."""
+
+T = TypeVar("T")
+
+
+async def read_body(request: Request, limit: int, *, types: tuple[str, ...] = (JSON,)) -> bytes:
+    """Return the body.
+
+    Parameters
+    ----------
+    limit
+        Bytes; counted while they come, whatever the headers say.
+
+    Raises
+    ------
+    Problem
+        415 for another type, charset or coding, 413 above the limit, 408 when it does not come.
+    """
+    _check_coding(request)
+    if media_type(request) not in types:
+        allowed = ", ".join(types)
+        got = request.headers.get("content-type", "none")
+        raise Problem(415, f"the content type must be one of {allowed}, got {got}")
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced[:20]) > limit:
+        raise _too_large(limit)
+    try:
+        async with asyncio.timeout(_BODY_S):
+            return await _read(request, limit)
+    except TimeoutError:
+        detail = f"the body did not arrive within {_BODY_S:g} s"
+        raise Problem(408, detail, headers={"Connection": "close"}) from None
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        chunks.append(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _too_large(limit: int) -> Problem:
+    # The rest of the body is not read, so the connection cannot carry another request.
+    headers = {"Connection": "close"}
+    return Problem(413, f"a body has at most {limit} bytes", headers=headers)
+
+
+def media_type(request: Request) -> str:
+    """Return the body's type without parameters, lower case.
+
+    Raises
+    ------
+    Problem
+        415 for a charset that is not UTF-8.
+    """
+    header = request.headers.get("content-type", "")
+    if ";" not in header:
+        return header.strip().lower()
+    message = Message()
+    message["content-type"] = header
+    charset = message.get_param("charset", "utf-8")
+    if not isinstance(charset, str) or charset.lower() not in {"utf-8", "utf8"}:
+        raise Problem(415, f"the charset must be utf-8, got {charset}")
+    return message.get_content_type()
+
+
+def _check_coding(request: Request) -> None:
+    coding = request.headers.get("content-encoding", "identity").strip().lower()
+    if coding not in {"", "identity"}:
+        headers = {"Accept-Encoding": "identity"}
+        raise Problem(415, f"the body must not be encoded, got {coding}", headers=headers)
+
+
+def decode_body(decode: Callable[[bytes], T], body: bytes) -> T:
+    """Decode, and say of a failure whether the body is unreadable or a value is wrong, and where.
+
+    Raises
+    ------
+    Problem
+        400 or 422.
+    """
+    try:
+        return decode(body)
+    except msgspec.ValidationError as error:
+        pointer, detail = pointer_of(str(error))
+        where = pointer or "the body"
+        fault = Fault(pointer=pointer, detail=detail)
+        raise Problem(422, f"{where}: {detail}", errors=(fault,)) from None
+    except msgspec.DecodeError as error:
+        raise Problem(400, f"the body is unreadable: {error}") from None
+    except UnicodeDecodeError as error:
+        raise Problem(400, f"the body is not UTF-8: {error.reason}") from None
+    except RecursionError:
+        raise Problem(400, "the body is nested too deeply") from None
+
+
+_PLACE: Final = re.compile(r"\.(\w+)|\[(\d+)\]|\[\.\.\.\]")
+_FIELD: Final = re.compile(r"Object (?:contains unknown|missing required) field `(.*)`", re.DOTALL)
+
+
+def pointer_of(message: str) -> tuple[str, str]:
+    """Split a message of msgspec into a JSON pointer and what is wrong there.
+
+    ``Expected `str`, got `int` - at `$[0].user_id``` becomes ``/0/user_id`` and ``Expected `str`,
+    got `int```. A field that is unknown or missing becomes part of the pointer. The name of an
+    entry of a dict is not in the message; then the pointer is the dict's.
+    """
+    detail, _, path = message.rpartition(" - at ")
+    if not detail:
+        detail, path = message, ""
+    pointer = ""
+    for match in _PLACE.finditer(path):
+        if match[0] == "[...]":
+            break
+        pointer += f"/{match[1] or match[2]}"
+    field = _FIELD.fullmatch(detail)
+    if field is not None:
+        name = field[1].replace("~", "~0").replace("/", "~1")
+        pointer = f"{pointer}/{name}"
+    return pointer, detail

@@ -1,0 +1,174 @@
+"""``POST /v1/events``: a batch is checked whole, split by user, and answered event by event."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from actors.errors import Overloaded, RuntimeFault, ShardUnavailable
+from actors.http.bodies import JSON, MSGPACK, NDJSON, decode_body, media_type, read_body
+from actors.http.problems import retry_after
+from actors.http.schema import EventBody, EventResult, EventsAnswer, EventsBody
+from actors.http.shards import Shards
+from actors.settings import ServerSettings
+from recsys.clock import now_ms
+from recsys.errors import InvalidEvent
+from recsys.events import Feedback, validate
+from recsys.ids import new_id
+from recsys.store.base import Append, Outcome
+
+__all__ = ["EventRoutes"]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_EARLIEST_MS: Final = 100_000_000_000
+"""March 1973. A smaller number is a time in seconds sent by mistake."""
+
+
+class EventRoutes:
+    """Takes feedback in."""
+
+    def __init__(self, shards: Shards, settings: ServerSettings) -> None:
+        self._shards = shards
+        self._http = settings.http
+        self._json_list = msgspec.json.Decoder(list[EventBody])
+        self._json_object = msgspec.json.Decoder(EventsBody)
+        self._line = msgspec.json.Decoder(EventBody)
+        self._msgpack_list = msgspec.msgpack.Decoder(list[EventBody])
+        self._msgpack_object = msgspec.msgpack.Decoder(EventsBody)
+        self._encoder = msgspec.json.Encoder()
+
+    async def post(self, request: Request) -> Response:
+        """Learn from feedback; what is answered as accepted is on the disk."""
+        received_ms = now_ms()
+        payload = await read_body(request, self._http.max_body_bytes, types=(JSON, NDJSON, MSGPACK))
+        pointer, bodies = self._decode(media_type(request), payload)
+        if len(bodies) > self._http.max_batch_events:
+            detail = f"at most {self._http.max_batch_events} events, got {len(bodies)}"
+            raise InvalidEvent(pointer, detail)
+        events = [
+            self._event(body, f"{pointer}/{index}", received_ms)
+            for index, body in enumerate(bodies)
+        ]
+        results, failures = await self._append(events, received_ms)
+        if failures and len(failures) == len({self._shards.owner(e.user_id) for e in events}):
+            # Nothing was taken: the whole request can be answered like one event.
+            raise next((f for f in failures if isinstance(f, ShardUnavailable)), failures[0])
+        return self._answer(results, retry=bool(failures))
+
+    def _decode(self, kind: str, payload: bytes) -> tuple[str, list[EventBody]]:
+        """Return the pointer of the list and the list."""
+        if kind == NDJSON:
+            return "", decode_body(self._line.decode_lines, payload)
+        if kind == MSGPACK:
+            if payload[:1] and (0x80 <= payload[0] <= 0x8F or payload[0] in {0xDE, 0xDF}):
+                return "/events", decode_body(self._msgpack_object.decode, payload).events
+            return "", decode_body(self._msgpack_list.decode, payload)
+        if payload.lstrip()[:1] == b"{":
+            return "/events", decode_body(self._json_object.decode, payload).events
+        return "", decode_body(self._json_list.decode, payload)
+
+    def _event(self, body: EventBody, pointer: str, received_ms: int) -> Feedback:
+        event = Feedback(
+            event_id=new_id() if body.event_id is None else body.event_id,
+            user_id=body.user_id,
+            ts_ms=self._time(body.timestamp, pointer, received_ms),
+            type=body.type,
+            item_id=body.item_id,
+            value=body.value,
+            decision_id=body.decision_id,
+            context=body.context,
+        )
+        validate(event, pointer)
+        return event
+
+    def _time(self, timestamp: datetime | int | None, pointer: str, received_ms: int) -> int:
+        if timestamp is None:
+            return received_ms
+        if isinstance(timestamp, datetime):
+            ts_ms = (timestamp - _EPOCH) // _MILLISECOND
+        else:
+            ts_ms = timestamp
+            if 0 <= ts_ms < _EARLIEST_MS:
+                detail = f"epoch milliseconds are expected, got {ts_ms}, which looks like seconds"
+                raise InvalidEvent(f"{pointer}/timestamp", detail)
+        if ts_ms > received_ms + self._http.future_skew_s * 1000:
+            detail = f"lies more than {self._http.future_skew_s:g} s in the future of the server"
+            raise InvalidEvent(f"{pointer}/timestamp", detail)
+        return ts_ms
+
+    async def _append(
+        self, events: Sequence[Feedback], received_ms: int
+    ) -> tuple[list[EventResult], list[RuntimeFault]]:
+        """Send each shard its events, in order, all shards at once."""
+        places: dict[int, list[int]] = {}
+        for index, event in enumerate(events):
+            places.setdefault(self._shards.owner(event.user_id), []).append(index)
+        outcomes = await asyncio.gather(
+            *(
+                self._append_to(shard, [events[index] for index in indices], received_ms)
+                for shard, indices in places.items()
+            )
+        )
+        results: dict[int, EventResult] = {}
+        for (shard, indices), outcome in zip(places.items(), outcomes, strict=True):
+            for place, index in enumerate(indices):
+                event_id = events[index].event_id
+                results[index] = (
+                    _unavailable(index, event_id, shard, outcome)
+                    if isinstance(outcome, RuntimeFault)
+                    else _result(index, event_id, shard, outcome[place])
+                )
+        failures = [outcome for outcome in outcomes if isinstance(outcome, RuntimeFault)]
+        return [results[index] for index in range(len(events))], failures
+
+    async def _append_to(
+        self, shard: int, events: Sequence[Feedback], received_ms: int
+    ) -> tuple[Append, ...] | RuntimeFault:
+        try:
+            return await self._shards.append(shard, events, received_ms)
+        except (Overloaded, ShardUnavailable) as error:
+            return error
+
+    def _answer(self, results: Sequence[EventResult], *, retry: bool) -> Response:
+        count = {"accepted": 0, "duplicate": 0, "conflict": 0, "unavailable": 0}
+        for result in results:
+            count[result.status] += 1
+        answer = EventsAnswer(
+            accepted=count["accepted"],
+            duplicates=count["duplicate"],
+            failed=count["conflict"] + count["unavailable"],
+            results=tuple(results),
+        )
+        return Response(
+            self._encoder.encode(answer),
+            status_code=207 if answer.failed else 202,
+            headers=retry_after() if retry else None,
+            media_type=JSON,
+        )
+
+
+def _result(index: int, event_id: str, shard: int, append: Append) -> EventResult:
+    conflict = append.outcome is Outcome.CONFLICT
+    return EventResult(
+        index=index,
+        event_id=event_id,
+        status=append.outcome.value,
+        shard=shard,
+        sequence=append.sequence,
+        detail="this id was there with other content; the first one stays" if conflict else None,
+    )
+
+
+def _unavailable(index: int, event_id: str, shard: int, fault: RuntimeFault) -> EventResult:
+    return EventResult(
+        index=index,
+        event_id=event_id,
+        status="unavailable",
+        shard=shard,
+        detail=f"{fault}; send it again with the same event_id",
+    )

@@ -1,0 +1,78 @@
+"""``GET`` of a user, of a decision, of the statistics, and of the server's health."""
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from actors.http.bodies import JSON
+from actors.http.problems import Problem, retry_after
+from actors.http.schema import Check, Readiness
+from actors.http.shards import Shards
+from recsys.errors import InvalidEvent
+from recsys.ids import check_id
+
+__all__ = ["LookupRoutes"]
+
+_READY_S = 1.0
+"""A shard that takes longer to say how it is doing does not take traffic well either."""
+
+
+class LookupRoutes:
+    """Answers questions about what is there."""
+
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+        self._encoder = msgspec.json.Encoder()
+
+    async def user(self, request: Request) -> Response:
+        """Show what the server knows about a person."""
+        user_id = str(request.path_params["user_id"])
+        check_id(user_id, "/path/user_id")
+        view = await self._shards.user(user_id)
+        if view is None:
+            raise Problem(404, "this user is not known")
+        return self._answer(view)
+
+    async def decision(self, request: Request) -> Response:
+        """Show a decision as it was logged, with its propensities."""
+        decision_id = str(request.path_params["decision_id"])
+        try:
+            check_id(decision_id, "/path/decision_id")
+        except InvalidEvent:
+            raise Problem(404, "no decision has this id") from None
+        decision = await self._shards.decision(decision_id)
+        if decision is None:
+            raise Problem(404, "no decision has this id, or its log has been cut since")
+        return self._answer(decision)
+
+    async def stats(self, request: Request) -> Response:
+        """Show the state of all shards, and the arms of the experiment summed over them."""
+        return self._answer(await self._shards.stats())
+
+    async def live(self, request: Request) -> Response:
+        """Say that the process is there."""
+        return Response(b'{"status":"live"}', media_type=JSON)
+
+    async def ready(self, request: Request) -> Response:
+        """Say whether every shard answers."""
+        stats = await self._shards.stats(_READY_S)
+        checks = {
+            shard.shard: Check(name=f"shard {shard.shard}", ok=True, detail="answers")
+            for shard in stats.shards
+        }
+        for down in stats.unavailable:
+            checks[down.shard] = Check(name=f"shard {down.shard}", ok=False, detail=down.detail)
+        ready = not stats.unavailable
+        answer = Readiness(
+            status="ready" if ready else "not ready",
+            checks=tuple(checks[shard] for shard in sorted(checks)),
+        )
+        return Response(
+            self._encoder.encode(answer),
+            status_code=200 if ready else 503,
+            headers=None if ready else retry_after(),
+            media_type=JSON,
+        )
+
+    def _answer(self, answer: msgspec.Struct) -> Response:
+        return Response(self._encoder.encode(answer), media_type=JSON)

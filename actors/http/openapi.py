@@ -1,0 +1,124 @@
+"""The OpenAPI document's parts, made from the structs that the handlers decode and encode.
+
+The handlers take a raw request and return raw bytes, for speed, so FastAPI cannot see their types.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from actors.http.bodies import JSON, MSGPACK, NDJSON
+from actors.http.schema import (
+    EventBody,
+    EventsAnswer,
+    EventsBody,
+    ItemBody,
+    ItemsAnswer,
+    ItemsBody,
+    ItemStatus,
+    ProblemDocument,
+    RankBody,
+    Readiness,
+    RecommendAnswer,
+    RecommendBody,
+    StatsAnswer,
+)
+from recsys.events import Decision
+from recsys.ids import MAX_ID_BYTES
+from recsys.views import UserView
+
+__all__ = ["EVENTS_BODY", "TICKS", "Part", "answer", "body", "components", "parameter", "problems"]
+
+Part = dict[str, object]
+
+_DOCUMENTS: Final[tuple[type[msgspec.Struct], ...]] = (
+    Decision,
+    EventBody,
+    EventsAnswer,
+    EventsBody,
+    ItemBody,
+    ItemStatus,
+    ItemsAnswer,
+    ItemsBody,
+    ProblemDocument,
+    RankBody,
+    Readiness,
+    RecommendAnswer,
+    RecommendBody,
+    StatsAnswer,
+    UserView,
+)
+_PROBLEMS: Final[Mapping[int, str]] = {
+    400: "unreadable JSON or msgpack",
+    404: "not there",
+    413: "the body is too large",
+    415: "another content type, charset or coding than is read here",
+    422: "a value breaks a limit; the problem says which",
+    429: "a queue is full; see Retry-After",
+    503: "a shard does not answer; see Retry-After",
+}
+
+
+def components() -> dict[str, Part]:
+    """Return the schema of every document, by name."""
+    _, schemas = msgspec.json.schema_components(
+        _DOCUMENTS, ref_template="#/components/schemas/{name}"
+    )
+    return schemas
+
+
+def _reference(kind: type[msgspec.Struct]) -> Part:
+    return {"$ref": f"#/components/schemas/{kind.__name__}"}
+
+
+def body(kind: type[msgspec.Struct]) -> Part:
+    """Return what says that an operation takes ``kind`` as JSON."""
+    content = {JSON: {"schema": _reference(kind)}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+_LIST: Final[Part] = {"type": "array", "items": _reference(EventBody)}
+_EVENTS: Final[Part] = {"anyOf": [_LIST, _reference(EventsBody)]}
+EVENTS_BODY: Final[Part] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            JSON: {"schema": _EVENTS},
+            NDJSON: {"schema": {"type": "string", "description": "one event per line"}},
+            MSGPACK: {"schema": _EVENTS},
+        },
+    }
+}
+
+
+TICKS: Final[Part] = {
+    "description": "server-sent events named tick; their data is a StatsAnswer",
+    "content": {"text/event-stream": {"schema": {"type": "string"}}},
+}
+
+
+def parameter(name: str, what: str) -> Part:
+    """Return what says that an operation's path holds an id."""
+    return {
+        "parameters": [
+            {
+                "name": name,
+                "in": "path",
+                "required": True,
+                "description": what,
+                "schema": {"type": "string", "minLength": 1, "maxLength": MAX_ID_BYTES},
+            }
+        ]
+    }
+
+
+def answer(kind: type[msgspec.Struct], description: str) -> Part:
+    """Return what says that an operation answers with ``kind``."""
+    return {"description": description, "content": {JSON: {"schema": _reference(kind)}}}
+
+
+def problems(*statuses: int) -> dict[int | str, Part]:
+    """Return what says with which errors an operation answers."""
+    content = {"application/problem+json": {"schema": _reference(ProblemDocument)}}
+    return {status: {"description": _PROBLEMS[status], "content": content} for status in statuses}

@@ -1,0 +1,188 @@
+"""The table of routes: method, path, handler, and what the OpenAPI document says of each."""
+
+from collections.abc import Awaitable, Callable
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+
+from actors.http.events import EventRoutes
+from actors.http.items import ItemRoutes
+from actors.http.lookups import LookupRoutes
+from actors.http.openapi import EVENTS_BODY, TICKS, Part, answer, body, parameter, problems
+from actors.http.recommend import RecommendRoutes
+from actors.http.schema import (
+    EventsAnswer,
+    ItemBody,
+    ItemsAnswer,
+    ItemsBody,
+    ItemStatus,
+    RankBody,
+    Readiness,
+    RecommendAnswer,
+    RecommendBody,
+    StatsAnswer,
+)
+from actors.http.stream import Stream
+from recsys.events import Decision
+from recsys.views import UserView
+
+__all__ = ["add_asking", "add_catalogue", "add_learning", "add_lookups", "add_stream"]
+
+
+def _add(
+    app: FastAPI,
+    call: str,
+    handler: Callable[[Request], Awaitable[Response]],
+    summary: str,
+    *,
+    tag: str,
+    responses: dict[int | str, Part],
+    extra: Part | None = None,
+) -> None:
+    """Add a route whose types are told by hand (``actors.http.openapi``)."""
+    method, path = call.split()
+    app.add_api_route(
+        path,
+        handler,
+        methods=[method],
+        status_code=next(status for status in responses if isinstance(status, int)),
+        response_class=Response,
+        summary=summary,
+        tags=[tag],
+        responses=responses,
+        openapi_extra=extra,
+    )
+
+
+def add_asking(app: FastAPI, routes: RecommendRoutes) -> None:
+    """Add what recommends."""
+    responses: dict[int | str, Part] = {
+        200: answer(RecommendAnswer, "the list, best first"),
+        **problems(400, 413, 415, 422, 429, 503),
+    }
+    for path, handler, summary, taken in (
+        ("/v1/recommend", routes.recommend, "Recommend", RecommendBody),
+        ("/v1/rank", routes.rank, "Rank candidates", RankBody),
+    ):
+        _add(
+            app,
+            f"POST {path}",
+            handler,
+            summary,
+            tag="recommend",
+            responses=responses,
+            extra=body(taken),
+        )
+
+
+def add_learning(app: FastAPI, routes: EventRoutes) -> None:
+    """Add what takes feedback in."""
+    _add(
+        app,
+        "POST /v1/events",
+        routes.post,
+        "Send feedback",
+        tag="learn",
+        responses={
+            202: answer(EventsAnswer, "all are durable or were already"),
+            207: answer(EventsAnswer, "some failed; see their results"),
+            **problems(400, 413, 415, 422, 429, 503),
+        },
+        extra=EVENTS_BODY,
+    )
+
+
+def add_catalogue(app: FastAPI, routes: ItemRoutes) -> None:
+    """Add what changes the catalogue."""
+    # A path with a line break is no path, so that such an id is not found.
+    refusals = problems(400, 404, 413, 415, 422, 429, 503)
+    item = parameter("item_id", "id of the item; slashes may stand as they are")
+    _add(
+        app,
+        "PUT /v1/items/{item_id:path}",
+        routes.put,
+        "Set an item",
+        tag="catalogue",
+        responses={200: answer(ItemStatus, "every shard has it"), **refusals},
+        extra={**item, **body(ItemBody)},
+    )
+    _add(
+        app,
+        "DELETE /v1/items/{item_id:path}",
+        routes.delete,
+        "Remove an item",
+        tag="catalogue",
+        responses={200: answer(ItemStatus, "no shard has it"), **problems(404, 422, 429, 503)},
+        extra=item,
+    )
+    _add(
+        app,
+        "POST /v1/items:batch",
+        routes.post_batch,
+        "Set many items",
+        tag="catalogue",
+        responses={200: answer(ItemsAnswer, "every shard has them"), **refusals},
+        extra=body(ItemsBody),
+    )
+
+
+def add_lookups(app: FastAPI, routes: LookupRoutes) -> None:
+    """Add what shows state and health."""
+    _add(
+        app,
+        "GET /v1/users/{user_id:path}",
+        routes.user,
+        "A person's state",
+        tag="state",
+        responses={200: answer(UserView, "the person's state"), **problems(404, 422, 503)},
+        extra=parameter("user_id", "id of the user; slashes may stand as they are"),
+    )
+    _add(
+        app,
+        "GET /v1/decisions/{decision_id:path}",
+        routes.decision,
+        "A decision",
+        tag="state",
+        responses={200: answer(Decision, "the decision as logged"), **problems(404, 503)},
+        extra=parameter("decision_id", "as /v1/recommend answered it"),
+    )
+    _add(
+        app,
+        "GET /v1/stats",
+        routes.stats,
+        "Statistics",
+        tag="state",
+        responses={200: answer(StatsAnswer, "the shards that answered, and which did not")},
+    )
+    _add(
+        app,
+        "GET /livez",
+        routes.live,
+        "Alive",
+        tag="health",
+        responses={200: {"description": "the process is there"}},
+    )
+    _add(
+        app,
+        "GET /readyz",
+        routes.ready,
+        "Ready",
+        tag="health",
+        responses={
+            200: answer(Readiness, "every shard answers"),
+            503: answer(Readiness, "some shard does not answer; see Retry-After"),
+        },
+    )
+
+
+def add_stream(app: FastAPI, stream: Stream) -> None:
+    """Add the server-sent events."""
+    _add(
+        app,
+        "GET /v1/stream",
+        stream.get,
+        "Statistics, live",
+        tag="state",
+        responses={200: TICKS, **problems(503)},
+    )

@@ -1,0 +1,238 @@
+"""The documents that cross HTTP, as msgspec structs; the OpenAPI schemas are made from them.
+
+The limits written here are those of ``recsys.events`` and ``recsys.decision`` as far as a type can
+say them; what it cannot say is checked by ``validate`` and ``validate_request``.
+"""
+
+from datetime import datetime
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from actors.wire import ShardStats
+from recsys.events import FEEDBACK_TYPES, MAX_CONTEXT, MAX_NUMBER, MAX_SLOTS, Attributes, Context
+from recsys.ids import MAX_ID_BYTES
+from recsys.views import ArmStats
+
+__all__ = [
+    "Check",
+    "EventBody",
+    "EventResult",
+    "EventsAnswer",
+    "EventsBody",
+    "Fault",
+    "ItemBody",
+    "ItemStatus",
+    "ItemsAnswer",
+    "ItemsBody",
+    "NamedItem",
+    "ProblemDocument",
+    "RankBody",
+    "Readiness",
+    "RecommendAnswer",
+    "RecommendBody",
+    "ShownItem",
+    "StatsAnswer",
+    "UnavailableShard",
+]
+
+MAX_LIST: Final = 100
+"""Slots that ``/v1/recommend`` gives at most; ``/v1/rank`` orders all its candidates."""
+
+Id = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=MAX_ID_BYTES,
+        description="1-256 bytes of UTF-8 without control characters",
+    ),
+]
+Ids = Annotated[tuple[Id, ...], Meta(max_length=MAX_SLOTS)]
+BoundContext = Annotated[
+    Context,
+    Meta(max_length=MAX_CONTEXT, description="what the application knows about the moment"),
+]
+Timestamp = Annotated[datetime, Meta(tz=True)] | int
+FeedbackType = Annotated[str, Meta(extra_json_schema={"enum": list(FEEDBACK_TYPES)})]
+
+
+class _Body(msgspec.Struct, forbid_unknown_fields=True):
+    """A document from outside."""
+
+
+class _Answer(msgspec.Struct):
+    """A document of ours."""
+
+
+class RecommendBody(_Body):
+    """Asks what to show to a person now."""
+
+    user_id: Id
+    n: Annotated[int, Meta(ge=1, le=MAX_LIST, description="items wanted")] = 10
+    context: BoundContext = {}
+    candidates: Annotated[tuple[Id, ...], Meta(min_length=1, max_length=MAX_SLOTS)] | None = None
+    exclude_item_ids: Ids = ()
+    arm: Annotated[str | None, Meta(description="serve this arm of the experiment")] = None
+
+
+class RankBody(_Body):
+    """Asks for an order of the candidates."""
+
+    user_id: Id
+    candidates: Annotated[tuple[Id, ...], Meta(min_length=1, max_length=MAX_SLOTS)]
+    n: Annotated[int, Meta(ge=1, le=MAX_SLOTS, description="all, when absent")] | None = None
+    context: BoundContext = {}
+    arm: str | None = None
+
+
+class ShownItem(_Answer):
+    """One place of a list; ranks count from 1."""
+
+    item_id: str
+    rank: int
+    score: float
+    propensity: Annotated[
+        float, Meta(description="probability of this item here, given those above, in (0, 1]")
+    ]
+
+
+class RecommendAnswer(_Answer):
+    """A list, and the id that feedback on it echoes."""
+
+    decision_id: str
+    items: tuple[ShownItem, ...]
+    policy: Annotated[str, Meta(description="the arm that served it")]
+    model_sequence: int
+    fallback: Annotated[bool, Meta(description="the user was unknown")]
+    unknown_items: tuple[str, ...]
+    took_ms: float
+
+
+class EventBody(_Body):
+    """What a person did with an item."""
+
+    type: FeedbackType
+    user_id: Id
+    item_id: Id
+    event_id: Id | None = None
+    decision_id: Id | None = None
+    value: Annotated[float, Meta(ge=-MAX_NUMBER, le=MAX_NUMBER)] | None = None
+    timestamp: Timestamp | None = None
+    context: BoundContext = {}
+
+
+class EventsBody(_Body):
+    """A batch of events."""
+
+    events: list[EventBody]
+
+
+class EventResult(_Answer, omit_defaults=True):
+    """What became of one event of the batch."""
+
+    index: int
+    event_id: str
+    status: Literal["accepted", "duplicate", "conflict", "unavailable"]
+    shard: int | None = None
+    sequence: int | None = None
+    detail: str | None = None
+
+
+class EventsAnswer(_Answer):
+    """What became of the batch, in its order."""
+
+    accepted: int
+    duplicates: int
+    failed: int
+    results: tuple[EventResult, ...]
+
+
+class ItemBody(_Body):
+    """All attributes of an item, not a patch."""
+
+    attributes: Attributes = {}
+
+
+class NamedItem(_Body):
+    """An item of a batch."""
+
+    item_id: Id
+    attributes: Attributes = {}
+
+
+class ItemsBody(_Body):
+    """A batch of items."""
+
+    items: Annotated[tuple[NamedItem, ...], Meta(max_length=MAX_SLOTS)]
+
+
+class ItemStatus(_Answer):
+    """What became of one item."""
+
+    item_id: str
+    status: Literal["accepted", "removed"]
+
+
+class ItemsAnswer(_Answer):
+    """What became of the batch, in its order."""
+
+    accepted: int
+    items: tuple[ItemStatus, ...]
+
+
+class UnavailableShard(_Answer):
+    """A shard that did not answer."""
+
+    shard: int
+    detail: str
+
+
+class StatsAnswer(_Answer):
+    """State of all shards.
+
+    Attributes
+    ----------
+    ts_ms
+        When the shards were asked.
+    arms
+        Summed over the shards that answered.
+    """
+
+    ts_ms: int
+    shards: tuple[ShardStats, ...]
+    arms: dict[str, ArmStats]
+    unavailable: tuple[UnavailableShard, ...]
+
+
+class Check(_Answer):
+    """One condition of readiness."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class Readiness(_Answer):
+    """Whether traffic should come here, and why not."""
+
+    status: Literal["ready", "not ready"]
+    checks: tuple[Check, ...]
+
+
+class Fault(_Answer):
+    """One value that is wrong, by its JSON pointer (RFC 6901)."""
+
+    pointer: str
+    detail: str
+
+
+class ProblemDocument(_Answer):
+    """An error (RFC 9457). ``instance`` is the request id."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    errors: tuple[Fault, ...] = ()

@@ -1,0 +1,172 @@
+"""The shards as the routes see them: typed calls, and who owns what."""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from typing import Final, TypeVar
+
+import msgspec
+
+from actors.errors import Overloaded, RuntimeFault, ShardUnavailable
+from actors.http.schema import StatsAnswer, UnavailableShard
+from actors.ports import ShardPort
+from actors.settings import ServerSettings
+from actors.wire import (
+    APPEND,
+    DECISION,
+    RECOMMEND,
+    STATS,
+    USER,
+    Appended,
+    Batch,
+    Lookup,
+    Method,
+    ShardStats,
+    encode,
+)
+from recsys.clock import now_ms
+from recsys.decision import Recommendation, Request
+from recsys.events import Decision, Event
+from recsys.ids import new_id
+from recsys.partition import partition_of
+from recsys.store.base import Append
+from recsys.views import ArmStats, UserView
+
+__all__ = ["Shards"]
+
+_DECISION_ID: Final = re.compile(r"([0-9a-f]{1,5})-[0-9a-f]{32}")
+
+T = TypeVar("T")
+
+
+class Shards:
+    """Routes calls: user to partition to shard, decision to partition to shard."""
+
+    def __init__(self, port: ShardPort, settings: ServerSettings) -> None:
+        self._port = port
+        self._partitions = settings.shards.partitions
+        self._timeout_s = settings.http.shard_timeout_s
+        self._recommendation = msgspec.msgpack.Decoder(Recommendation)
+        self._appended = msgspec.msgpack.Decoder(Appended)
+        self._user: msgspec.msgpack.Decoder[UserView | None] = msgspec.msgpack.Decoder(
+            UserView | None
+        )
+        self._decision: msgspec.msgpack.Decoder[Decision | None] = msgspec.msgpack.Decoder(
+            Decision | None
+        )
+        self._stats = msgspec.msgpack.Decoder(ShardStats)
+
+    @property
+    def count(self) -> int:
+        """How many shards there are."""
+        return self._port.n_shards
+
+    def owner(self, user_id: str) -> int:
+        """Return the shard that owns a user."""
+        return partition_of(user_id, self._partitions) % self._port.n_shards
+
+    def new_decision_id(self, user_id: str) -> str:
+        """Make the id of a decision for a user; the partition in front says where it lies."""
+        return f"{partition_of(user_id, self._partitions):x}-{new_id()}"
+
+    async def recommend(self, request: Request) -> Recommendation:
+        """Ask the user's shard."""
+        payload = await self._call(self.owner(request.user_id), RECOMMEND, encode(request))
+        return self._recommendation.decode(payload)
+
+    async def append(
+        self, shard: int, events: Sequence[Event], received_ms: int
+    ) -> tuple[Append, ...]:
+        """Append to one shard, and return one result per event once they are durable."""
+        batch = Batch(events=tuple(events), received_ms=received_ms)
+        return self._appended.decode(await self._call(shard, APPEND, encode(batch))).results
+
+    async def append_everywhere(self, events: Sequence[Event], received_ms: int) -> None:
+        """Append the same events to every shard.
+
+        Raises
+        ------
+        Overloaded
+            When every shard's queue is full: nothing happened.
+        ShardUnavailable
+            When any shard did not take them. Others may have; the same call again is safe, for
+            the newest word about an item wins.
+        """
+        outcomes = await asyncio.gather(
+            *(self.append(shard, events, received_ms) for shard in range(self.count)),
+            return_exceptions=True,
+        )
+        failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+        unexpected = [
+            failure
+            for failure in failures
+            if not isinstance(failure, Overloaded | ShardUnavailable)
+        ]
+        if unexpected:
+            raise unexpected[0]
+        if not failures:
+            return
+        full = [failure for failure in failures if isinstance(failure, Overloaded)]
+        if len(full) == self.count:
+            raise full[0]
+        shard = next(n for n, outcome in enumerate(outcomes) if isinstance(outcome, BaseException))
+        raise ShardUnavailable(shard, f"{failures[0]}; the others may have taken it: send it again")
+
+    async def user(self, user_id: str) -> UserView | None:
+        """Look up a user's state."""
+        payload = await self._call(self.owner(user_id), USER, encode(Lookup(id=user_id)))
+        return self._user.decode(payload)
+
+    async def decision(self, decision_id: str) -> Decision | None:
+        """Look up a decision; an id that is not one of ours belongs to nobody."""
+        match = _DECISION_ID.fullmatch(decision_id)
+        if match is None or (partition := int(match[1], 16)) >= self._partitions:
+            return None
+        shard = partition % self._port.n_shards
+        return self._decision.decode(
+            await self._call(shard, DECISION, encode(Lookup(id=decision_id)))
+        )
+
+    async def stats(self, timeout_s: float | None = None) -> StatsAnswer:
+        """Ask every shard for its state; those that do not answer are listed as such.
+
+        Parameters
+        ----------
+        timeout_s
+            Instead of the deadline of all other calls.
+        """
+        ts_ms = now_ms()
+        outcomes = await asyncio.gather(
+            *(self._shard_stats(shard, timeout_s) for shard in range(self.count))
+        )
+        answered = tuple(outcome for outcome in outcomes if isinstance(outcome, ShardStats))
+        arms: dict[str, ArmStats] = {}
+        for shard in answered:
+            for name, counted in shard.engine.arms.items():
+                total = arms.setdefault(name, ArmStats())
+                total.decisions += counted.decisions
+                total.shown += counted.shown
+                total.clicks += counted.clicks
+                total.reward += counted.reward
+        return StatsAnswer(
+            ts_ms=ts_ms,
+            shards=answered,
+            arms=arms,
+            unavailable=tuple(
+                outcome for outcome in outcomes if isinstance(outcome, UnavailableShard)
+            ),
+        )
+
+    async def _shard_stats(
+        self, shard: int, timeout_s: float | None
+    ) -> ShardStats | UnavailableShard:
+        try:
+            return self._stats.decode(await self._call(shard, STATS, encode(None), timeout_s))
+        except RuntimeFault as error:
+            return UnavailableShard(shard=shard, detail=str(error))
+
+    async def _call(
+        self, shard: int, method: Method, payload: bytes, timeout_s: float | None = None
+    ) -> bytes:
+        limit_s = self._timeout_s if timeout_s is None else timeout_s
+        return await self._port.call(shard, method, payload, limit_s)

@@ -1,0 +1,190 @@
+"""A shard: one engine behind a mailbox, the only writer of its users' state.
+
+Life cycle: construct with an open engine, ``start`` in the event loop that serves ``call``, then
+``stop``, which writes what waits, takes a last snapshot and closes the engine. Whatever touches the
+store blocks and runs on one thread of its own; learning and recommending run in the loop.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
+from typing import TypeVar
+
+from actors.batcher import Batcher
+from actors.errors import ShardUnavailable
+from actors.observer import Observer, Silent
+from actors.settings import ServerSettings
+from actors.wire import Appended, Batch, Lookup, Method, ShardStats, decode, encode
+from recsys.clock import now_ms
+from recsys.decision import Request
+from recsys.engine import Engine
+from recsys.errors import InvalidEvent, StoreError
+
+__all__ = ["Shard"]
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Shard:
+    """One shard of the server; a plain class, which the runtime makes an actor.
+
+    Parameters
+    ----------
+    index
+        Its number, from 0.
+    engine
+        Open and recovered; the shard owns it from here on and closes it.
+    epoch
+        How often this shard has been opened.
+    observer
+        Hears of what it does.
+    """
+
+    def __init__(
+        self,
+        index: int,
+        settings: ServerSettings,
+        engine: Engine,
+        *,
+        epoch: int = 1,
+        observer: Observer | None = None,
+    ) -> None:
+        self._index = index
+        self._settings = settings
+        self._engine = engine
+        self._epoch = epoch
+        self._observer = Silent() if observer is None else observer
+        self._started_ms = now_ms()
+        self._store_thread = ThreadPoolExecutor(1, thread_name_prefix=f"shard-{index}-store")
+        self._batcher = Batcher(
+            index, engine, self._store_thread, settings.engine.store, self._observer
+        )
+        self._stopping = asyncio.Event()
+        self._snapshots: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start to write and to take snapshots; call before ``call``."""
+        self._batcher.start()
+        self._snapshots = asyncio.create_task(
+            self._snapshot_regularly(), name=f"shard-{self._index}-snapshots"
+        )
+
+    async def stop(self) -> None:
+        """Write and learn what waits, take a snapshot, close the engine. A second call is fine."""
+        if self._stopping.is_set():
+            return
+        self._stopping.set()
+        await self._batcher.stop()
+        if self._snapshots is not None:
+            await self._snapshots
+        await self._snapshot()
+        await self._blocking(self._engine.close)
+        self._store_thread.shutdown()
+
+    async def call(self, method: Method, payload: bytes) -> bytes:
+        """Do what ``actors.wire`` says of ``method``.
+
+        Raises
+        ------
+        Overloaded
+            When the queue of events is full; nothing happened.
+        InvalidEvent
+            When a value breaks a limit; nothing happened.
+        ShardUnavailable
+            When the shard is stopping or its store cannot write.
+        msgspec.DecodeError
+            When the payload is not what the method takes: the caller runs another version.
+        """
+        if self._stopping.is_set():
+            raise ShardUnavailable(self._index, "it is stopping")
+        match method:
+            case "recommend":
+                return self._recommend(decode(payload, Request))
+            case "append":
+                return encode(await self._append(decode(payload, Batch)))
+            case "user":
+                return encode(self._engine.user(decode(payload, Lookup).id))
+            case "decision":
+                decision_id = decode(payload, Lookup).id
+                waiting = self._batcher.find(decision_id)
+                if waiting is not None:
+                    return encode(waiting)
+                return encode(await self._blocking(lambda: self._engine.decision(decision_id)))
+            case "stats":
+                return encode(self.stats())
+
+    def stats(self) -> ShardStats:
+        """Return the state of this shard."""
+        shards = self._settings.shards
+        return ShardStats(
+            shard=self._index,
+            epoch=self._epoch,
+            started_ms=self._started_ms,
+            partitions=len(range(self._index, shards.partitions, shards.count)),
+            engine=self._engine.stats(),
+            events_per_second=self._batcher.rate.per_second(),
+            freshness_p50_ms=self._batcher.freshness_ms.quantile(0.5),
+            freshness_p99_ms=self._batcher.freshness_ms.quantile(0.99),
+            queue=self._batcher.waiting,
+        )
+
+    def _recommend(self, request: Request) -> bytes:
+        """Answer, and queue the decision; the answer does not wait for the disk.
+
+        A crash before the next commit loses the decision, and feedback on it then counts as
+        feedback without one.
+        """
+        self._batcher.make_room(1)
+        started = perf_counter()
+        recommendation = self._engine.recommend(request)
+        decision = recommendation.decision
+        self._batcher.offer(decision)
+        self._observer.on_recommend(
+            decision.policy, perf_counter() - started, fallback=decision.fallback
+        )
+        return encode(recommendation)
+
+    async def _append(self, batch: Batch) -> Appended:
+        try:
+            for place, event in enumerate(batch.events):
+                self._engine.check(event, f"/events/{place}")
+        except InvalidEvent:
+            self._observer.on_rejected("invalid", len(batch.events))
+            raise
+        if not batch.events:
+            return Appended(results=())
+        results = await self._batcher.submit(batch.events, batch.received_ms)
+        return Appended(results=tuple(results))
+
+    async def _snapshot_regularly(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(self._settings.engine.store.snapshot_every_s):
+                    await self._stopping.wait()
+            except TimeoutError:
+                await self._snapshot()
+            else:
+                return
+
+    async def _snapshot(self) -> None:
+        stats = self._engine.stats()
+        if stats.sequence == stats.snapshot_sequence:
+            return
+        started = perf_counter()
+        try:
+            capture = self._engine.capture()
+            await self._blocking(lambda: self._engine.commit(capture))
+            self._engine.committed(capture)
+        except StoreError as error:
+            # Nothing is lost: the log still holds every event. The next round tries again.
+            _log.error("shard %d: no snapshot: %s", self._index, error)
+            return
+        self._observer.on_snapshot(perf_counter() - started)
+
+    async def _blocking(self, work: Callable[[], T]) -> T:
+        """Run ``work`` on the store's thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._store_thread, work)

@@ -1,0 +1,62 @@
+"""Whatever is sent, the API answers as its own OpenAPI document says, and never with a fault."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from actors.gateway import build_app
+from tests.servers import SETTINGS, DeafPort, live
+
+if TYPE_CHECKING:
+    from schemathesis.specs.openapi.schemas import OpenApiCase
+
+# The stream never ends, so that there is no answer to look at.
+SCHEMA = schemathesis.openapi.from_dict(build_app(DeafPort(), SETTINGS).openapi()).exclude(
+    path="/v1/stream"
+)
+
+
+@schemathesis.serializer("application/msgpack")
+def as_msgpack(_: schemathesis.SerializationContext, value: object) -> bytes:
+    return msgspec.msgpack.encode(value, enc_hook=str)
+
+
+@schemathesis.serializer("application/x-ndjson")
+def as_lines(_: schemathesis.SerializationContext, value: object) -> bytes:
+    return str(value).encode(errors="surrogatepass")
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with live() as url:
+        yield url
+
+
+@SCHEMA.parametrize()
+@settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+def test_the_api_keeps_its_word(case: "OpenApiCase", address: str) -> None:
+    case.call_and_validate(
+        base_url=address,
+        checks=[
+            not_a_server_error,
+            status_code_conformance,
+            content_type_conformance,
+            response_schema_conformance,
+        ],
+    )

@@ -1,0 +1,148 @@
+import re
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+
+from actors.http.pages import STATIC
+from tests.servers import Served, edge, served
+
+ASSET = re.compile(r'(?:src|href)="([^"]+)"')
+IMPORT = re.compile(r'from "\./([^"]+)"')
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Served]:
+    async with served() as running:
+        yield running
+
+
+@pytest.mark.parametrize("page", ["/console", "/docs"])
+async def test_a_page_and_all_it_names_come_from_here(page: str) -> None:
+    async with edge() as client:
+        answer = await client.get(page)
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/html")
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "script-src 'self';" in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-request-id"]
+        assert "<script>" not in answer.text
+        named = set(ASSET.findall(answer.text))
+        assert named
+        for path in named - {"/docs", "/console"}:
+            assert path.startswith("/console/static/")
+            asset = await client.get(path)
+            assert asset.status_code == 200
+            assert asset.headers["cache-control"] == "no-cache"
+            for module in IMPORT.findall(asset.text if path.endswith(".js") else ""):
+                assert (STATIC / module).is_file()
+
+
+@pytest.mark.parametrize(
+    ("file", "kind"), [("console.js", "javascript"), ("console.css", "css"), ("icon.svg", "svg")]
+)
+async def test_assets_have_types_that_browsers_take(file: str, kind: str) -> None:
+    async with edge() as client:
+        answer = await client.get(f"/console/static/{file}")
+    assert kind in answer.headers["content-type"]
+
+
+async def test_an_unchanged_asset_is_not_sent_again() -> None:
+    async with edge() as client:
+        first = await client.get("/console/static/console.css")
+        headers = {"if-none-match": first.headers["etag"]}
+        again = await client.get("/console/static/console.css", headers=headers)
+    assert again.status_code == 304
+
+
+async def openapi(client: httpx2.AsyncClient) -> dict[str, dict[str, dict[str, object]]]:
+    document: dict[str, dict[str, dict[str, object]]] = (await client.get("/openapi.json")).json()
+    return document
+
+
+async def test_every_route_of_the_api_is_documented() -> None:
+    async with edge() as client:
+        document = await openapi(client)
+    calls = {
+        f"{method.upper()} {path}"
+        for path, methods in document["paths"].items()
+        for method in methods
+    }
+    assert calls == {
+        "POST /v1/recommend",
+        "POST /v1/rank",
+        "POST /v1/events",
+        "PUT /v1/items/{item_id}",
+        "DELETE /v1/items/{item_id}",
+        "POST /v1/items:batch",
+        "GET /v1/users/{user_id}",
+        "GET /v1/decisions/{decision_id}",
+        "GET /v1/stats",
+        "GET /v1/stream",
+        "GET /livez",
+        "GET /readyz",
+    }
+
+
+async def test_every_reference_of_the_document_leads_somewhere() -> None:
+    async with edge() as client:
+        text = (await client.get("/openapi.json")).text
+        schemas = (await openapi(client))["components"]["schemas"]
+    referred = set(re.findall(r'"#/components/schemas/(\w+)"', text))
+    assert {"RecommendBody", "EventBody", "Decision", "ProblemDocument"} <= referred
+    assert referred <= set(schemas)
+
+
+async def test_statistics_are_summed_by_arm(server: Served) -> None:
+    for n in range(30):
+        body = {"user_id": f"u{n}", "candidates": ["a", "b"]}
+        answer = (await server.client.post("/v1/rank", json=body)).json()
+        click = {
+            "type": "click",
+            "user_id": f"u{n}",
+            "item_id": answer["items"][0]["item_id"],
+            "decision_id": answer["decision_id"],
+        }
+        await server.client.post("/v1/events", json=[click])
+    stats = (await server.client.get("/v1/stats")).json()
+    assert set(stats["arms"]) == {"learner", "random"}
+    assert sum(arm["decisions"] for arm in stats["arms"].values()) == 30
+    assert sum(arm["shown"] for arm in stats["arms"].values()) == 60
+    assert sum(arm["clicks"] for arm in stats["arms"].values()) == 30
+    assert sum(shard["engine"]["sequence"] for shard in stats["shards"]) == 60
+    for shard in stats["shards"]:
+        assert shard["freshness_p50_ms"] >= 0
+
+
+async def test_look_ups_of_what_is_not_there(server: Served) -> None:
+    paths = [
+        "/v1/users/nobody",
+        "/v1/decisions/nonsense",
+        "/v1/decisions/",
+        f"/v1/decisions/0-{'0' * 32}",
+        f"/v1/decisions/40-{'0' * 32}",
+        f"/v1/decisions/fffff-{'0' * 32}",
+        f"/v1/decisions/0-{'0' * 32}%0A",
+        "/v1/decisions/../../etc/passwd",
+    ]
+    for path in paths:
+        answer = await server.client.get(path)
+        assert answer.status_code == 404, path
+        assert answer.json()["type"] == "urn:recsys:problem:not-found"
+    for path in ("/v1/users/" + "x" * 257, "/v1/users/", "/v1/users/a%00b"):
+        answer = await server.client.get(path)
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["pointer"] == "/path/user_id"
+
+
+async def test_a_strange_user_is_found_again(server: Served) -> None:
+    user_id = "a/b \u00e9?#%"
+    event = {"type": "view", "user_id": user_id, "item_id": "i"}
+    await server.client.post("/v1/events", json=[event])
+    escaped = "".join(f"%{byte:02X}" for byte in user_id.encode())
+    answer = await server.client.get(f"/v1/users/{escaped}")
+    assert answer.status_code == 200
+    assert answer.json()["user_id"] == user_id
+    assert answer.json()["events"] == 1

@@ -1,0 +1,260 @@
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+from typing_extensions import override
+
+from actors.errors import Overloaded, ShardUnavailable
+from actors.observer import Observer, Reason, Silent
+from actors.settings import ServerSettings
+from actors.shard import Shard
+from actors.wire import Appended, Batch, Lookup, ShardStats, decode, encode
+from recsys.clock import now_ms
+from recsys.decision import Recommendation, Request
+from recsys.engine import Capture, Engine
+from recsys.errors import InvalidEvent, StoreError
+from recsys.events import Decision, Feedback, ItemUpsert
+from recsys.settings import CatalogueSettings, EngineSettings, StoreSettings
+from recsys.store.base import Outcome
+from recsys.views import UserView
+from tests.servers import SETTINGS, GatedStore, engine_on
+
+
+def click(n: int, user_id: str = "ann") -> Feedback:
+    return Feedback(
+        event_id=f"e{n}", user_id=user_id, ts_ms=now_ms(), type="click", item_id=f"i{n}"
+    )
+
+
+def batch(*events: Feedback | ItemUpsert) -> bytes:
+    return encode(Batch(events=events, received_ms=now_ms()))
+
+
+def question(n: int) -> bytes:
+    return encode(Request(user_id="ann", ts_ms=now_ms(), decision_id=f"d{n}", n=3))
+
+
+class Tally(Silent):
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str | float, ...]] = []
+        self.snapshot = asyncio.Event()
+
+    @override
+    def on_recommend(self, arm: str, seconds: float, *, fallback: bool) -> None:
+        self.told.append(("recommend", arm, fallback))
+
+    @override
+    def on_commit(self, events: int, seconds: float) -> None:
+        self.told.append(("commit", events))
+
+    @override
+    def on_folded(self, events: int, seconds: float) -> None:
+        self.told.append(("folded", events))
+
+    @override
+    def on_rejected(self, reason: Reason, events: int) -> None:
+        self.told.append(("rejected", reason, events))
+
+    @override
+    def on_snapshot(self, seconds: float) -> None:
+        self.snapshot.set()
+
+
+@asynccontextmanager
+async def running(
+    engine: Engine, settings: ServerSettings = SETTINGS, observer: Observer | None = None
+) -> AsyncIterator[Shard]:
+    shard = Shard(0, settings, engine, epoch=7, observer=observer)
+    await shard.start()
+    try:
+        yield shard
+    finally:
+        await shard.stop()
+
+
+def with_store(**store: float) -> ServerSettings:
+    return ServerSettings(engine=EngineSettings(store=StoreSettings.model_validate(store)))
+
+
+async def test_recommend_answers_and_logs_the_decision() -> None:
+    engine = Engine.open(None, SETTINGS.engine)
+    async with running(engine) as shard:
+        await shard.call("append", batch(*(click(n, "bob") for n in range(5))))
+        answer = decode(await shard.call("recommend", question(1)), Recommendation)
+        found = decode(await shard.call("decision", encode(Lookup(id="d1"))), Decision)
+        assert found == answer.decision
+        assert len(found.slots) == 3
+    assert engine.stats().arms[found.policy].shown == 3
+
+
+async def test_a_recommendation_does_not_wait_for_the_disk() -> None:
+    store = GatedStore()
+    async with running(engine_on(store)) as shard:
+        waiting = asyncio.create_task(shard.call("append", batch(click(1))))
+        assert await asyncio.to_thread(store.entered.wait, 10)
+        answer = decode(await shard.call("recommend", question(1)), Recommendation)
+        assert not waiting.done()
+        found = decode(await shard.call("decision", encode(Lookup(id="d1"))), Decision)
+        assert found == answer.decision
+        assert decode(await shard.call("stats", encode(None)), ShardStats).queue == 2
+        store.gate.set()
+        await waiting
+
+
+async def test_decisions_count_in_the_bound_of_the_queue() -> None:
+    store = GatedStore()
+    tally = Tally()
+    settings = with_store(queue_events=2)
+    async with running(engine_on(store, settings), settings, tally) as shard:
+        waiting = asyncio.create_task(shard.call("append", batch(click(1))))
+        assert await asyncio.to_thread(store.entered.wait, 10)
+        await shard.call("recommend", question(1))
+        with pytest.raises(Overloaded):
+            await shard.call("recommend", question(2))
+        with pytest.raises(Overloaded):
+            await shard.call("append", batch(click(2)))
+        assert tally.told.count(("rejected", "overloaded", 1)) == 2
+        store.gate.set()
+        await waiting
+
+
+async def test_a_full_disk_fails_the_events_and_not_the_recommendations() -> None:
+    store = GatedStore()
+    store.gate.set()
+    tally = Tally()
+    async with running(engine_on(store), observer=tally) as shard:
+        await shard.call("append", batch(click(1, "bob")))
+        store.fault = StoreError("no space left on the device")
+        with pytest.raises(ShardUnavailable, match="no space left"):
+            await shard.call("append", batch(click(2)))
+        assert decode(await shard.call("recommend", question(1)), Recommendation).decision.slots
+        assert ("rejected", "store", 1) in tally.told
+        store.fault = None
+        answer = decode(await shard.call("append", batch(click(2))), Appended)
+        assert answer.results[0].outcome is Outcome.ACCEPTED
+
+
+async def test_one_bad_event_refuses_the_whole_batch() -> None:
+    engine = Engine.open(None, SETTINGS.engine)
+    tally = Tally()
+    async with running(engine, observer=tally) as shard:
+        bad = msgspec.structs.replace(click(2), value=float("nan"))
+        with pytest.raises(InvalidEvent) as caught:
+            await shard.call("append", batch(click(1), bad))
+        assert caught.value.pointer == "/events/1/value"
+        assert engine.stats().sequence == 0
+        assert tally.told == [("rejected", "invalid", 2)]
+
+
+async def test_an_item_without_room_is_refused() -> None:
+    settings = ServerSettings(engine=EngineSettings(catalogue=CatalogueSettings(max_items=1)))
+    async with running(Engine.open(None, settings.engine), settings) as shard:
+        await shard.call("append", batch(ItemUpsert(event_id="a", ts_ms=1, item_id="a")))
+        with pytest.raises(InvalidEvent, match="full"):
+            await shard.call("append", batch(ItemUpsert(event_id="b", ts_ms=2, item_id="b")))
+
+
+async def test_an_empty_batch_is_answered_at_once() -> None:
+    async with running(Engine.open(None, SETTINGS.engine)) as shard:
+        assert decode(await shard.call("append", batch()), Appended) == Appended(results=())
+
+
+async def test_a_request_that_breaks_a_limit_is_refused() -> None:
+    async with running(Engine.open(None, SETTINGS.engine)) as shard:
+        bad = encode(Request(user_id="", ts_ms=now_ms(), decision_id="d1"))
+        with pytest.raises(InvalidEvent, match="/user_id"):
+            await shard.call("recommend", bad)
+
+
+async def test_users_and_decisions_that_are_not_there_are_nil() -> None:
+    async with running(Engine.open(None, SETTINGS.engine)) as shard:
+        assert msgspec.msgpack.decode(await shard.call("user", encode(Lookup(id="ann")))) is None
+        nobody = await shard.call("decision", encode(Lookup(id="d1")))
+        assert msgspec.msgpack.decode(nobody) is None
+        await shard.call("append", batch(click(1)))
+        ann = decode(await shard.call("user", encode(Lookup(id="ann"))), UserView)
+        assert ann.events == 1
+
+
+async def test_stats_say_what_was_learned_and_how_fast() -> None:
+    async with running(Engine.open(None, SETTINGS.engine)) as shard:
+        before = decode(await shard.call("stats", encode(None)), ShardStats)
+        assert before.freshness_p50_ms is None
+        await shard.call("append", batch(*(click(n) for n in range(20))))
+        stats = decode(await shard.call("stats", encode(None)), ShardStats)
+        assert (stats.shard, stats.epoch, stats.partitions) == (0, 7, 32)
+        assert (stats.engine.sequence, stats.queue) == (20, 0)
+        assert stats.freshness_p50_ms is not None
+        assert stats.freshness_p99_ms is not None
+        assert 0 <= stats.freshness_p50_ms <= stats.freshness_p99_ms < 10_000
+
+
+async def test_snapshots_are_taken_regularly_when_something_changed() -> None:
+    settings = with_store(snapshot_every_s=0.02)
+    tally = Tally()
+    engine = Engine.open(None, settings.engine)
+    async with running(engine, settings, tally) as shard:
+        await shard.call("append", batch(click(1)))
+        await asyncio.wait_for(tally.snapshot.wait(), 20)
+        assert engine.stats().snapshot_sequence == 1
+
+
+async def test_a_snapshot_that_fails_is_tried_again() -> None:
+    class Refusing(Engine):
+        failures = 1
+
+        @override
+        def commit(self, capture: Capture) -> None:
+            if self.failures:
+                self.failures -= 1
+                raise StoreError("no space left on the device")
+            super().commit(capture)
+
+    settings = with_store(snapshot_every_s=0.02)
+    tally = Tally()
+    engine = Refusing.open(None, settings.engine)
+    async with running(engine, settings, tally) as shard:
+        await shard.call("append", batch(click(1)))
+        await asyncio.wait_for(tally.snapshot.wait(), 20)
+        assert engine.failures == 0
+        assert engine.stats().snapshot_sequence == 1
+
+
+async def test_stop_drains_snapshots_and_closes(tmp_path: Path) -> None:
+    engine = Engine.open(tmp_path, SETTINGS.engine)
+    async with running(engine) as shard:
+        await shard.call("append", batch(*(click(n) for n in range(5))))
+        await shard.call("recommend", question(1))
+    await shard.stop()
+    with pytest.raises(ShardUnavailable, match="stopping"):
+        await shard.call("stats", encode(None))
+    again = Engine.open(tmp_path, SETTINGS.engine)
+    stats = again.stats()
+    assert stats.sequence == stats.snapshot_sequence == 6
+    assert again.decision("d1") is not None
+    again.close()
+
+
+async def test_stop_leaves_no_thread_behind() -> None:
+    async with running(Engine.open(None, SETTINGS.engine)) as shard:
+        await shard.call("append", batch(click(1)))
+        assert any(thread.name.startswith("shard-0-store") for thread in threading.enumerate())
+    assert not any(thread.name.startswith("shard-0-store") for thread in threading.enumerate())
+
+
+async def test_the_observer_hears_of_everything() -> None:
+    tally = Tally()
+    async with running(Engine.open(None, SETTINGS.engine), observer=tally) as shard:
+        await shard.call("append", batch(click(1), click(2)))
+        await shard.call("recommend", question(1))
+    assert tally.told[:2] == [("commit", 2), ("folded", 2)]
+    assert tally.told[2][0] == "recommend"
+    assert tally.told[2][2] is False
+    assert tally.told[3] == ("commit", 1)
+    assert tally.snapshot.is_set()
