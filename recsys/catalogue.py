@@ -45,7 +45,7 @@ class _State(msgspec.Struct):
 
 
 def tokenise(attributes: Attributes) -> list[str]:
-    """Return ``name=value`` tokens, sorted; numbers are rounded so that near values share one."""
+    """Return ``name=value`` tokens, sorted; numbers are rounded to two digits."""
     tokens = set[str]()
     for name, value in attributes.items():
         if isinstance(value, list):
@@ -53,8 +53,7 @@ def tokenise(attributes: Attributes) -> list[str]:
         elif isinstance(value, str | bool):
             tokens.add(f"{name}={value}")
         else:
-            digits = ".4g" if float(value).is_integer() else ".2g"
-            tokens.add(f"{name}={value:{digits}}")
+            tokens.add(f"{name}={value:.2g}")
     return sorted(tokens)
 
 

@@ -80,7 +80,7 @@ def _feedback(state: State, event: Feedback) -> None:
     if event.decision_id is not None:
         joined = state.joiner.feedback(event.decision_id, item, reward)
     if joined is None:
-        _learn_personal(state, user, item, reward)
+        _learn_personal(state, user, item, reward, shown=False)
     else:
         _credit(state, joined, reward)
         _learn(state, joined)
@@ -120,9 +120,10 @@ def _learn(state: State, joined: Joined) -> None:
         state.learner.learn(old)
         counters.replayed += 1
     state.replay.add(example)
-    _learn_personal(state, state.users.touch(joined.user_id), example.item, example.reward)
+    user = state.users.touch(joined.user_id)
+    _learn_personal(state, user, example.item, example.reward, shown=True)
 
 
-def _learn_personal(state: State, user: User, item: int, reward: float) -> None:
+def _learn_personal(state: State, user: User, item: int, reward: float, *, shown: bool) -> None:
     for model in state.personal:
-        model.learn(user, item, reward)
+        model.learn(user, item, reward, shown=shown)

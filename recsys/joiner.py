@@ -1,9 +1,14 @@
 """Joins decisions with the feedback they earn, on event time.
 
-A positive or negative reward closes its slot at once: what a person did is learned without waiting.
-When the reward window ends, every slot that was looked at and earned nothing gets the default
-reward. Looked at are the slots down to the last one that earned something, or all of them when none
-did. Further feedback on a slot within the window makes another example with the running total.
+A reward is learned at once, and once more with the running total if the same slot earns again. What
+earned nothing gets the default reward when the person asks again (``close_on_next``: they are done
+with the list before), at the latest when the reward window ends. Waiting for the window alone would
+teach a person who asks ten times within it by their clicks only, and the first lucky click would
+rule for as long.
+
+Only slots that were looked at get the default reward: every slot above one that earned something,
+and of the others slot r (from 1) with probability ``r ** -examination_decay``, by a lot drawn from
+the decision id. People read from the top, and a slot that nobody looked at says nothing.
 """
 
 from collections import OrderedDict
@@ -13,6 +18,7 @@ import msgspec
 
 from recsys.codec import pack, unpack
 from recsys.features.base import Example
+from recsys.ids import feature_hash
 from recsys.settings import JoinerSettings
 
 __all__ = ["Joined", "Joiner", "Pending", "PendingSlot"]
@@ -34,7 +40,13 @@ class PendingSlot(msgspec.Struct, array_like=True):
 
 
 class Pending(msgspec.Struct, kw_only=True):
-    """A decision inside its reward window."""
+    """A decision inside its reward window.
+
+    Attributes
+    ----------
+    closed
+        Whether what earned nothing has been learned already; feedback still counts.
+    """
 
     decision_id: str
     user_id: str
@@ -43,6 +55,7 @@ class Pending(msgspec.Struct, kw_only=True):
     user: int
     context: tuple[int, ...]
     slots: list[PendingSlot]
+    closed: bool = False
 
 
 class Joined(msgspec.Struct, frozen=True):
@@ -82,6 +95,7 @@ class Joiner:
         self._settings = settings
         self._window_ms = round(settings.reward_window_s * 1000.0)
         self._pending = OrderedDict[str, Pending]()
+        self._latest = dict[str, str]()
         self.late = 0
         self.evicted = 0
 
@@ -98,11 +112,15 @@ class Joiner:
         return min(max(rule.weight * factor, -bound), bound)
 
     def open(self, pending: Pending) -> Iterator[Joined]:
-        """Take in a decision; yields what an evicted older one leaves behind."""
+        """Take in a decision; yields what the person's last one, or an evicted one, leaves."""
+        previous = self._pending.get(self._latest.get(pending.user_id, ""))
+        if previous is not None and self._settings.close_on_next:
+            yield from self._close(previous)
         self._pending[pending.decision_id] = pending
+        self._latest[pending.user_id] = pending.decision_id
         if len(self._pending) > self._settings.pending_decisions:
             self.evicted += 1
-            yield from self._close(self._pending.popitem(last=False)[1])
+            yield from self._drop_oldest()
 
     def feedback(self, decision_id: str, item: int, reward: float) -> Joined | None:
         """Credit a shown item; ``None`` when no waiting decision showed it."""
@@ -129,16 +147,31 @@ class Joiner:
             oldest = next(iter(self._pending.values()))
             if oldest.ts_ms + self._window_ms > now_ms:
                 return
-            self._pending.popitem(last=False)
-            yield from self._close(oldest)
+            yield from self._drop_oldest()
+
+    def _drop_oldest(self) -> Iterator[Joined]:
+        decision_id, pending = self._pending.popitem(last=False)
+        if self._latest.get(pending.user_id) == decision_id:
+            del self._latest[pending.user_id]
+        yield from self._close(pending)
 
     def _close(self, pending: Pending) -> Iterator[Joined]:
+        if pending.closed:
+            return
+        pending.closed = True
         earned = [place for place, slot in enumerate(pending.slots) if slot.earned is not None]
-        looked_at = earned[-1] + 1 if earned else len(pending.slots)
-        for place in range(looked_at):
-            if pending.slots[place].earned is None:
+        last_earned = earned[-1] if earned else -1
+        for place, slot in enumerate(pending.slots):
+            looked_at = place < last_earned or self._lot(pending, place) < (
+                (place + 1.0) ** -self._settings.examination_decay
+            )
+            if slot.earned is None and looked_at:
                 example = _example(pending, place, self._settings.default_reward)
                 yield Joined(pending.user_id, pending.arm, example, first=False)
+
+    @staticmethod
+    def _lot(pending: Pending, place: int) -> float:
+        return feature_hash(f"looked-at-{place}", pending.decision_id) / 2**32
 
     def snapshot(self) -> bytes:
         """Return the waiting decisions as a record."""
@@ -154,6 +187,7 @@ class Joiner:
         """
         state = unpack(record, _State)
         self._pending = OrderedDict((pending.decision_id, pending) for pending in state.pending)
+        self._latest = {pending.user_id: pending.decision_id for pending in state.pending}
         self.late = state.late
         self.evicted = state.evicted
 

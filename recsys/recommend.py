@@ -167,6 +167,9 @@ def _scores(state: State, arm: ArmSettings, candidates: Candidates) -> NDArray[n
     examples = state.counters.examples
     trust = examples / (examples + settings.vw.prior_examples) if examples else 0.0
     prior = state.counts.base_rate * numeric[:, column["mix"]]
-    taste = settings.personal_bandit.weight * numeric[:, column["taste"]]
-    scores: NDArray[np.float64] = (1.0 - trust) * prior + trust * (learned - learned.max()) + taste
+    own = settings.personal_bandit
+    optimism = own.optimism * numeric[:, column["taste_deviation"]]
+    taste = own.weight * (numeric[:, column["taste"]] + optimism)
+    learned += taste - learned.max()
+    scores: NDArray[np.float64] = (1.0 - trust) * prior + trust * learned
     return scores

@@ -28,6 +28,7 @@ __all__ = [
     "SoftmaxSettings",
     "SquareCBSettings",
     "StoreSettings",
+    "TasteSettings",
     "TransitionSettings",
     "UniformSettings",
     "UserModelSettings",
@@ -69,6 +70,8 @@ class JoinerSettings(_Section):
 
     reward_window_s: float = Field(600.0, gt=0)
     default_reward: float = 0.0
+    close_on_next: bool = True
+    examination_decay: float = Field(0.6, ge=0)
     max_reward: float = Field(10.0, gt=0)
     pending_decisions: int = Field(50_000, ge=1)
     rewards: dict[str, RewardRule] = Field(
@@ -100,15 +103,15 @@ class PopularSettings(_Section):
     """Counts of positive feedback, forgotten with a half-life in event time."""
 
     half_life_s: float = Field(30 * 86_400.0, gt=0)
-    weight: float = Field(0.1, ge=0)
+    weight: float = Field(0.2, ge=0)
 
 
 class TransitionSettings(_Section):
     """Item-to-item co-occurrence within a person's history (reference: README, results table)."""
 
     history: int = Field(20, ge=1, le=100)
-    lag_decay: float = Field(0.8, gt=0, le=1)
-    gap_s: float = Field(600.0, gt=0)
+    lag_decay: float = Field(0.9, gt=0, le=1)
+    gap_s: float = Field(1800.0, gt=0)
     gap_floor: float = Field(0.05, ge=0, le=1)
     shrink: float = Field(10.0, ge=0)
     neighbours: int = Field(256, ge=1)
@@ -122,6 +125,13 @@ class FreshSettings(_Section):
     weight: float = Field(0.02, ge=0)
 
 
+class TasteSettings(_Section):
+    """Items whose attributes the person likes, by their personal bandit."""
+
+    optimism: float = Field(0.5, ge=0)
+    weight: float = Field(0.3, ge=0)
+
+
 class CandidateSettings(_Section):
     """The sources, their weights in the mix, and how many candidates survive it."""
 
@@ -130,6 +140,7 @@ class CandidateSettings(_Section):
     popular: PopularSettings = PopularSettings()
     transitions: TransitionSettings = TransitionSettings()
     fresh: FreshSettings = FreshSettings()
+    tastes: TasteSettings = TasteSettings()
 
 
 class VWSettings(_Section):
@@ -147,10 +158,11 @@ class PersonalBanditSettings(_Section):
     """A Gaussian posterior over item attributes per user."""
 
     prior_variance: float = Field(0.1, gt=0)
-    noise_variance: float = Field(0.2, gt=0)
-    drift_variance: float = Field(0.002, ge=0)
+    noise_variance: float = Field(0.1, gt=0)
+    drift_variance: float = Field(0.0005, ge=0)
     attributes: int = Field(64, ge=1)
     weight: float = Field(1.0, ge=0)
+    optimism: float = Field(0.2, ge=0)
 
 
 class UserModelSettings(_Section):
@@ -208,7 +220,7 @@ class SquareCBSettings(_Section):
     """Inverse gap weighting: ``1 / (n + gamma * gap)`` (Foster & Rakhlin 2020)."""
 
     kind: Literal["squarecb"] = "squarecb"
-    gamma: float = Field(1000.0, gt=0)
+    gamma: float = Field(3000.0, gt=0)
 
 
 PolicySettings = Annotated[

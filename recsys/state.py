@@ -8,6 +8,7 @@ import msgspec
 from recsys.candidates.base import Source
 from recsys.candidates.fresh import Fresh
 from recsys.candidates.popular import Popular
+from recsys.candidates.tastes import Tastes
 from recsys.candidates.transitions import Transitions
 from recsys.catalogue import Catalogue
 from recsys.codec import pack, unpack
@@ -71,13 +72,15 @@ class State:
         self.transitions = Transitions(candidates.transitions)
         self.popular = Popular(candidates.popular)
         fresh = Fresh(candidates.fresh, self.catalogue, self.counts)
-        self.sources: tuple[Source, ...] = (self.transitions, self.popular, fresh)
+        self.personal_bandit = PersonalBandit(settings.learners.personal_bandit, self.catalogue)
+        tastes = Tastes(candidates.tastes, self.personal_bandit)
+        self.sources: tuple[Source, ...] = (self.transitions, self.popular, fresh, tastes)
         self.source_weights: Mapping[str, float] = {
             self.transitions.name: candidates.transitions.weight,
             self.popular.name: candidates.popular.weight,
             fresh.name: candidates.fresh.weight,
+            tastes.name: candidates.tastes.weight,
         }
-        self.personal_bandit = PersonalBandit(settings.learners.personal_bandit, self.catalogue)
         self.user_model = UserModel(settings.learners.user_model, self.catalogue, key)
         self.personal: tuple[PersonalModel, ...] = (self.personal_bandit, self.user_model)
         self.columns = (

@@ -146,7 +146,7 @@ def _equivariant(make: MakeLearner) -> None:
 
 def _teach(model: PersonalModel, user: User, world: World, times: int = 30) -> None:
     for step in range(times):
-        model.learn(user, step % len(world.catalogue), float(step % 3 == 0))
+        model.learn(user, step % len(world.catalogue), float(step % 3 == 0), shown=True)
 
 
 def _everything(world: World) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
@@ -185,7 +185,7 @@ def _personal_own(make: MakePersonal) -> None:
     fan, other = User(user_id="fan"), User(user_id="other")
     before = model.features(other, _everything(world))
     for _ in range(10):
-        model.learn(fan, 0, 1.0)
+        model.learn(fan, 0, 1.0, shown=False)
     after = model.features(other, _everything(world))
     expect(np.array_equal(before, after), "one person's likes moved another's own model")
     changed = model.features(fan, _everything(world))

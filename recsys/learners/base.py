@@ -69,8 +69,15 @@ class PersonalModel(ABC):
         """
 
     @abstractmethod
-    def learn(self, user: User, item: int, reward: float) -> None:
-        """Take in that ``item`` earned ``reward`` from ``user``."""
+    def learn(self, user: User, item: int, reward: float, *, shown: bool) -> None:
+        """Take in that ``item`` earned ``reward`` from ``user``.
+
+        Parameters
+        ----------
+        shown
+            Whether a decision showed the item. What people find by themselves comes with hardly
+            any failures, so that it says nothing about how often a shown item earns something.
+        """
 
     @abstractmethod
     def store(self, user: User) -> None:

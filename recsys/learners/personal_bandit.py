@@ -1,16 +1,16 @@
-"""A Gaussian posterior over item attributes per user, with all users' posterior as its prior.
+"""A Gaussian posterior over item attributes per user: what this person likes more than others do.
 
-The expected reward of an item with k attribute tokens is ``sum over tokens of (P_t + d_t) x`` with
-``x = 1 / sqrt(k)``: P is shared by everybody, d is the user's own deviation from it, a random
-effect (Gilotte et al. / Zhang et al., "GLMix", KDD 2016). Both are learned as a diagonal Kalman
-filter, one reward at a time::
+The reward of an item with k attribute tokens is ``base + sum over tokens of d_t x`` with
+``x = 1 / sqrt(k)``: base is the mean reward of all shown slots, d is the user's own, learned as a diagonal
+Kalman filter, one reward at a time::
 
     S   = noise + sum x**2 v_t          v: variance of a token
     d_t += v_t x / S * (reward - prediction)
     v_t -= (v_t x)**2 / S
 
 A touched token's variance grows by ``drift_variance`` first, so that the filter never becomes too
-sure to follow a person whose taste turns.
+sure to follow a person whose taste turns. The deviation of an item, ``sqrt(sum x**2 v_t)``, is what
+is still unknown about the person, and drives exploration.
 """
 
 import math
@@ -22,7 +22,6 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from recsys.arrays import Packed, grown, pack_array, unpack_array
 from recsys.catalogue import Catalogue
 from recsys.codec import pack, unpack
 from recsys.learners.base import PersonalModel
@@ -33,8 +32,12 @@ __all__ = ["PersonalBandit"]
 
 
 class _State(msgspec.Struct):
-    mean: Packed
-    variance: Packed
+    rewards: float = 0.0
+    count: int = 0
+
+    @property
+    def base(self) -> float:
+        return self.rewards / self.count if self.count else 0.0
 
 
 class PersonalBandit(PersonalModel):
@@ -45,11 +48,12 @@ class PersonalBandit(PersonalModel):
     def __init__(self, settings: PersonalBanditSettings, catalogue: Catalogue) -> None:
         self._settings = settings
         self._catalogue = catalogue
-        self._mean = np.zeros(64, np.float64)
-        self._variance = np.full(64, settings.prior_variance, np.float64)
+        self._shared = _State()
 
-    @override
-    def features(self, user: User, items: NDArray[np.int32]) -> NDArray[np.float32]:
+    def posterior(
+        self, user: User, items: NDArray[np.integer]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return mean and deviation of the person's own part, each of shape ``(n_candidates,)``."""
         # One place more than there are tokens: index -1 of padded attributes falls on its 0.
         n_tokens = self._catalogue.n_tokens
         deviation = np.zeros(n_tokens + 1)
@@ -64,18 +68,22 @@ class PersonalBandit(PersonalModel):
         count = np.maximum((tokens >= 0).sum(axis=1), 1)
         mean = deviation[tokens].sum(axis=1) / np.sqrt(count)
         spread = np.sqrt(variance[tokens].sum(axis=1) / count)
-        return np.column_stack([mean, spread]).astype(np.float32)
+        return mean.astype(np.float32), spread.astype(np.float32)
 
     @override
-    def learn(self, user: User, item: int, reward: float) -> None:
+    def features(self, user: User, items: NDArray[np.int32]) -> NDArray[np.float32]:
+        return np.column_stack(self.posterior(user, items))
+
+    @override
+    def learn(self, user: User, item: int, reward: float, *, shown: bool) -> None:
         tokens = self._catalogue[item].tokens
         if not tokens:
             return
-        self._make_room()
         target = min(max(reward, -1.0), 1.0)
-        shared = float(self._mean[tokens].sum()) / math.sqrt(len(tokens))
-        self._learn_own(user, tokens, target - shared)
-        self._learn_shared(tokens, target - shared)
+        self._learn_own(user, tokens, target - self._shared.base)
+        if shown:
+            self._shared.rewards += target
+            self._shared.count += 1
 
     def _learn_own(self, user: User, tokens: Sequence[int], residual: float) -> None:
         settings = self._settings
@@ -97,18 +105,6 @@ class PersonalBandit(PersonalModel):
             vaguest = max(variance, key=lambda token: (variance[token], token))
             del mean[vaguest], variance[vaguest]
 
-    def _learn_shared(self, tokens: Sequence[int], residual: float) -> None:
-        x = 1.0 / math.sqrt(len(tokens))
-        variance = self._variance[tokens]
-        spread = self._settings.noise_variance + x * x * float(variance.sum())
-        self._mean[tokens] += variance * x / spread * residual
-        self._variance[tokens] = variance - (variance * x) ** 2 / spread
-
-    def _make_room(self) -> None:
-        n_tokens = self._catalogue.n_tokens
-        self._mean = grown(self._mean, n_tokens)
-        self._variance = grown(self._variance, n_tokens, fill=self._settings.prior_variance)
-
     @override
     def store(self, user: User) -> None:
         """Nothing to write: the deviations are in the user already."""
@@ -119,10 +115,8 @@ class PersonalBandit(PersonalModel):
 
     @override
     def snapshot(self) -> bytes:
-        return pack(_State(pack_array(self._mean), pack_array(self._variance)))
+        return pack(self._shared)
 
     @override
     def restore(self, record: bytes) -> None:
-        state = unpack(record, _State)
-        self._mean = unpack_array(state.mean, np.float64)
-        self._variance = unpack_array(state.variance, np.float64)
+        self._shared = unpack(record, _State)

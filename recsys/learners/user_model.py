@@ -78,7 +78,7 @@ class UserModel(PersonalModel):
         return values
 
     @override
-    def learn(self, user: User, item: int, reward: float) -> None:
+    def learn(self, user: User, item: int, reward: float, *, shown: bool) -> None:
         if not self._settings.enabled:
             return
         model = self._model(user)

@@ -7,7 +7,8 @@ one model serves every policy, and the probabilities that are logged are our own
 An example is taught as the chosen line alone (``learners.vw.weighting``): with probability 1
 ("unweighted", lower variance) or with its logged propensity ("propensity", unbiased for the policy
 class). ``--cb_type dr`` is not offered: a model of it does not go on from its own file as it would
-have without (vowpalwabbit 9.11.9). Reference: Bietti, Agarwal & Langford, A Contextual Bandit Bake-off, JMLR 2021.
+have without (vowpalwabbit 9.11.9). Reference: Bietti, Agarwal & Langford, A Contextual Bandit
+Bake-off, JMLR 2021.
 """
 
 import hashlib
@@ -50,6 +51,7 @@ class VWBandit(Learner):
     def __init__(self, settings: VWSettings, encoder: TextEncoder) -> None:
         self._settings = settings
         self._encoder = encoder
+
         self._arguments = (
             f"--cb_explore_adf --softmax --lambda 1 --cb_type {settings.cb_type} "
             f"-b {settings.bits} -l {settings.learning_rate} -q ua -q ca --noconstant"
