@@ -98,16 +98,22 @@ def _credit(state: State, joined: Joined, reward: float) -> None:
 
 
 def _like(state: State, user: User, item: int, ts_ms: int, reward: float) -> None:
-    """Teach the collaborative sources and the person's own history."""
+    """Teach the collaborative sources and the person's own history, once per act.
+
+    Further feedback on the item that the person liked last (they stayed, they bought it) is the
+    same act.
+    """
+    settings = state.settings
+    if reward >= settings.catalogue.consumed_reward:
+        user.consume(item, settings.users.consumed)
+    if user.items and user.items[-1] == item:
+        return
     strength = min(reward, 1.0)
     state.counts.liked[item] += 1
     for source in state.sources:
         source.learn(user, item, ts_ms, strength)
-    settings = state.settings
     user.clicks += 1
     user.like(item, ts_ms, settings.users.history)
-    if reward >= settings.catalogue.consumed_reward:
-        user.consume(item, settings.users.consumed)
 
 
 def _learn(state: State, joined: Joined) -> None:

@@ -135,7 +135,6 @@ class TasteSettings(_Section):
 class CandidateSettings(_Section):
     """The sources, their weights in the mix, and how many candidates survive it."""
 
-    per_source: int = Field(100, ge=1)
     keep: int = Field(50, ge=1, le=1000)
     popular: PopularSettings = PopularSettings()
     transitions: TransitionSettings = TransitionSettings()

@@ -46,10 +46,7 @@ class User(msgspec.Struct, kw_only=True):
     model: bytes = b""
 
     def like(self, item: int, ts_ms: int, bound: int) -> None:
-        """Put an item at the end of the history; a repeat of the newest only moves its time."""
-        if self.items and self.items[-1] == item:
-            self.times_ms[-1] = ts_ms
-            return
+        """Put an item at the end of the history."""
         self.items.append(item)
         self.times_ms.append(ts_ms)
         if len(self.items) > bound:

@@ -1,8 +1,8 @@
 """A Gaussian posterior over item attributes per user: what this person likes more than others do.
 
 The reward of an item with k attribute tokens is ``base + sum over tokens of d_t x`` with
-``x = 1 / sqrt(k)``: base is the mean reward of all shown slots, d is the user's own, learned as a diagonal
-Kalman filter, one reward at a time::
+``x = 1 / sqrt(k)``: base is the mean reward of all shown slots, d is the user's own, learned as a
+diagonal Kalman filter, one reward at a time::
 
     S   = noise + sum x**2 v_t          v: variance of a token
     d_t += v_t x / S * (reward - prediction)
