@@ -16,14 +16,14 @@ __all__ = ["Person", "activity"]
 
 _ANYTHING: Final = 0.06
 """A bit of everything: the taste for a genre that is nobody's favourite."""
-_SECOND: Final = 0.6
-_FOLLOWERS: Final = 0.15
+_SECOND: Final = 0.5
+_FOLLOWERS: Final = 0.06
 """Share of people who watch what everybody watches."""
 _FOLLOW: Final = 0.65
 _FOLLOW_A_LITTLE: Final = 0.08
 _ETA: Final = (0.4, 0.9)
 _ZIPF: Final = 0.5
-_GENRE_ZIPF: Final = 0.65
+_GENRE_ZIPF: Final = 0.5
 """Some genres have more friends than others: what a popularity list lives on."""
 
 

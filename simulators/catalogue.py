@@ -21,7 +21,7 @@ _FIRST_YEAR: Final = 1970
 _LAST_YEAR: Final = 2025
 _GENRE_WEIGHTS: Final = ((1.0,), (0.7, 0.3), (0.6, 0.25, 0.15))
 """How much of an item its first, second and third genre are."""
-_GENRE_COUNTS: Final = (0.65, 0.3, 0.05)
+_GENRE_COUNTS: Final = (0.75, 0.22, 0.03)
 _ZIPF: Final = 0.8
 
 

@@ -78,8 +78,8 @@ def run(
     *,
     url: Url = "http://127.0.0.1:8000",
     seed: Annotated[int, typer.Option(min=0, help="Makes the world: items, people, tastes.")] = 1,
-    users: Annotated[int, typer.Option(min=1, help="People at any time.")] = 500,
-    items: Annotated[int, typer.Option(min=10, help="Items of the catalogue.")] = 300,
+    users: Annotated[int, typer.Option(min=1, help="People at any time.")] = 300,
+    items: Annotated[int, typer.Option(min=10, help="Items of the catalogue.")] = 1000,
     duration: Annotated[float, typer.Option(min=0, help="Seconds; 0 runs until Ctrl-C.")] = 60.0,
     rate: Annotated[
         float, typer.Option(min=0, help="Requests per second; 0 is as fast as possible.")

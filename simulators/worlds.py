@@ -41,10 +41,10 @@ class WorldSettings:
     """
 
     seed: int = 1
-    n_people: int = 500
-    n_items: int = 300
-    shift_probability: float = 0.05
-    stay_items: int = 40
+    n_people: int = 300
+    n_items: int = 1000
+    shift_probability: float = 0.02
+    stay_items: int = 60
     mean_rounds: float = 4.0
     think_s: float = 15.0
     visits_per_hour: float = 6.0
