@@ -23,7 +23,7 @@ _FOLLOW: Final = 0.65
 _FOLLOW_A_LITTLE: Final = 0.08
 _ETA: Final = (0.4, 0.9)
 _ZIPF: Final = 0.5
-_GENRE_ZIPF: Final = 0.5
+_GENRE_ZIPF: Final = 0.25
 """Some genres have more friends than others: what a popularity list lives on."""
 
 
