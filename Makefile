@@ -1,0 +1,87 @@
+# Every command of this project is spelled here, and only here.
+
+DURATION ?= 120
+PORT ?=
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo serve test test-unit test-browser lint fmt lock clean
+
+help:  ## say what there is
+	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
+
+setup: $(STAMP)  ## make .venv with everything, if it is not there; all other targets do this first
+
+# Python 3.11 to 3.13 must be there, or uv, which can fetch one.
+$(STAMP): requirements.lock pyproject.toml
+	@set -e; \
+	python=; \
+	for name in $(BIN)/python python3.12 python3.13 python3.11 python3; do \
+	  if "$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; \
+	  then python=$$name; break; fi; \
+	done; \
+	uv=; if uv --version >/dev/null 2>&1; then uv=yes; fi; \
+	if [ -z "$$python" ] && [ -z "$$uv" ]; then \
+	  echo "No Python 3.11, 3.12 or 3.13 on the PATH, and no uv to fetch one." >&2; exit 1; \
+	fi; \
+	if [ -n "$$uv" ]; then \
+	  if [ "$$python" != $(BIN)/python ]; then \
+	    uv venv --quiet --clear --python "$${python:-3.12}" $(VENV); \
+	  fi; \
+	  uv pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode \
+	    -r requirements.lock; \
+	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
+	else \
+	  if [ "$$python" != $(BIN)/python ]; then \
+	    "$$python" -m venv --clear $(VENV) || { \
+	      echo "$$python cannot make virtual environments; on Debian: apt install python3-venv" >&2; \
+	      exit 1; }; \
+	  fi; \
+	  $(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null; \
+	  echo "installing into $(VENV); the first time takes some minutes"; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	    -r requirements.lock; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	    --no-build-isolation -e .; \
+	fi; \
+	touch $(STAMP)
+
+demo: setup  ## a server and simulated people on it; DURATION=120 PORT=8000
+	@$(BIN)/recsys demo --duration $(DURATION) $(if $(PORT),--port $(PORT))
+
+serve: setup  ## the server with config/local.yaml; PORT=8000
+	@$(BIN)/recsys serve --config config/local.yaml $(if $(PORT),--port $(PORT))
+
+test: setup  ## the whole suite, except what needs a browser; ARGS="-k name"
+	@$(BIN)/pytest -m "not browser" $(ARGS)
+
+test-unit: setup  ## what needs no Ray: seconds
+	@$(BIN)/pytest -m "not browser and not integration" $(ARGS)
+
+test-browser: setup  ## the console in Chromium, which must be installed
+	@$(BIN)/pytest -m browser $(ARGS)
+
+lint: setup  ## style, types, and who may import whom
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+fmt: setup  ## put style right
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+bench-%: setup  ## a benchmark, such as bench-quality; ARGS="--help"
+	@$(BIN)/recsys bench $* $(ARGS)
+
+lock:  ## renew requirements.lock; needs uv
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
+	  --group dev --group browser pyproject.toml -o requirements.lock
+
+clean:  ## remove what tests and tools left, but not .venv
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis demo-*.png
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

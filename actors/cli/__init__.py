@@ -1,0 +1,1 @@
+"""The command ``recsys``: one file per command."""

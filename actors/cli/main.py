@@ -1,0 +1,28 @@
+"""The entry point of ``recsys``."""
+
+import typer
+
+from actors.cli.bench import bench
+from actors.cli.demo import demo
+from actors.cli.serve import serve
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="A recommender server that learns from every click.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(serve)
+app.command()(demo)
+app.add_typer(bench, name="bench")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

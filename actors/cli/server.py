@@ -1,0 +1,166 @@
+"""Runs a server around a task: what ``serve`` and ``demo`` have in common."""
+
+import importlib
+import os
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+from rich.console import Console
+
+from actors.cli.interrupts import Interrupts
+from actors.cli.problems import fail
+from actors.cli.terminal import Terminal, quiet
+from actors.errors import RuntimeFault, StartupError
+from actors.host.environment import prepare_environment
+from actors.host.ports import check_ports, ports_of
+from actors.host.processes import end_marked
+from actors.host.run_folder import RunFolder, clean_leftovers
+from actors.layout import DataFolder
+from actors.overrides import override
+from actors.settings import ServerSettings
+
+if TYPE_CHECKING:
+    from actors.runtime import Runtime
+
+__all__ = ["Task", "run_server", "show_news"]
+
+Task = Callable[["Runtime", Console], int]
+"""What to do while the server runs; returns the exit status. Ctrl-C ends it by an exception."""
+
+_INTERRUPTED = 130
+
+
+def run_server(settings: ServerSettings, task: Task, *, keep_data: bool = True) -> None:
+    """Start a server, do the task, end the server; leave no process behind.
+
+    Parameters
+    ----------
+    keep_data
+        If not, the data directory is a fresh one that goes with the server.
+
+    Raises
+    ------
+    typer.Exit
+        Always, with the exit status.
+    """
+    interrupts = Interrupts()
+    interrupts.listen()
+    try:
+        for report in clean_leftovers():
+            typer.echo(report)
+        check_ports(ports_of(settings.http))
+        if keep_data:
+            DataFolder(settings.shards).release()
+        folder = RunFolder(settings.http.port)
+    except StartupError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        raise typer.Exit(_INTERRUPTED) from None
+    if not keep_data:
+        settings = override(settings, data_dir=folder.path / "data")
+    with quiet(folder.log) as terminal:
+        status = _Session(settings, folder, terminal, interrupts).run(task)
+    raise typer.Exit(status)
+
+
+class _Session:
+    """From the first print to the last process.
+
+    Parameters
+    ----------
+    folder
+        Removed at the end, unless the server ended by a fault of its own.
+    """
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        folder: RunFolder,
+        terminal: Terminal,
+        interrupts: Interrupts,
+    ) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._terminal = terminal
+        self._interrupts = interrupts
+        self._running: Runtime | None = None
+
+    def run(self, task: Task) -> int:
+        """Do it all and return the exit status."""
+        status = 1
+        try:
+            status = self._serve(task)
+        except KeyboardInterrupt:
+            status = 0
+        except RuntimeFault as error:
+            self._running = None
+            self._complain(str(error))
+        except Exception:
+            # Whatever it is, the processes must go, and the user must hear of it.
+            traceback.print_exc()
+            self._complain(f"it ended by a fault of its own; what it said is in {self._folder.log}")
+            self._folder.keep()
+        runtime = self._running
+        return self._end_now(status) if runtime is None else self._drain(runtime, status)
+
+    def _serve(self, task: Task) -> int:
+        self._terminal.out.print(f"starting {self._settings.shards.count} shards on Ray ...")
+        prepare_environment(self._settings.http, self._folder)
+        # Not at the top: Ray reads its environment when it is imported.
+        runtime: Runtime = importlib.import_module("actors.runtime").Runtime(
+            self._settings, self._folder
+        )
+        runtime.start()
+        self._interrupts.listen()
+        self._running = runtime
+        _greet(runtime, self._settings, self._terminal.out)
+        return task(runtime, self._terminal.out)
+
+    def _complain(self, message: str) -> None:
+        self._terminal.err.print(f"recsys: {message}")
+
+    def _drain(self, runtime: "Runtime", status: int) -> int:
+        self._terminal.out.print(
+            "writing what the shards hold and stopping ... (Ctrl-C: stop at once)"
+        )
+        try:
+            runtime.drain()
+        except KeyboardInterrupt:
+            self._end_now(_INTERRUPTED)
+        self._interrupts.ignore()
+        self._folder.remove()
+        self._terminal.out.print("stopped")
+        return status
+
+    def _end_now(self, status: int) -> NoReturn:
+        """End every process; acknowledged events are on the disk."""
+        self._interrupts.ignore()
+        end_marked(self._folder.path, grace_s=0.2)
+        self._folder.remove()
+        for console in self._terminal:
+            console.file.flush()
+        # Ray's exit handlers would wait for processes that are gone.
+        os._exit(status)
+
+
+def _greet(runtime: "Runtime", settings: ServerSettings, console: Console) -> None:
+    shards = settings.shards
+    console.print(
+        f"recsys is ready\n"
+        f"  API            {runtime.url}\n"
+        f"  documentation  {runtime.url}/docs\n"
+        f"  live console   {runtime.url}/console\n"
+        f"  Ray dashboard  {runtime.dashboard_url}  (asks for the token in ~/.ray/auth_token)\n"
+        f"  data           {shards.data_dir} ({shards.count} shards, "
+        f"{shards.partitions} partitions)\n"
+        f"  logs           {runtime.folder.logs}\n"
+        f"Ctrl-C stops it."
+    )
+
+
+def show_news(runtime: "Runtime", console: Console) -> None:
+    """Print what the supervisor noticed since the last time."""
+    for notice in runtime.news():
+        console.print(notice.text)

@@ -1,0 +1,140 @@
+"""The composition root: the only place that makes actors and deployments.
+
+``serve run actors.graph:build`` starts the server on Ray's own terms, with
+``config=FILE`` and ``data_dir=FOLDER`` as arguments; ``recsys serve`` does the same and looks after
+the machine as well.
+"""
+
+from pathlib import Path
+from typing import Final, cast
+
+import ray
+from fastapi import FastAPI
+from pydantic import BaseModel, ConfigDict
+from ray import serve
+from ray.exceptions import RayError
+from ray.serve.config import BackpressureConfig
+
+from actors.errors import StartupError
+from actors.gateway import build_app
+from actors.handles import ShardHandle, SupervisorHandle
+from actors.overrides import override
+from actors.ray_errors import reason
+from actors.ray_port import RayPort
+from actors.settings import ServerSettings, load_settings
+from actors.shard_actor import ShardActor
+from actors.supervisor import SupervisorActor
+
+__all__ = ["NAMESPACE", "BuildArguments", "application", "build", "find_shard", "start_shards"]
+
+NAMESPACE: Final = "recsys"
+_CALLS: Final = 10_000
+"""Calls that may wait inside one actor: questions to a shard must never queue behind its writes."""
+
+
+class BuildArguments(BaseModel):
+    """What ``serve run actors.graph:build`` takes as ``key=value``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    config: Path | None = None
+    data_dir: Path | None = None
+
+
+class GatewayReplica:
+    """A gateway replica: HTTP in front, the shards behind, no state of its own."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        start_shards(settings)
+        self._settings = settings
+        self._port = RayPort(settings.shards.count, find_shard)
+
+    def __serve_build_asgi_app__(self) -> FastAPI:
+        return build_app(self._port, self._settings)
+
+
+def build(arguments: BuildArguments) -> serve.Application:
+    """Build the application from a settings file."""
+    settings = load_settings(arguments.config)
+    return application(override(settings, data_dir=arguments.data_dir))
+
+
+def application(settings: ServerSettings) -> serve.Application:
+    """Build the application: one deployment, the gateway."""
+    http = settings.http
+    deployment = serve.deployment(
+        name="gateway",
+        num_replicas=http.replicas,
+        max_ongoing_requests=http.max_ongoing_requests,
+        max_queued_requests=http.max_queued_requests,
+        backpressure_config=BackpressureConfig(status_code=429, retry_after_s=1),
+        ray_actor_options={"num_cpus": 0},
+    )(serve.ingress()(GatewayReplica))
+    return deployment.bind(_rooted(settings))
+
+
+def start_shards(settings: ServerSettings) -> SupervisorHandle:
+    """Open the shards, if they are not open, and return their supervisor.
+
+    Raises
+    ------
+    StartupError
+        When the data directory or a shard in it cannot be opened.
+    """
+    rooted = _rooted(settings)
+    handle = _supervisor(rooted)
+    try:
+        ray.get(handle.start.remote(rooted))
+    except RayError as error:
+        raise StartupError(reason(error)) from error
+    return handle
+
+
+def _rooted(settings: ServerSettings) -> ServerSettings:
+    """Make the data directory absolute: actors run elsewhere."""
+    return override(settings, data_dir=settings.shards.data_dir.absolute())
+
+
+def _supervisor(settings: ServerSettings) -> SupervisorHandle:
+    actor = ray.remote(SupervisorActor).options(
+        name="supervisor",
+        namespace=NAMESPACE,
+        lifetime="detached",
+        get_if_exists=True,
+        max_restarts=-1,
+        num_cpus=0,
+    )
+    return cast(
+        SupervisorHandle, actor.remote(settings, _get_or_create_shard, _shard_exists, _kill)
+    )
+
+
+def _get_or_create_shard(index: int, settings: ServerSettings) -> ShardHandle:
+    actor = ray.remote(ShardActor).options(
+        name=f"shard-{index}",
+        namespace=NAMESPACE,
+        lifetime="detached",
+        get_if_exists=True,
+        max_restarts=-1,
+        max_task_retries=0,
+        max_concurrency=_CALLS,
+        num_cpus=0,
+    )
+    return cast(ShardHandle, actor.remote(index, settings))
+
+
+def find_shard(index: int) -> ShardHandle:
+    """Return a running shard; raises ``ValueError`` when there is none."""
+    return cast(ShardHandle, ray.get_actor(f"shard-{index}", namespace=NAMESPACE))
+
+
+def _shard_exists(index: int) -> bool:
+    try:
+        find_shard(index)
+    except ValueError:
+        return False
+    return True
+
+
+def _kill(shard: ShardHandle) -> None:
+    ray.kill(cast(ray.actor.ActorHandle[ShardActor], shard))

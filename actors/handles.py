@@ -1,0 +1,111 @@
+"""How actors look from outside: typed views of Ray's dynamic handles.
+
+``actors.graph`` makes the handles and casts them to these; everybody else sees only what is here.
+"""
+
+from collections.abc import Sequence
+from typing import ParamSpec, Protocol, TypeVar
+
+import msgspec
+from ray import ObjectRef
+
+from actors.lane import Call, Reply
+from actors.settings import ServerSettings
+
+__all__ = ["Notice", "Ready", "Remote", "ShardHandle", "ShardMap", "SupervisorHandle"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Remote(Protocol[P, T]):
+    """One method of an actor."""
+
+    def remote(self, *args: P.args, **kwargs: P.kwargs) -> ObjectRef[T]:
+        """Submit the call and return at once."""
+        ...
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """What an open shard says of itself.
+
+    Attributes
+    ----------
+    sequence
+        Last event it has learned.
+    recovered
+        The same when it had opened its store.
+    recovery_s
+        How long opening took: loading the snapshot and learning what came after it.
+    """
+
+    pid: int
+    epoch: int
+    sequence: int
+    recovered: int
+    recovery_s: float
+
+
+class ShardMap(msgspec.Struct, frozen=True):
+    """Who owns which users.
+
+    Attributes
+    ----------
+    epoch
+        Grows whenever a shard was opened anew.
+    owners
+        The shard of each partition, shape ``(n_partitions,)``.
+    """
+
+    epoch: int
+    owners: tuple[int, ...]
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """Something the operator should read; later ones have higher numbers."""
+
+    number: int
+    text: str
+
+
+class ShardHandle(Protocol):
+    """``actors.shard_actor.ShardActor`` from outside."""
+
+    @property
+    def call_many(self) -> Remote[[Sequence[Call]], list[Reply]]:
+        """``Shard.call`` for several calls; errors of ours are replies."""
+        ...
+
+    @property
+    def ready(self) -> Remote[[], Ready]:
+        """Answers as soon as the shard can work."""
+        ...
+
+    @property
+    def stop(self) -> Remote[[], int]:
+        """Write, learn, take a snapshot, close; returns the last sequence."""
+        ...
+
+
+class SupervisorHandle(Protocol):
+    """``actors.supervisor.SupervisorActor`` from outside."""
+
+    @property
+    def start(self) -> Remote[[ServerSettings], ShardMap]:
+        """Open all shards, if they are not open."""
+        ...
+
+    @property
+    def shard_map(self) -> Remote[[], ShardMap]:
+        """Return who owns which users."""
+        ...
+
+    @property
+    def notices(self) -> Remote[[int], list[Notice]]:
+        """Return the notices after a number."""
+        ...
+
+    @property
+    def shutdown(self) -> Remote[[], None]:
+        """Drain the shards, then end them."""
+        ...

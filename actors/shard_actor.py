@@ -1,0 +1,108 @@
+"""The Ray shell around a shard: opening it, and a face for the dashboard.
+
+The constructor opens the engine, and thereby recovers it, so that a shard that was killed comes
+back by itself: Ray runs the constructor again and holds all calls back until it is done.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Sequence
+from time import perf_counter
+
+from typing_extensions import override
+
+from actors.errors import RuntimeFault
+from actors.handles import Ready
+from actors.lane import Call, Reply
+from actors.layout import shard_folder
+from actors.logs import log_to_stderr
+from actors.metrics import RayObserver
+from actors.settings import ServerSettings
+from actors.shard import Shard
+from actors.wire import Method
+from recsys.engine import Engine
+from recsys.errors import RecsysError
+from recsys.store.sqlite import SqliteStore
+
+__all__ = ["ShardActor"]
+
+_log = logging.getLogger(__name__)
+
+
+class ShardActor:
+    """One shard in a process of its own; ``actors.handles.ShardHandle`` is its view from outside.
+
+    Parameters
+    ----------
+    index
+        Its number, from 0.
+
+    Raises
+    ------
+    RecsysError
+        When its store cannot be opened; the last line of what Ray reports says why.
+    """
+
+    def __init__(self, index: int, settings: ServerSettings) -> None:
+        self._name = f"shard-{index}"
+        log_to_stderr()
+        started = perf_counter()
+        engine = Engine.open(shard_folder(settings.shards.data_dir, index), settings.engine)
+        self._engine = engine
+        self._recovered = engine.stats().sequence
+        self._recovery_s = perf_counter() - started
+        store = engine.store
+        self._epoch = store.epoch if isinstance(store, SqliteStore) else 1
+        self._partitions = len(range(index, settings.shards.partitions, settings.shards.count))
+        self._shard = Shard(
+            index, settings, engine, epoch=self._epoch, observer=RayObserver(index, engine.stats)
+        )
+        # Ray runs the constructor inside the loop that will serve the calls.
+        self._started = asyncio.create_task(self._shard.start())
+        _log.info(
+            "%s: open at sequence %d after %.2f s (epoch %d)",
+            self._name, self._recovered, self._recovery_s, self._epoch,
+        )  # fmt: skip
+
+    async def call_many(self, calls: Sequence[Call]) -> list[Reply]:
+        """Do several calls at once; an error of ours is a reply, too."""
+        await self._started
+        return await asyncio.gather(*(self._reply(method, payload) for method, payload in calls))
+
+    async def _reply(self, method: Method, payload: bytes) -> Reply:
+        try:
+            return await self._shard.call(method, payload)
+        except RecsysError as error:
+            return error
+        except Exception as error:
+            # One call that fails must not take the others of its message with it.
+            _log.exception("%s: %s failed", self._name, method)
+            return RuntimeFault(f"{self._name} failed: {type(error).__name__}")
+
+    async def ready(self) -> Ready:
+        """Say that it works."""
+        await self._started
+        return Ready(
+            pid=os.getpid(),
+            epoch=self._epoch,
+            sequence=self._engine.stats().sequence,
+            recovered=self._recovered,
+            recovery_s=self._recovery_s,
+        )
+
+    async def stop(self) -> int:
+        """See ``Shard.stop``; returns the last sequence."""
+        await self._started
+        await self._shard.stop()
+        sequence = self._engine.stats().sequence
+        _log.info("%s: closed at sequence %d", self._name, sequence)
+        return sequence
+
+    @override
+    def __repr__(self) -> str:
+        # Ray asks before and while the constructor runs, too.
+        name = getattr(self, "_name", "shard")
+        if not hasattr(self, "_shard"):
+            return f"{name}[opening]"
+        return f"{name}[{self._partitions} partitions, seq {self._engine.stats().sequence}]"

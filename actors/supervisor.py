@@ -1,0 +1,245 @@
+"""Creates the shards, knows who owns what, and opens anew what has ended for good.
+
+Ray restarts a shard whose process died; that takes seconds and needs nobody. The supervisor steps
+in where Ray gives up: a shard that was ended on purpose, or whose store could not be opened.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from time import monotonic, time_ns
+from typing import Final
+
+from typing_extensions import override
+
+from actors.errors import ShardUnavailable, StartupError
+from actors.fleet import Fleet, RayFleet, ShardLost
+from actors.handles import Notice, Ready, ShardHandle, ShardMap
+from actors.layout import DataFolder
+from actors.logs import log_to_stderr
+from actors.settings import ServerSettings
+
+__all__ = ["Supervisor", "SupervisorActor"]
+
+_log = logging.getLogger(__name__)
+
+_NOTICES: Final = 200
+_PAUSES_S: Final = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Before the first, second, ... attempt to open a lost shard; the last one repeats."""
+
+
+class Supervisor:
+    """Watches the shards of one data directory.
+
+    Parameters
+    ----------
+    folder
+        Owned by this supervisor.
+    interval_s
+        Pause between two questions to a shard that is well.
+    patience_s
+        A shard that takes longer to answer is reported, not touched: it may be busy.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        folder: DataFolder,
+        settings: ServerSettings,
+        *,
+        interval_s: float = 1.0,
+        patience_s: float = 10.0,
+    ) -> None:
+        self._fleet = fleet
+        self._folder = folder
+        self._shards = settings.shards
+        self._interval_s = interval_s
+        self._patience_s = patience_s
+        self._opening = asyncio.Lock()
+        self._watches: list[asyncio.Task[None]] = []
+        self._notices: deque[Notice] = deque(maxlen=_NOTICES)
+        self._noticed = 0
+
+    async def start(self) -> ShardMap:
+        """Open all shards and begin to watch them; return at once if that was done.
+
+        Raises
+        ------
+        StartupError
+            When a shard cannot be opened; none is left open.
+        """
+        async with self._opening:
+            if not self._watches:
+                await self._open_all()
+        return self.shard_map()
+
+    async def _open_all(self) -> None:
+        shards = range(self._shards.count)
+        for shard in shards:
+            self._fleet.open(shard)
+        answers = await asyncio.gather(
+            *(self._opened(shard) for shard in shards), return_exceptions=True
+        )
+        failures = [answer for answer in answers if isinstance(answer, BaseException)]
+        if failures:
+            await self._close_all(timeout_s=self._patience_s)
+            raise failures[0]
+        self._folder.advance()
+        self._watches = [
+            asyncio.create_task(self._watch(shard, answer), name=f"watch-{shard}")
+            for shard, answer in zip(shards, answers, strict=True)
+            if isinstance(answer, Ready)
+        ]
+
+    async def _opened(self, shard: int) -> Ready:
+        """Wait until a shard works, however long its recovery takes."""
+        while True:
+            try:
+                return await self._fleet.ready(shard, timeout_s=None)
+            except ShardLost as error:
+                message = f"shard {shard} cannot be opened: {error.reason}"
+                raise StartupError(message) from error
+            except ShardUnavailable:
+                await asyncio.sleep(self._interval_s)
+
+    def resume(self) -> None:
+        """Take up the watch again after the supervisor itself was restarted; ends no shard."""
+        for shard in range(self._shards.count):
+            self._reopen(shard)
+            self._watches.append(asyncio.create_task(self._watch(shard, None)))
+
+    def shard_map(self) -> ShardMap:
+        """Return who owns which users: partition modulo number of shards."""
+        owners = tuple(
+            partition % self._shards.count for partition in range(self._shards.partitions)
+        )
+        return ShardMap(epoch=self._folder.epoch, owners=owners)
+
+    def notices(self, after: int) -> list[Notice]:
+        """Return the notices with a number above ``after``, of the last 200."""
+        return [notice for notice in self._notices if notice.number > after]
+
+    async def shutdown(self, timeout_s: float = 30.0) -> None:
+        """Stop to watch, drain the shards, end them, and release the data directory."""
+        for watch in self._watches:
+            watch.cancel()
+        await asyncio.gather(*self._watches, return_exceptions=True)
+        self._watches = []
+        await self._close_all(timeout_s)
+        self._folder.release()
+
+    async def _close_all(self, timeout_s: float) -> None:
+        await asyncio.gather(
+            *(self._fleet.close(shard, timeout_s) for shard in range(self._shards.count))
+        )
+
+    async def _watch(self, shard: int, known: Ready | None) -> None:
+        down_since: float | None = None
+        attempts = 0
+        while True:
+            try:
+                answer = await self._fleet.ready(shard, self._patience_s)
+            except ShardLost as error:
+                down_since = down_since or monotonic()
+                self._notice(f"shard {shard} has ended ({error.reason}); opening it anew")
+                await asyncio.sleep(_PAUSES_S[min(attempts, len(_PAUSES_S) - 1)])
+                attempts += 1
+                self._reopen(shard)
+            except ShardUnavailable as error:
+                if down_since is None:
+                    down_since = monotonic()
+                    self._notice(str(error))
+                await asyncio.sleep(self._interval_s / 10)
+            else:
+                if known is not None and (down_since is not None or answer.pid != known.pid):
+                    self._returned(shard, known, answer, down_since)
+                known, down_since, attempts = answer, None, 0
+                await asyncio.sleep(self._interval_s)
+
+    def _reopen(self, shard: int) -> None:
+        try:
+            self._fleet.open(shard)
+        except RuntimeError as error:
+            # Ray may refuse for a moment; the next round finds the shard lost and tries again.
+            _log.warning("shard %d: %s", shard, error)
+
+    def _returned(self, shard: int, known: Ready, answer: Ready, since: float | None) -> None:
+        if answer.pid == known.pid:
+            self._notice(f"shard {shard} answers again")
+            return
+        self._folder.advance()
+        away = "" if since is None else f" after {monotonic() - since:.1f} s"
+        self._notice(
+            f"shard {shard} is back{away}: recovered sequence {answer.recovered} "
+            f"in {answer.recovery_s:.2f} s"
+        )
+
+    def _notice(self, text: str) -> None:
+        # The clock, so that the numbers go on after the supervisor itself was restarted.
+        self._noticed = max(self._noticed + 1, time_ns())
+        self._notices.append(Notice(self._noticed, text))
+        _log.warning("%s", text)
+
+
+class SupervisorActor:
+    """The supervisor as an actor; ``actors.handles.SupervisorHandle`` is its view from outside.
+
+    Parameters
+    ----------
+    get_or_create, kill
+        What ``RayFleet`` needs.
+    exists
+        Whether a shard's actor is there, which it is when this one was restarted.
+
+    Raises
+    ------
+    StartupError
+        When the data directory cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        get_or_create: Callable[[int, ServerSettings], ShardHandle],
+        exists: Callable[[int], bool],
+        kill: Callable[[ShardHandle], None],
+    ) -> None:
+        log_to_stderr()
+        self._settings = settings
+        fleet = RayFleet(lambda shard: get_or_create(shard, settings), kill)
+        self._supervisor = Supervisor(fleet, DataFolder(settings.shards), settings)
+        if any(exists(shard) for shard in range(settings.shards.count)):
+            self._supervisor.resume()
+
+    async def start(self, settings: ServerSettings) -> ShardMap:
+        """Do as ``Supervisor.start``, for a server with these settings.
+
+        Raises
+        ------
+        StartupError
+            When a shard cannot be opened, or when they run with other settings.
+        """
+        if (settings.shards, settings.engine) != (self._settings.shards, self._settings.engine):
+            message = (
+                "the shards of this Ray cluster run with other settings; "
+                "changes of shards or engine need a new cluster"
+            )
+            raise StartupError(message)
+        return await self._supervisor.start()
+
+    async def shard_map(self) -> ShardMap:
+        """See ``Supervisor.shard_map``."""
+        return self._supervisor.shard_map()
+
+    async def notices(self, after: int) -> list[Notice]:
+        """See ``Supervisor.notices``."""
+        return self._supervisor.notices(after)
+
+    async def shutdown(self) -> None:
+        """See ``Supervisor.shutdown``."""
+        await self._supervisor.shutdown()
+
+    @override
+    def __repr__(self) -> str:
+        return "supervisor"

@@ -1,0 +1,84 @@
+"""A person through the whole server: HAProxy, gateway, shards."""
+
+import httpx2
+import pytest
+
+from recsys.client import Client, Item, NewFeedback
+from tests.integration.cluster import Cluster
+
+
+@pytest.fixture(scope="module", autouse=True)
+def items(cluster: Cluster) -> None:
+    with Client(cluster.url) as client:
+        client.put_items(
+            [
+                Item(f"film-{number}", {"genre": "noir" if number % 2 else "musical"})
+                for number in range(40)
+            ]
+        )
+
+
+def feedback(user: str, item: str, decision_id: str | None = None) -> NewFeedback:
+    return NewFeedback(type="click", user_id=user, item_id=item, decision_id=decision_id)
+
+
+def is_noir(item_id: str) -> bool:
+    return int(item_id.removeprefix("film-")) % 2 == 1
+
+
+def test_clicks_change_what_is_known_and_shown(client: Client) -> None:
+    first = client.recommend("ann", n=20)
+    assert all(0 < item.propensity <= 1 for item in first.items)
+    liked = [item.item_id for item in first.items if is_noir(item.item_id)]
+    assert 0 < len(liked) < 20
+    sent = client.send_events([feedback("ann", item, first.decision_id) for item in liked])
+    assert sent.accepted == len(liked)
+
+    person = client.user("ann")
+    assert person is not None
+    assert (person.shown, person.clicks) == (20, len(liked))
+    assert {item.item_id for item in person.recent} == set(liked)
+    assert [taste.attribute for taste in person.tastes if taste.mean > 0] == ["genre=noir"]
+    shown = [item.item_id for _ in range(5) for item in client.recommend("ann", n=8).items]
+    assert not set(shown) & set(liked), "what was clicked is shown again"
+
+
+def test_a_click_on_what_was_shown_is_joined_to_its_decision(client: Client) -> None:
+    shown = client.recommend("bob", n=5)
+    item = shown.items[0].item_id
+    event = feedback("bob", item, shown.decision_id)
+    assert client.send_events([event]).accepted == 1
+    assert client.send_events([event]).duplicates == 1
+    decision = client.decision(shown.decision_id)
+    assert decision is not None
+    assert [slot.item_id for slot in decision.slots] == [one.item_id for one in shown.items]
+    person = client.user("bob")
+    assert person is not None
+    assert (person.shown, person.clicks, person.events) == (5, 1, 1)
+
+
+def test_everybody_lives_on_one_shard_and_items_on_all(client: Client) -> None:
+    people = [f"person-{number}" for number in range(20)]
+    sent = client.send_events([feedback(person, "film-1") for person in people])
+    assert sent.accepted == 20
+    stats = client.stats()
+    assert [shard.engine.items for shard in stats.shards] == [40, 40]
+    assert {result.shard for result in sent.results} == {0, 1}
+    assert all(client.user(person) is not None for person in people)
+
+
+def test_the_pages_and_the_stream_come_through_haproxy(cluster: Cluster) -> None:
+    assert cluster.processes("haproxy")
+    for path in ("/console", "/docs", "/openapi.json"):
+        assert httpx2.get(f"{cluster.url}{path}").status_code == 200
+    with httpx2.stream("GET", f"{cluster.url}/v1/stream", timeout=10) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        lines = answer.iter_lines()
+        assert "event: tick" in (next(lines) for _ in range(10))
+
+
+def test_a_question_without_sense_is_a_problem_document(cluster: Cluster) -> None:
+    answer = httpx2.post(f"{cluster.url}/v1/recommend", json={"user_id": "ann", "n": 0})
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["errors"][0]["pointer"] == "/n"

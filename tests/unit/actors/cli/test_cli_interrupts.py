@@ -1,0 +1,63 @@
+"""One Ctrl-C, two, and many."""
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from actors.cli import interrupts as module
+from actors.cli.interrupts import Interrupts
+
+
+class Clock:
+    """Seconds as the test says."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(module, "monotonic", clock)
+    return clock
+
+
+@pytest.fixture
+def interrupts() -> Iterator[Interrupts]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    interrupts = Interrupts()
+    interrupts.listen()
+    yield interrupts
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_and_the_second_signal_interrupt(
+    interrupts: Interrupts, clock: Clock, number: signal.Signals
+) -> None:
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), number)
+        clock.now_s += 1.0
+    os.kill(os.getpid(), number)
+
+
+def test_an_echo_of_the_first_is_no_second(interrupts: Interrupts, clock: Clock) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+    clock.now_s += 0.1
+    os.kill(os.getpid(), signal.SIGTERM)
+    clock.now_s += 0.5
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_the_last_steps_are_not_disturbed(interrupts: Interrupts) -> None:
+    interrupts.ignore()
+    os.kill(os.getpid(), signal.SIGINT)

@@ -1,0 +1,54 @@
+"""A shard's metrics, made without a cluster: what is told is counted once, and nothing raises."""
+
+import pytest
+from ray.util.metrics import Counter
+
+from actors.metrics import RayObserver
+from recsys.views import ArmStats, Stats
+
+
+def stats(sequence: int, shown: int, clicks: int) -> Stats:
+    return Stats(
+        sequence=sequence,
+        snapshot_sequence=0,
+        items=3,
+        users_in_memory=2,
+        feedback={"click": clicks},
+        arms={"learner": ArmStats(decisions=1, shown=shown, clicks=clicks, reward=1.5)},
+        examples=0,
+        replayed=0,
+        replay_size=0,
+        pending=1,
+        evicted={},
+        failed=0,
+    )
+
+
+def test_totals_of_the_log_become_counts_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[tuple[str, float, dict[str, str]]] = []
+
+    def inc(counter: Counter, value: float, tags: dict[str, str]) -> None:
+        counted.append((str(counter.info["name"]), value, tags))
+
+    monkeypatch.setattr(Counter, "inc", inc)
+    now = stats(10, shown=100, clicks=7)
+    observer = RayObserver(3, lambda: now)
+    observer.on_snapshot(0.01)
+    assert counted == [], "what was before this process is not counted again"
+    now = stats(20, shown=130, clicks=9)
+    observer.on_snapshot(0.01)
+    tags = {"shard": "3", "policy": "learner"}
+    assert counted == [
+        ("recsys_impressions_total", 30, tags),
+        ("recsys_clicks_total", 2, tags),
+    ]
+
+
+def test_what_a_shard_tells_is_taken_in_silence() -> None:
+    observer = RayObserver(0, lambda: stats(0, 0, 0))
+    observer.on_recommend("learner", 0.001, fallback=True)
+    observer.on_commit(5, 0.002)
+    observer.on_folded(5, 0.003)
+    observer.on_rejected("overloaded", 2)
+    observer.on_rejected("invalid", 0)
+    observer.on_snapshot(0.01)

@@ -1,0 +1,197 @@
+"""The supervisor over shards that live and die on command."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from typing_extensions import override
+
+from actors.errors import ShardUnavailable, StartupError
+from actors.fleet import Fleet, ShardLost
+from actors.handles import Ready
+from actors.layout import DataFolder
+from actors.settings import ServerSettings, ShardSettings
+from actors.supervisor import Supervisor
+
+
+class PaperFleet(Fleet):
+    """Shards on paper.
+
+    Attributes
+    ----------
+    opened
+        How often each shard was opened.
+    faults
+        What a shard answers in place of being ready, once per entry.
+    closed
+        In order.
+    asked
+        Set when any shard has been asked.
+    """
+
+    def __init__(self) -> None:
+        self.opened: dict[int, int] = {}
+        self.faults: dict[int, list[ShardUnavailable]] = {}
+        self.restarts: dict[int, int] = {}
+        self.closed: list[int] = []
+
+    @override
+    def open(self, shard: int) -> None:
+        self.opened[shard] = self.opened.get(shard, 0) + 1
+
+    @override
+    async def ready(self, shard: int, timeout_s: float | None) -> Ready:
+        await asyncio.sleep(0)
+        if self.faults.get(shard):
+            raise self.faults[shard].pop(0)
+        life = self.opened[shard] + self.restarts.get(shard, 0)
+        return Ready(
+            pid=1000 * (shard + 1) + life, epoch=life, sequence=7, recovered=5, recovery_s=0.25
+        )
+
+    @override
+    async def close(self, shard: int, timeout_s: float) -> int | None:
+        self.closed.append(shard)
+        return 7
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> ServerSettings:
+    return ServerSettings(shards=ShardSettings(count=3, partitions=8, data_dir=tmp_path / "data"))
+
+
+@pytest.fixture
+def fleet() -> PaperFleet:
+    return PaperFleet()
+
+
+@pytest.fixture
+def folder(settings: ServerSettings) -> Iterator[DataFolder]:
+    folder = DataFolder(settings.shards)
+    yield folder
+    folder.release()
+
+
+@asynccontextmanager
+async def watching(
+    fleet: PaperFleet, folder: DataFolder, settings: ServerSettings
+) -> AsyncIterator[Supervisor]:
+    supervisor = Supervisor(fleet, folder, settings, interval_s=0.001)
+    try:
+        yield supervisor
+    finally:
+        await supervisor.shutdown()
+
+
+async def notice(supervisor: Supervisor, text: str) -> str:
+    """Wait for a notice that holds a text."""
+    async with asyncio.timeout(5):
+        while True:
+            for found in supervisor.notices(after=0):
+                if text in found.text:
+                    return found.text
+            await asyncio.sleep(0.001)
+
+
+async def test_it_opens_every_shard_once_and_deals_the_partitions_out(
+    fleet: PaperFleet, folder: DataFolder, settings: ServerSettings
+) -> None:
+    async with watching(fleet, folder, settings) as supervisor:
+        first, second = await asyncio.gather(supervisor.start(), supervisor.start())
+        assert fleet.opened == {0: 1, 1: 1, 2: 1}
+        assert first == second
+        assert first.owners == (0, 1, 2, 0, 1, 2, 0, 1)
+        assert first.epoch == 1
+
+
+async def test_a_shard_that_cannot_be_opened_stops_the_start(
+    fleet: PaperFleet, folder: DataFolder, settings: ServerSettings
+) -> None:
+    fleet.faults[1] = [ShardLost(1, "log.sqlite is damaged at row 12")]
+    async with watching(fleet, folder, settings) as supervisor:
+        with pytest.raises(
+            StartupError, match=r"^shard 1 cannot be opened: log.sqlite is damaged at row 12$"
+        ):
+            await supervisor.start()
+        assert sorted(fleet.closed) == [0, 1, 2]
+        assert (await supervisor.start()).epoch == 1, "the next attempt may do better"
+
+
+async def test_a_slow_recovery_is_waited_for(
+    fleet: PaperFleet, folder: DataFolder, settings: ServerSettings
+) -> None:
+    fleet.faults[0] = [ShardUnavailable(0, "it is restarting")] * 3
+    async with watching(fleet, folder, settings) as supervisor:
+        await supervisor.start()
+        assert fleet.opened[0] == 1
+
+
+async def test_a_shard_that_ray_restarts_is_left_to_ray_and_told_of(
+    fleet: PaperFleet, folder: DataFolder, settings: ServerSettings
+) -> None:
+    async with watching(fleet, folder, settings) as supervisor:
+        await supervisor.start()
+        fleet.restarts[2] = 1
+        fleet.faults[2] = [ShardUnavailable(2, "it is restarting")] * 2
+        text = await notice(supervisor, "shard 2 is back")
+        assert text.endswith("recovered sequence 5 in 0.25 s")
+        assert fleet.opened[2] == 1
+        assert supervisor.shard_map().epoch == 2
+        assert next(found.text for found in supervisor.notices(after=0)) == (
+            "shard 2 is unavailable: it is restarting"
+        )
+
+
+async def test_a_shard_that_is_gone_for_good_is_opened_anew(
+    fleet: PaperFleet, folder: DataFolder, settings: ServerSettings
+) -> None:
+    async with watching(fleet, folder, settings) as supervisor:
+        await supervisor.start()
+        fleet.faults[1] = [ShardLost(1, "killed by ray.kill")]
+        await notice(supervisor, "shard 1 has ended (killed by ray.kill); opening it anew")
+        await notice(supervisor, "shard 1 is back")
+        assert fleet.opened == {0: 1, 1: 2, 2: 1}
+
+
+async def test_a_silence_without_a_restart_changes_no_owner(
+    fleet: PaperFleet, folder: DataFolder, settings: ServerSettings
+) -> None:
+    async with watching(fleet, folder, settings) as supervisor:
+        await supervisor.start()
+        fleet.faults[0] = [ShardUnavailable(0, "it did not answer in time")]
+        await notice(supervisor, "shard 0 answers again")
+        assert supervisor.shard_map().epoch == 1
+
+
+async def test_a_restarted_supervisor_opens_nothing_twice_and_goes_on_watching(
+    fleet: PaperFleet, folder: DataFolder, settings: ServerSettings
+) -> None:
+    fleet.faults[2] = [ShardLost(2, "killed by ray.kill")]
+    async with watching(fleet, folder, settings) as supervisor:
+        supervisor.resume()
+        await notice(supervisor, "shard 2 has ended")
+        assert fleet.closed == []
+
+
+async def test_notices_are_numbered_and_asked_for_from_a_number_on(
+    fleet: PaperFleet, folder: DataFolder, settings: ServerSettings
+) -> None:
+    async with watching(fleet, folder, settings) as supervisor:
+        await supervisor.start()
+        fleet.faults[0] = [ShardUnavailable(0, "it is restarting")]
+        await notice(supervisor, "answers again")
+        first, second = supervisor.notices(after=0)
+        assert supervisor.notices(after=first.number) == [second]
+        assert supervisor.notices(after=second.number) == []
+
+
+async def test_shutdown_closes_the_shards_and_gives_the_folder_back(
+    fleet: PaperFleet, folder: DataFolder, settings: ServerSettings
+) -> None:
+    async with watching(fleet, folder, settings) as supervisor:
+        await supervisor.start()
+        await supervisor.shutdown()
+        assert sorted(fleet.closed) == [0, 1, 2]
+        DataFolder(settings.shards).release()
