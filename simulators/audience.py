@@ -57,7 +57,9 @@ class Person:
     eta
         Impatience: exponent of the position bias.
     watched
-        Item indices; no longer than the world lets a person stay.
+        Item indices.
+    lists
+        How many lists they have looked at.
     shifts
         How often the tastes have changed.
     """
@@ -73,6 +75,7 @@ class Person:
         self.mainstream = _FOLLOW if self.rng.random() < _FOLLOWERS else _FOLLOW_A_LITTLE
         self.eta = float(self.rng.uniform(*_ETA))
         self.watched: set[int] = set()
+        self.lists = 0
         self.shifts = 0
         favourite = self._draw_genre(())
         self.tastes = self._make_tastes(favourite, self._draw_genre((favourite,)))

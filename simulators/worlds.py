@@ -29,9 +29,10 @@ class WorldSettings:
     ----------
     shift_probability
         Chance, per visit, that a person turns to another favourite genre.
-    stay_items
-        After so many watched items a person leaves for good and someone new takes the seat, so
-        that a long run does not end with people who have seen everything.
+    stay_lists
+        After so many lists a person leaves for good and someone new takes the seat, so that a long
+        run does not end with people who have seen everything. Lists, not watched items: those who
+        are served well must not leave sooner than the others.
     mean_rounds
         Lists looked at per visit, geometric.
     think_s
@@ -44,7 +45,7 @@ class WorldSettings:
     n_people: int = 300
     n_items: int = 1000
     shift_probability: float = 0.02
-    stay_items: int = 60
+    stay_lists: int = 40
     mean_rounds: float = 4.0
     think_s: float = 15.0
     visits_per_hour: float = 6.0
@@ -107,7 +108,7 @@ class World:
     def visit(self, seat: int) -> Visit:
         """Let the person of a seat come: perhaps someone new, perhaps with another taste."""
         person = self.people[seat]
-        if len(person.watched) >= self.settings.stay_items:
+        if person.lists >= self.settings.stay_lists:
             del self._seats[person.user_id]
             person = Person(self.settings.seed, seat, person.generation + 1)
             self.people[seat] = person
@@ -137,6 +138,7 @@ class World:
                 continue
             dwell_s = _DWELL_S * (0.5 + self.catalogue.quality[row]) * np.exp(spreads[place])
             clicks.append(Click(item_id, place + 1, round(float(dwell_s), 1)))
+        person.lists += 1
         person.watched.update(self._index[click.item_id] for click in clicks)
         return clicks
 

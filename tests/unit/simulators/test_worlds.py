@@ -89,7 +89,7 @@ def test_there_is_something_to_learn(seed: int) -> None:
 
 
 def test_played_visits_agree_with_the_truth() -> None:
-    settings = WorldSettings(seed=1, stay_items=10**9, shift_probability=0.0)
+    settings = WorldSettings(seed=1, stay_lists=10**9, shift_probability=0.0)
     world = World(settings)
     expected = click_rates(world)
     played = offline.play(world, offline.oracle, 300)
@@ -187,10 +187,11 @@ def test_what_was_watched_is_hardly_clicked_again() -> None:
     assert world.expected_click(person.user_id, item, 1) == pytest.approx(REPEAT * before)
 
 
-def test_who_has_watched_enough_makes_room() -> None:
-    world = World(WorldSettings(seed=1, n_people=5, n_items=60, stay_items=3))
+def test_who_has_seen_enough_lists_makes_room() -> None:
+    world = World(WorldSettings(seed=1, n_people=5, n_items=60, stay_lists=3))
     first = world.people[0]
-    while len(first.watched) < 3:
+    for _ in range(3):
+        assert world.visit(0).person is first
         world.look(first, world.catalogue.ids)
     second = world.visit(0).person
     assert second.user_id != first.user_id
