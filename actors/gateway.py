@@ -53,13 +53,17 @@ class Gateway(FastAPI):
         return super().openapi()
 
 
-def build_app(port: ShardPort, settings: ServerSettings) -> Gateway:
+def build_app(
+    port: ShardPort, settings: ServerSettings, *, echo_request_id: bool = True
+) -> Gateway:
     """Build the application; it calls nothing before the first request.
 
     Parameters
     ----------
     port
         Reaches the shards; stays the caller's to close.
+    echo_request_id
+        Whether to answer with ``X-Request-ID``; Ray Serve does it by itself.
     """
     shards = Shards(port, settings)
     stream = Stream(shards)
@@ -79,7 +83,7 @@ def build_app(port: ShardPort, settings: ServerSettings) -> Gateway:
         lifespan=lifespan,
     )
     app.stream = stream
-    app.add_middleware(Envelope)
+    app.add_middleware(Envelope, echo_request_id=echo_request_id)
     for kind in (Problem, InvalidEvent, RuntimeFault, HTTPException, ClientDisconnect):
         app.add_exception_handler(kind, answer_error)
     add_asking(app, RecommendRoutes(shards, settings))

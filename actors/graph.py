@@ -50,7 +50,7 @@ class GatewayReplica:
         self._port = RayPort(settings.shards.count, find_shard)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return build_app(self._port, self._settings)
+        return build_app(self._port, self._settings, echo_request_id=False)
 
 
 def build(arguments: BuildArguments) -> serve.Application:

@@ -21,10 +21,17 @@ _LONGEST_ID: Final = 128
 
 
 class Envelope:
-    """Wraps an ASGI application."""
+    """Wraps an ASGI application.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Parameters
+    ----------
+    echo_request_id
+        Whether to send the request id back; not where the server around us does it.
+    """
+
+    def __init__(self, app: ASGIApp, *, echo_request_id: bool = True) -> None:
         self._app = app
+        self._echo_request_id = echo_request_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -40,7 +47,8 @@ class Envelope:
             if message["type"] == "http.response.start":
                 started = True
                 headers = MutableHeaders(scope=message)
-                headers[_HEADER] = request_id
+                if self._echo_request_id:
+                    headers[_HEADER] = request_id
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)

@@ -41,6 +41,8 @@ def test_clicks_change_what_is_known_and_shown(client: Client) -> None:
     assert [taste.attribute for taste in person.tastes if taste.mean > 0] == ["genre=noir"]
     shown = [item.item_id for _ in range(5) for item in client.recommend("ann", n=8).items]
     assert not set(shown) & set(liked), "what was clicked is shown again"
+    left = 20 - len(liked)
+    assert sum(map(is_noir, shown)) / len(shown) > 1.3 * left / (left + 20), "noir is not preferred"
 
 
 def test_a_click_on_what_was_shown_is_joined_to_its_decision(client: Client) -> None:
@@ -75,6 +77,14 @@ def test_the_pages_and_the_stream_come_through_haproxy(cluster: Cluster) -> None
         assert answer.headers["content-type"].startswith("text/event-stream")
         lines = answer.iter_lines()
         assert "event: tick" in (next(lines) for _ in range(10))
+
+
+def test_the_request_id_comes_back_once(cluster: Cluster) -> None:
+    headers = {"X-Request-ID": "mine-1"}
+    for path, status in (("/livez", 200), ("/nowhere", 404)):
+        answer = httpx2.get(f"{cluster.url}{path}", headers=headers)
+        assert answer.status_code == status
+        assert answer.headers.get_list("x-request-id") == ["mine-1"]
 
 
 def test_a_question_without_sense_is_a_problem_document(cluster: Cluster) -> None:
