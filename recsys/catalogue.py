@@ -1,5 +1,7 @@
 """The items: ids, attributes, and the dense indices under which everything else knows them."""
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +44,7 @@ class _State(msgspec.Struct):
     items: list[Item]
     tokens: list[str]
     refused: int
+    refused_tokens: int
 
 
 def tokenise(attributes: Attributes) -> list[str]:
@@ -63,11 +66,14 @@ class Catalogue:
     Parameters
     ----------
     settings
-        ``max_items`` bounds it; what does not fit is counted in ``refused``.
+        ``max_items`` bounds it; what does not fit is counted in ``refused``. Attribute tokens are
+        kept for good, as others know them by their index; there are at most 16 per item of the
+        bound, further ones are ignored and counted in ``refused_tokens``.
     """
 
     def __init__(self, settings: CatalogueSettings) -> None:
         self._settings = settings
+        self._max_tokens = ATTRIBUTE_COLUMNS * settings.max_items
         self._clear()
 
     def _clear(self) -> None:
@@ -77,9 +83,11 @@ class Catalogue:
         self._token_index: dict[str, int] = {}
         self.token_hashes: list[int] = []
         self.refused = 0
+        self.refused_tokens = 0
         self._alive = np.zeros(64, np.bool_)
         self._created_ms = np.zeros(64, np.int64)
         self._attributes = np.full((64, ATTRIBUTE_COLUMNS), -1, np.int32)
+        self._width = 1
 
     def __len__(self) -> int:
         return len(self._items)
@@ -114,8 +122,11 @@ class Catalogue:
 
     @property
     def attributes(self) -> NDArray[np.int32]:
-        """Token indices of each item, -1 where it has fewer, shape ``(n_items, 16)``."""
-        return self._attributes[: len(self._items)]
+        """Token indices of each item, -1 where it has fewer, shape ``(n_items, n_columns)``.
+
+        There are as many columns as the item with the most tokens needs.
+        """
+        return self._attributes[: len(self._items), : self._width]
 
     def token(self, index: int) -> str:
         """Return an attribute token such as ``genre=crime``."""
@@ -147,7 +158,7 @@ class Catalogue:
         item = self._items[index]
         item.ts_ms = ts_ms
         item.attributes = attributes
-        item.tokens = [self._token(token) for token in tokenise(attributes)[:ATTRIBUTE_COLUMNS]]
+        item.tokens = self._known_tokens(tokenise(attributes)[:ATTRIBUTE_COLUMNS])
         self._place(index)
         self._set_alive(index, alive=True)
         return index
@@ -186,21 +197,29 @@ class Catalogue:
 
     def _place(self, index: int) -> None:
         tokens = self._items[index].tokens
+        self._width = max(self._width, len(tokens))
         self._attributes[index] = -1
         self._attributes[index, : len(tokens)] = tokens
 
-    def _token(self, token: str) -> int:
-        index = self._token_index.get(token)
-        if index is None:
-            index = len(self._tokens)
-            self._tokens.append(token)
-            self._token_index[token] = index
-            self.token_hashes.append(feature_hash("attribute", token))
-        return index
+    def _known_tokens(self, tokens: Sequence[str]) -> list[int]:
+        indices = list[int]()
+        for token in tokens:
+            if token not in self._token_index:
+                if len(self._tokens) >= self._max_tokens:
+                    self.refused_tokens += 1
+                    continue
+                self._add_token(token)
+            indices.append(self._token_index[token])
+        return indices
+
+    def _add_token(self, token: str) -> None:
+        self._token_index[token] = len(self._tokens)
+        self._tokens.append(token)
+        self.token_hashes.append(feature_hash("attribute", token))
 
     def snapshot(self) -> bytes:
         """Return the whole catalogue as a record."""
-        return pack(_State(self._items, self._tokens, self.refused))
+        return pack(_State(self._items, self._tokens, self.refused, self.refused_tokens))
 
     def restore(self, record: bytes) -> None:
         """Replace the catalogue by one that ``snapshot`` returned.
@@ -213,7 +232,8 @@ class Catalogue:
         state = unpack(record, _State)
         self._clear()
         for token in state.tokens:
-            self._token(token)
+            self._add_token(token)
         for item in state.items:
             self._append(item)
         self.refused = state.refused
+        self.refused_tokens = state.refused_tokens

@@ -3,7 +3,7 @@
 import msgspec
 
 from recsys.errors import InvalidEvent
-from recsys.events import MAX_SLOTS, Context, Decision, check_context
+from recsys.events import MAX_SLOTS, Context, Decision, check_context, check_ts
 from recsys.ids import check_id
 
 __all__ = ["Recommendation", "Request", "validate_request"]
@@ -59,6 +59,7 @@ def validate_request(request: Request) -> None:
     """
     check_id(request.user_id, "/user_id")
     check_id(request.decision_id, "/decision_id")
+    check_ts(request.ts_ms, "/ts_ms")
     if not 1 <= request.n <= MAX_SLOTS:
         raise InvalidEvent("/n", f"must lie in 1..{MAX_SLOTS}, got {request.n}")
     check_context(request.context, "/context")

@@ -6,7 +6,6 @@ than the latter. ``apply`` and ``snapshot`` are both halves in a row, for caller
 """
 
 import logging
-import os
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,8 +15,9 @@ import msgspec
 
 from recsys.decision import Recommendation, Request, validate_request
 from recsys.errors import IncompatibleState, InvalidEvent, InvalidSettings
-from recsys.events import Decision, Event, ItemUpsert, validate
+from recsys.events import Decision, Event, ItemUpsert, conform, validate
 from recsys.fold import fold
+from recsys.keyfile import KEY_BYTES, load_key
 from recsys.recommend import recommend
 from recsys.settings import EngineSettings
 from recsys.state import State
@@ -30,7 +30,6 @@ from recsys.views import RecentItem, Stats, Taste, UserView
 __all__ = ["Capture", "Engine"]
 
 _log = logging.getLogger(__name__)
-_KEY_BYTES = 32
 
 
 class Capture(msgspec.Struct, frozen=True):
@@ -71,6 +70,7 @@ class Engine:
         self._store = store
         self._key = key
         self._unsaved = dict[str, bytes]()
+        self._rebuilding = False
         self._state = self._recover()
 
     @classmethod
@@ -89,12 +89,12 @@ class Engine:
         """
         settings = settings or EngineSettings()
         if folder is None:
-            return cls(MemoryStore(), settings, secrets.token_bytes(_KEY_BYTES))
+            return cls(MemoryStore(), settings, secrets.token_bytes(KEY_BYTES))
         path = Path(folder)
         path.mkdir(parents=True, exist_ok=True)
         store = SqliteStore(path / "log.sqlite", log_events=settings.store.log_events)
         try:
-            return cls(store, settings, _load_key(path / "key"))
+            return cls(store, settings, load_key(path / "key"))
         except BaseException:
             store.close()
             raise
@@ -118,7 +118,9 @@ class Engine:
             When the request breaks a limit.
         """
         validate_request(request)
-        return recommend(self._state, request)
+        recommendation = recommend(self._state, request)
+        self._trim()
+        return recommendation
 
     def apply(self, events: Sequence[Event]) -> list[Append]:
         """Make events durable and learn the new ones.
@@ -130,10 +132,11 @@ class Engine:
         StoreError
             When none could be written.
         """
-        for place, event in enumerate(events):
+        settled = [conform(event, f"/{place}") for place, event in enumerate(events)]
+        for place, event in enumerate(settled):
             self.check(event, f"/{place}")
-        appends = self.append(events)
-        self.fold(events, appends)
+        appends = self.append(settled)
+        self.fold(settled, appends)
         return appends
 
     def check(self, event: Event, pointer: str = "") -> None:
@@ -196,6 +199,14 @@ class Engine:
         for user_id, record in capture.users.items():
             if self._unsaved.get(user_id) is record:
                 del self._unsaved[user_id]
+        self._spill()
+
+    def _trim(self) -> None:
+        """Let idle users go before a snapshot, when asking alone has brought in many."""
+        if self._state.users.crowded:
+            self._spill()
+
+    def _spill(self) -> None:
         for user in self._state.users.spill(self._unsaved):
             for model in self._state.personal:
                 model.forget(user)
@@ -209,7 +220,9 @@ class Engine:
     def user(self, user_id: str) -> UserView | None:
         """Return what is known about a person, ``None`` for a stranger."""
         user = self._state.users.get(user_id)
-        return None if user is None else self._view(user)
+        view = None if user is None else self._view(user)
+        self._trim()
+        return view
 
     def _view(self, user: User) -> UserView:
         catalogue = self._state.catalogue
@@ -250,6 +263,7 @@ class Engine:
             replay_size=len(state.replay),
             pending=len(state.joiner),
             evicted={
+                "attributes": state.catalogue.refused_tokens,
                 "decisions": state.joiner.evicted,
                 "examples": state.replay.evicted,
                 "items": state.catalogue.refused,
@@ -260,8 +274,19 @@ class Engine:
         )
 
     def fingerprint(self) -> str:
-        """Return a digest of the learned state (``State.fingerprint``)."""
-        return self._state.fingerprint()
+        """Return a digest of all that was learned, people included; reads the whole store.
+
+        Equal for two engines that folded the same log under the same settings and key, however
+        often one of them crashed or was asked.
+        """
+        state = self._state
+        dirty = {user.user_id: user for user in state.users.dirty()}
+        known = {*dirty, *self._unsaved, *self._store.user_ids()}
+        records = (
+            state.seal_user(dirty[user_id]) if user_id in dirty else self._load_user(user_id) or b""
+            for user_id in sorted(known)
+        )
+        return state.fingerprint(records)
 
     def close(self) -> None:
         """Close the store. What is not in a snapshot is folded again at the next opening."""
@@ -283,11 +308,15 @@ class Engine:
         if first is None or first[0] != 1:
             message = (
                 f"{reason}; the log no longer reaches back to its start, so that the state cannot "
-                "be rebuilt: restore the former settings and library versions"
+                "be rebuilt: restore the former settings, key and library versions"
             )
             raise InvalidSettings(message)
         _log.warning("rebuilding the state from the whole log: %s", reason)
-        return self._replay(State(self.settings, _no_user, self._key), after=0)
+        # While the log is folded from its start, stored users are from the future.
+        self._rebuilding = True
+        state = self._replay(State(self.settings, self._load_user, self._key), after=0)
+        self._rebuilding = False
+        return state
 
     def _replay(self, state: State, after: int) -> State:
         self._state = state
@@ -296,23 +325,7 @@ class Engine:
         return state
 
     def _load_user(self, user_id: str) -> bytes | None:
+        if self._rebuilding:
+            return None
         record = self._unsaved.get(user_id)
         return self._store.load_user(user_id) if record is None else record
-
-
-def _no_user(user_id: str) -> bytes | None:
-    """Know nobody: while the log is folded from its start, stored users are from the future."""
-    return None
-
-
-def _load_key(path: Path) -> bytes:
-    """Return the installation's secret, made at the first opening and readable by its owner."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        key = secrets.token_bytes(_KEY_BYTES)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(key)
-            file.flush()
-            os.fsync(file.fileno())
-        return key

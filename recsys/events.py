@@ -2,7 +2,8 @@
 
 An event is one immutable fact in a log. The same classes cross HTTP (as JSON or msgpack), sit in
 the log, and are folded into the engine's state. ``validate`` holds the limits that types cannot
-say; it runs at the edge and again before an event is appended.
+say; it runs at the edge and again before an event is appended. ``conform`` holds an event that was
+made in Python against the types themselves.
 """
 
 import math
@@ -16,6 +17,7 @@ from recsys.ids import check_id
 __all__ = [
     "FEEDBACK_TYPES",
     "MAX_ATTRIBUTES",
+    "MAX_FEATURES_BYTES",
     "MAX_NUMBER",
     "MAX_SLOTS",
     "Attributes",
@@ -28,6 +30,8 @@ __all__ = [
     "Slot",
     "check_attributes",
     "check_context",
+    "check_ts",
+    "conform",
     "validate",
 ]
 
@@ -36,10 +40,12 @@ FEEDBACK_TYPES: Final = (
 )  # fmt: skip
 MAX_ATTRIBUTES: Final = 64
 MAX_CONTEXT: Final = 32
+MAX_FEATURES_BYTES: Final = 4096
 MAX_NUMBER: Final = 1e6
 MAX_SLOTS: Final = 1000
 MAX_VALUES: Final = 32
 MAX_TS_MS: Final = 253_402_300_800_000  # year 10000
+MAX_SEQUENCE: Final = 2**63  # a log counts in signed 64 bits
 
 Scalar = str | bool | float
 Attributes = dict[str, Scalar | list[str]]
@@ -170,6 +176,9 @@ class ItemRemove(
 Event = Decision | Feedback | ItemUpsert | ItemRemove
 """The tagged union of everything a log holds."""
 
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
+
 
 def _check_number(value: float, pointer: str, bound: float = MAX_NUMBER) -> None:
     if not math.isfinite(value):
@@ -226,6 +235,9 @@ def _check_slots(slots: tuple[Slot, ...], pointer: str) -> None:
                 f"{pointer}/{place}/propensity", f"must lie in (0, 1], got {slot.propensity}"
             )
         _check_number(slot.score, f"{pointer}/{place}/score")
+        if len(slot.features) > MAX_FEATURES_BYTES:
+            detail = f"at most {MAX_FEATURES_BYTES} bytes, got {len(slot.features)}"
+            raise InvalidEvent(f"{pointer}/{place}/features", detail)
 
 
 def _check_feedback(event: Feedback, pointer: str) -> None:
@@ -239,6 +251,42 @@ def _check_feedback(event: Feedback, pointer: str) -> None:
     if event.decision_id is not None:
         check_id(event.decision_id, f"{pointer}/decision_id")
     check_context(event.context, f"{pointer}/context")
+
+
+def _check_decision(event: Decision, pointer: str) -> None:
+    check_id(event.user_id, f"{pointer}/user_id")
+    check_id(event.policy, f"{pointer}/policy")
+    check_context(event.context, f"{pointer}/context")
+    _check_slots(event.slots, f"{pointer}/slots")
+    if not 0 <= event.model_sequence < MAX_SEQUENCE:
+        detail = f"must lie in 0..2^63 - 1, got {event.model_sequence}"
+        raise InvalidEvent(f"{pointer}/model_sequence", detail)
+    if event.threshold is not None:
+        _check_number(event.threshold, f"{pointer}/threshold", bound=math.inf)
+
+
+def check_ts(ts_ms: int, pointer: str) -> None:
+    """Refuse a time before 1970 or after the year 9999."""
+    if not 0 <= ts_ms < MAX_TS_MS:
+        raise InvalidEvent(pointer, "must lie between the years 1970 and 9999")
+
+
+def conform(event: Event, pointer: str = "") -> Event:
+    """Return an event as a log gives it back: a copy, each value of the type that the schema says.
+
+    Python makes a struct of anything. A number 1994 for the float that is meant, or a list that
+    its owner changes later, would let what is learned now differ from what the log teaches; a
+    value of another type would be written and never be read again.
+
+    Raises
+    ------
+    InvalidEvent
+        When a value is not of its type.
+    """
+    try:
+        return _decoder.decode(_encoder.encode(event))
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
+        raise InvalidEvent(pointer, str(error)) from error
 
 
 def validate(event: Event, pointer: str = "") -> None:
@@ -255,15 +303,10 @@ def validate(event: Event, pointer: str = "") -> None:
         Naming the first field that breaks a limit.
     """
     check_id(event.event_id, f"{pointer}/event_id")
-    if not 0 <= event.ts_ms < MAX_TS_MS:
-        raise InvalidEvent(f"{pointer}/timestamp", "must lie between the years 1970 and 9999")
+    check_ts(event.ts_ms, f"{pointer}/timestamp")
     match event:
         case Decision():
-            check_id(event.user_id, f"{pointer}/user_id")
-            check_context(event.context, f"{pointer}/context")
-            _check_slots(event.slots, f"{pointer}/slots")
-            if event.threshold is not None:
-                _check_number(event.threshold, f"{pointer}/threshold", bound=math.inf)
+            _check_decision(event, pointer)
         case Feedback():
             _check_feedback(event, pointer)
         case ItemUpsert():

@@ -38,10 +38,10 @@ def fold(state: State, sequence: int, event: Event) -> None:
 
 def _decision(state: State, event: Decision) -> None:
     slots = list[PendingSlot]()
-    for slot in event.slots:
+    for place, slot in enumerate(event.slots):
         item = state.catalogue.mention(slot.item_id, event.ts_ms)
         if item is not None:
-            slots.append(PendingSlot(item, slot.propensity, slot.features))
+            slots.append(PendingSlot(place, item, slot.propensity, slot.features))
     state.grow()
     arm = state.counters.arms.setdefault(event.policy, ArmStats())
     arm.decisions += 1
@@ -78,7 +78,7 @@ def _feedback(state: State, event: Feedback) -> None:
     reward = state.joiner.reward(event.type, event.value)
     joined = None
     if event.decision_id is not None:
-        joined = state.joiner.feedback(event.decision_id, item, reward)
+        joined = state.joiner.feedback(event.user_id, event.decision_id, item, reward)
     if joined is None:
         _learn_personal(state, user, item, reward, shown=False)
     else:

@@ -29,10 +29,13 @@ class PendingSlot(msgspec.Struct, array_like=True):
 
     Attributes
     ----------
+    place
+        Place in the list as shown, 0 at the top.
     earned
         Sum of the rewards so far, ``None`` before the first.
     """
 
+    place: int
     item: int
     propensity: float
     numeric: bytes
@@ -85,8 +88,8 @@ class Joiner:
     Attributes
     ----------
     late
-        Feedback that named a decision that was not (or no longer) waiting, or an item that the
-        decision did not show.
+        Feedback that named a decision that was not (or no longer) waiting, or was another
+        person's, or an item that the decision did not show.
     evicted
         Decisions closed early because ``joiner.pending_decisions`` were waiting.
     """
@@ -118,24 +121,23 @@ class Joiner:
             yield from self._close(previous)
         self._pending[pending.decision_id] = pending
         self._latest[pending.user_id] = pending.decision_id
-        if len(self._pending) > self._settings.pending_decisions:
+        while len(self._pending) > self._settings.pending_decisions:
             self.evicted += 1
             yield from self._drop_oldest()
 
-    def feedback(self, decision_id: str, item: int, reward: float) -> Joined | None:
-        """Credit a shown item; ``None`` when no waiting decision showed it."""
+    def feedback(self, user_id: str, decision_id: str, item: int, reward: float) -> Joined | None:
+        """Credit a shown item; ``None`` when no waiting decision showed it to this person."""
         pending = self._pending.get(decision_id)
-        place = -1
-        if pending is not None:
-            place = next((i for i, slot in enumerate(pending.slots) if slot.item == item), -1)
-        if pending is None or place < 0:
+        slot = None
+        if pending is not None and pending.user_id == user_id:
+            slot = next((slot for slot in pending.slots if slot.item == item), None)
+        if pending is None or slot is None:
             self.late += 1
             return None
-        slot = pending.slots[place]
         first = slot.earned is None
         bound = self._settings.max_reward
         slot.earned = min(max((slot.earned or 0.0) + reward, -bound), bound)
-        return Joined(pending.user_id, pending.arm, _example(pending, place, slot.earned), first)
+        return Joined(pending.user_id, pending.arm, _example(pending, slot, slot.earned), first)
 
     def expire(self, now_ms: int) -> Iterator[Joined]:
         """Close the decisions whose window has ended and yield their default rewards.
@@ -159,14 +161,14 @@ class Joiner:
         if pending.closed:
             return
         pending.closed = True
-        earned = [place for place, slot in enumerate(pending.slots) if slot.earned is not None]
+        earned = [slot.place for slot in pending.slots if slot.earned is not None]
         last_earned = earned[-1] if earned else -1
-        for place, slot in enumerate(pending.slots):
-            looked_at = place < last_earned or self._lot(pending, place) < (
-                (place + 1.0) ** -self._settings.examination_decay
+        for slot in pending.slots:
+            looked_at = slot.place < last_earned or self._lot(pending, slot.place) < (
+                (slot.place + 1.0) ** -self._settings.examination_decay
             )
             if slot.earned is None and looked_at:
-                example = _example(pending, place, self._settings.default_reward)
+                example = _example(pending, slot, self._settings.default_reward)
                 yield Joined(pending.user_id, pending.arm, example, first=False)
 
     @staticmethod
@@ -192,8 +194,13 @@ class Joiner:
         self.evicted = state.evicted
 
 
-def _example(pending: Pending, place: int, reward: float) -> Example:
-    slot = pending.slots[place]
+def _example(pending: Pending, slot: PendingSlot, reward: float) -> Example:
     return Example(
-        pending.user, pending.context, slot.item, slot.numeric, place, slot.propensity, reward
+        pending.user,
+        pending.context,
+        slot.item,
+        slot.numeric,
+        slot.place,
+        slot.propensity,
+        reward,
     )

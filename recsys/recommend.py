@@ -3,6 +3,9 @@
 ::
 
     sources -> mix -> (exclude, cut) -> features -> learner + personal bandit -> policy -> slate
+
+Where the sources propose fewer items than are wanted, the newest of the other eligible ones are
+candidates too.
 """
 
 from collections.abc import Sequence
@@ -26,23 +29,23 @@ from recsys.users import User
 
 __all__ = ["recommend"]
 
+_LARGEST = float(np.finfo(np.float16).max)
+
 
 class _Pool(NamedTuple):
     """The items among which a request chooses.
 
     Attributes
     ----------
-    ids
-        Item ids, ``n_candidates`` of them.
     items
-        Their dense indices, -1 where the catalogue lacks them, int32, shape ``(n_candidates,)``.
-    unknown
-        Those the catalogue lacks.
+        Dense indices, -1 where the catalogue lacks them, int32, shape ``(n_candidates,)``.
+    ids
+        Item ids as the request named them, ``n_candidates`` of them; ``None`` when the catalogue
+        names all.
     """
 
-    ids: Sequence[str]
     items: NDArray[np.int32]
-    unknown: tuple[str, ...]
+    ids: Sequence[str] | None = None
 
 
 def recommend(state: State, request: Request) -> Recommendation:
@@ -61,23 +64,28 @@ def recommend(state: State, request: Request) -> Recommendation:
     user = known or User(user_id=request.user_id)
     mixed = mix(state.sources, state.source_weights, user, request.ts_ms, len(state.catalogue))
     pool = _pool(state, request, arm, user, mixed)
-    candidates = Candidates(
-        feature_hash("user", request.user_id),
-        context_hashes(request.context),
-        pool.items,
-        _numeric(state, user, mixed, pool.items),
-    )
-    scores = _scores(state, arm, candidates)
     seed = mmh3.hash64(request.decision_id, state.settings.seed & 0xFFFFFFFF, signed=False)[0]
-    slate = draw(build_policy(arm.policy), scores, request.n, seed)
-    slots = tuple(
-        Slot(
-            pool.ids[place],
-            min(float(propensity), 1.0),
-            float(scores[place]),
-            narrow(candidates.numeric[place]),
+    policy = build_policy(arm.policy)
+    if arm.ranker == "random":
+        # All items of the catalogue score the same: only those drawn need their features.
+        scores = np.zeros(len(pool.items))
+        slate = draw(policy, scores, request.n, seed)
+        numeric = _numeric(state, user, mixed, pool.items[slate.chosen])
+    else:
+        candidates = Candidates(
+            feature_hash("user", request.user_id),
+            context_hashes(request.context),
+            pool.items,
+            _numeric(state, user, mixed, pool.items),
         )
-        for place, propensity in zip(slate.chosen.tolist(), slate.propensities, strict=True)
+        scores = _scores(state, arm, candidates)
+        slate = draw(policy, scores, request.n, seed)
+        numeric = candidates.numeric[slate.chosen]
+    slots = tuple(
+        Slot(_name(state, pool, place), min(propensity, 1.0), float(scores[place]), narrow(row))
+        for place, propensity, row in zip(
+            slate.chosen.tolist(), slate.propensities.tolist(), numeric, strict=True
+        )
     )
     decision = Decision(
         event_id=request.decision_id,
@@ -90,7 +98,14 @@ def recommend(state: State, request: Request) -> Recommendation:
         threshold=slate.threshold,
         fallback=not user.items,
     )
-    return Recommendation(decision=decision, unknown_items=pool.unknown)
+    unknown = (
+        ()
+        if pool.ids is None
+        else tuple(
+            item_id for item_id, item in zip(pool.ids, pool.items.tolist(), strict=True) if item < 0
+        )
+    )
+    return Recommendation(decision=decision, unknown_items=unknown)
 
 
 def _pool(state: State, request: Request, arm: ArmSettings, user: User, mixed: Mixed) -> _Pool:
@@ -98,24 +113,30 @@ def _pool(state: State, request: Request, arm: ArmSettings, user: User, mixed: M
         return _given(state, request.candidates, request.exclude)
     eligible = _eligible(state, request, user)
     if arm.ranker == "random":
-        items = np.flatnonzero(eligible).astype(np.int32)
-    else:
-        keep = max(state.settings.candidates.keep, request.n)
-        popular = arm.ranker == "popularity"
-        row = next(i for i, source in enumerate(state.sources) if source is state.popular)
-        items = strongest(
-            np.where(eligible, mixed.columns[row] if popular else mixed.total, 0.0), keep
-        )
-    return _Pool([state.catalogue[item].item_id for item in items.tolist()], items, ())
+        return _Pool(np.flatnonzero(eligible).astype(np.int32))
+    keep = max(state.settings.candidates.keep, request.n)
+    popular = arm.ranker == "popularity"
+    row = next(i for i, source in enumerate(state.sources) if source is state.popular)
+    scores = mixed.columns[row] if popular else mixed.total
+    items = strongest(np.where(eligible, scores, np.float32(0.0)), keep)
+    if len(items) < request.n:
+        eligible[items] = False
+        others = np.flatnonzero(eligible)[::-1][: request.n - len(items)]
+        items = np.concatenate([items, others.astype(np.int32)])
+    return _Pool(items)
 
 
 def _given(state: State, wanted: Sequence[str], exclude: Sequence[str]) -> _Pool:
     """Return the candidates that the request brought, each once, in the order of their ids."""
     ids = sorted(set(wanted) - set(exclude))
     indices = [state.catalogue.index(item_id) for item_id in ids]
-    unknown = tuple(item_id for item_id, index in zip(ids, indices, strict=True) if index is None)
-    items = np.array([-1 if index is None else index for index in indices], np.int32)
-    return _Pool(ids, items, unknown)
+    return _Pool(np.array([-1 if index is None else index for index in indices], np.int32), ids)
+
+
+def _name(state: State, pool: _Pool, place: int) -> str:
+    if pool.ids is not None:
+        return pool.ids[place]
+    return state.catalogue[int(pool.items[place])].item_id
 
 
 def _eligible(state: State, request: Request, user: User) -> NDArray[np.bool_]:
@@ -150,15 +171,16 @@ def _numeric(
         numeric = np.column_stack([shared, *own])
     else:
         numeric = np.zeros((len(items), len(state.columns)))
-    return numeric.astype("<f2").astype(np.float32)
+    rounded: NDArray[np.float16] = np.clip(numeric, -_LARGEST, _LARGEST).astype("<f2")
+    return rounded.astype(np.float32)
 
 
 def _scores(state: State, arm: ArmSettings, candidates: Candidates) -> NDArray[np.float64]:
     """Return what the policy draws from, in units of reward, shape ``(n_candidates,)``."""
     column = {name: place for place, name in enumerate(state.columns)}
     numeric = candidates.numeric.astype(np.float64)
-    if arm.ranker == "random" or not len(candidates.items):
-        return np.zeros(len(candidates.items))
+    if not len(candidates.items):
+        return np.zeros(0)
     if arm.ranker == "popularity":
         popular: NDArray[np.float64] = numeric[:, column[state.popular.name]]
         return popular

@@ -8,7 +8,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from recsys.events import FEEDBACK_TYPES
+from recsys.errors import InvalidEvent
+from recsys.events import FEEDBACK_TYPES, MAX_NUMBER
+from recsys.ids import check_id
 
 __all__ = [
     "ArmSettings",
@@ -69,10 +71,10 @@ class JoinerSettings(_Section):
     """How feedback meets the decision that showed the item."""
 
     reward_window_s: float = Field(600.0, gt=0)
-    default_reward: float = 0.0
+    default_reward: float = Field(0.0, ge=-MAX_NUMBER, le=MAX_NUMBER)
     close_on_next: bool = True
     examination_decay: float = Field(0.6, ge=0)
-    max_reward: float = Field(10.0, gt=0)
+    max_reward: float = Field(10.0, gt=0, le=MAX_NUMBER)
     pending_decisions: int = Field(50_000, ge=1)
     rewards: dict[str, RewardRule] = Field(
         default_factory=lambda: {
@@ -113,7 +115,7 @@ class TransitionSettings(_Section):
     lag_decay: float = Field(0.9, gt=0, le=1)
     gap_s: float = Field(1800.0, gt=0)
     gap_floor: float = Field(0.05, ge=0, le=1)
-    shrink: float = Field(10.0, ge=0)
+    shrink: float = Field(10.0, gt=0)
     neighbours: int = Field(256, ge=1)
     weight: float = Field(1.0, ge=0)
 
@@ -149,7 +151,7 @@ class VWSettings(_Section):
     learning_rate: float = Field(0.2, gt=0)
     cb_type: Literal["mtr", "ips"] = "mtr"
     weighting: Literal["unweighted", "propensity"] = "unweighted"
-    propensity_floor: float = Field(0.02, gt=0, le=1)
+    propensity_floor: float = Field(0.02, ge=1e-6, le=1)
     prior_examples: float = Field(500.0, ge=0)
 
 
@@ -187,6 +189,16 @@ class MemorySettings(_Section):
     recent: int = Field(1000, ge=0)
     strata: int = Field(64, ge=1)
     replays: int = Field(2, ge=0, le=32)
+
+    @model_validator(mode="after")
+    def _strata_hold_something(self) -> Self:
+        if 0 < self.reservoir < self.strata:
+            message = (
+                f"memory.reservoir ({self.reservoir}) is divided among memory.strata "
+                f"({self.strata}) and must be 0 or at least as large"
+            )
+            raise ValueError(message)
+        return self
 
 
 class GreedySettings(_Section):
@@ -278,6 +290,12 @@ class EngineSettings(_Section):
         if abs(total - 1.0) > 1e-9:
             message = f"the shares of arms {sorted(self.arms)} sum to {total:g}, expected 1"
             raise ValueError(message)
+        for name in self.arms:
+            try:
+                check_id(name, "arms")
+            except InvalidEvent as error:
+                message = f"the arm {name!r}: {error.detail}"
+                raise ValueError(message) from error
         if self.users.history < self.candidates.transitions.history:
             message = (
                 f"candidates.transitions.history ({self.candidates.transitions.history}) needs "

@@ -1,7 +1,7 @@
 """Everything an engine knows, put together from the settings, and its way into bytes and back."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -12,6 +12,7 @@ from recsys.candidates.tastes import Tastes
 from recsys.candidates.transitions import Transitions
 from recsys.catalogue import Catalogue
 from recsys.codec import pack, unpack
+from recsys.errors import IncompatibleState
 from recsys.features.counts import ItemCounts
 from recsys.features.encode import TextEncoder
 from recsys.ids import feature_hash
@@ -134,10 +135,15 @@ class State:
         Raises
         ------
         CorruptRecord
-            When a part is damaged or missing.
+            When a part is damaged.
         IncompatibleState
-            When a part was made under other settings or by another library version.
+            When a part was made under other settings or by another library version, or is missing
+            because the version that wrote the snapshot did not have it.
         """
+        expected = self.parts().keys()
+        if missing := sorted(expected - parts.keys()):
+            message = f"the snapshot lacks the parts {missing}"
+            raise IncompatibleState(message)
         self.counters = unpack(parts["counters"], Counters)
         self.catalogue.restore(parts["catalogue"])
         self.counts.restore(parts["counts"])
@@ -150,16 +156,12 @@ class State:
             source.restore(parts[f"source.{source.name}"])
         self.grow()
 
-    def fingerprint(self) -> str:
-        """Return a digest of all shared state and of the users in memory.
-
-        Equal for two engines that folded the same log under the same settings, however often one
-        of them crashed or was asked.
-        """
+    def fingerprint(self, users: Iterable[bytes]) -> str:
+        """Return a digest of all shared state and of the records of the users, in their order."""
         digest = hashlib.blake2b(self.learner.fingerprint(), digest_size=16)
         for name, record in sorted(self.parts().items()):
             if name != "learner":
                 digest.update(record)
-        for user in sorted(self.users, key=lambda user: user.user_id):
-            digest.update(self.seal_user(user))
+        for record in users:
+            digest.update(record)
         return digest.hexdigest()

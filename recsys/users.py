@@ -1,7 +1,7 @@
 """A person's own state, and the table that keeps the recently seen ones in memory."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container
 from itertools import islice
 
 import msgspec
@@ -49,14 +49,13 @@ class User(msgspec.Struct, kw_only=True):
         """Put an item at the end of the history."""
         self.items.append(item)
         self.times_ms.append(ts_ms)
-        if len(self.items) > bound:
-            del self.items[0], self.times_ms[0]
+        del self.items[:-bound], self.times_ms[:-bound]
 
     def consume(self, item: int, bound: int) -> None:
         """Remember that the item is not to be recommended again."""
         self.consumed.pop(item, None)
         self.consumed[item] = None
-        if len(self.consumed) > bound:
+        while len(self.consumed) > bound:
             del self.consumed[next(iter(self.consumed))]
 
 
@@ -76,10 +75,16 @@ class UserTable:
         self._in_memory = in_memory
         self._users: OrderedDict[str, User] = OrderedDict()
         self._dirty: dict[str, None] = {}
+        self._loaded = 0
         self.spilled = 0
 
     def __len__(self) -> int:
         return len(self._users)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether more users than the bound were brought in since the last ``spill``."""
+        return self._loaded > self._in_memory
 
     def get(self, user_id: str) -> User | None:
         """Return a known user, from memory or the store; ``None`` for a stranger."""
@@ -91,6 +96,7 @@ class UserTable:
             return None
         user = unpack(record, User)
         self._users[user_id] = user
+        self._loaded += 1
         return user
 
     def touch(self, user_id: str) -> User:
@@ -119,11 +125,9 @@ class UserTable:
         unsaved
             Users to keep although they are not dirty: their record is not in the store yet.
         """
+        self._loaded = 0
         surplus = max(len(self._users) - self._in_memory, 0)
         idle = (key for key in self._users if key not in self._dirty and key not in unsaved)
         dropped = [self._users.pop(key) for key in list(islice(idle, surplus))]
         self.spilled += len(dropped)
         return dropped
-
-    def __iter__(self) -> Iterator[User]:
-        return iter(self._users.values())

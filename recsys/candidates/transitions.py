@@ -131,7 +131,7 @@ class Transitions(Source):
         if place < self._settings.neighbours:
             self._used[row] += 1
         else:
-            place = int(self._weights[row].argmin())
+            place = int(self._weights[row, :place].argmin())
             self.evicted += 1
         self._neighbours[row, place] = item
         self._weights[row, place] = weight
@@ -139,7 +139,7 @@ class Transitions(Source):
     @override
     def snapshot(self) -> bytes:
         used = self._used[: self._n_items]
-        filled = np.arange(self._settings.neighbours) < used[:, None]
+        filled = np.arange(self._neighbours.shape[1]) < used[:, None]
         state = _State(
             pack_array(used),
             pack_array(self._neighbours[: self._n_items][filled]),

@@ -98,7 +98,8 @@ class _Run:
             eligible[list(user.consumed)] = False
         mixed = mix(state.sources, state.source_weights, user, event.ts_ms, len(state.catalogue))
         for source, scores in zip(state.sources, mixed.columns, strict=True):
-            score = 0.0 if target is None else float(scores[target])
+            candidate = target is not None and eligible[target]
+            score = float(scores[target]) if candidate else 0.0
             at_least = int(np.count_nonzero((scores >= score) & eligible))
             self.sources[source.name].add(pessimistic_rank(score, at_least))
 

@@ -52,14 +52,17 @@ class TextEncoder:
         row = self._row(example.numeric)
         numeric = f"{self._numeric % tuple(row.tolist())} " if row is not None else ""
         place = feature_hash("position", str(min(example.position, 100)))
-        label = f"0:{cost:.6g}:{probability:.6g} "
+        # No exponents: Vowpal Wabbit reads 1e-216 as NaN, and answers NaN to all from then on.
+        label = f"0:{cost:.6f}:{probability:.6f} "
         line = f"{label}{self._item(example.item)}{numeric}|p {place}"
         return f"{self._shared(example.user, example.context)}\n{line}".encode()
 
     def _row(self, data: bytes) -> NDArray[np.float32] | None:
         """Return the row as served, ``None`` when other columns were served then."""
+        if len(data) != 2 * self._n_columns:
+            return None
         row = widen(data)
-        return row if len(row) == self._n_columns and bool(np.isfinite(row).all()) else None
+        return row if bool(np.isfinite(row).all()) else None
 
     @staticmethod
     def _shared(user: int, context: tuple[int, ...]) -> str:

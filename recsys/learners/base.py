@@ -99,4 +99,6 @@ class PersonalModel(ABC):
         ------
         CorruptRecord
             When the record is damaged.
+        IncompatibleState
+            When the users' models cannot be read any more.
         """

@@ -2,11 +2,14 @@
 
 River's estimators can be stored as pickles alone, and a pickle runs code. So each carries a keyed
 BLAKE2b digest under a key of this installation, the exact library version, and is read by an
-unpickler that knows nothing but the allowed modules.
+unpickler that knows classes of the allowed packages, and of functions a handful by name: a package
+as a whole is no safe ground (``numpy.testing.runstring`` runs any text, and a River data set
+downloads from any address as soon as something iterates over it).
 """
 
 import hashlib
 import hmac
+import inspect
 import io
 import pickle
 from collections.abc import Sequence
@@ -17,22 +20,36 @@ from typing_extensions import override
 from recsys.codec import pack, unpack
 from recsys.errors import CorruptRecord, IncompatibleState
 
-__all__ = ["open_envelope", "seal_envelope"]
+__all__ = ["key_mark", "open_envelope", "seal_envelope"]
 
-_BUILTINS = frozenset(
-    {
-        ("builtins", name)
-        for name in ("set", "frozenset", "complex", "bytearray", "range", "slice", "object")
-    }
-    | {("collections", name) for name in ("defaultdict", "deque", "OrderedDict", "Counter")}
-    | {
-        ("copyreg", "_reconstructor"),
-        ("functools", "partial"),
-        ("datetime", "timedelta"),
-        ("random", "Random"),
-    }
-    | {("builtins", name) for name in ("int", "float", "str", "bool", "dict", "list", "tuple")}
-)
+_ALLOWED = {
+    "builtins": frozenset(
+        {"bool", "bytearray", "complex", "dict", "float", "frozenset", "int", "list", "object"}
+        | {"range", "set", "slice", "str", "tuple"}
+    ),
+    "collections": frozenset({"Counter", "OrderedDict", "defaultdict", "deque"}),
+    "copyreg": frozenset({"_reconstructor"}),
+    "datetime": frozenset({"timedelta"}),
+    "functools": frozenset({"partial"}),
+    "random": frozenset({"Random"}),
+    "statistics": frozenset({"NormalDist"}),
+    "numpy": frozenset({"dtype", "ndarray"}),
+    "numpy._core.multiarray": frozenset({"_reconstruct", "scalar"}),
+    "numpy._core.numeric": frozenset({"_frombuffer"}),
+    "numpy.random._mt19937": frozenset({"MT19937"}),
+    "numpy.random._pcg64": frozenset({"PCG64"}),
+    "numpy.random._pickle": frozenset(
+        {"__bit_generator_ctor", "__generator_ctor", "__randomstate_ctor"}
+    ),
+    "numpy.random.bit_generator": frozenset({"SeedSequence", "__pyx_unpickle_SeedSequence"}),
+    "river._river_rust.vectordict": frozenset({"euclidean_distance_tuple"}),
+    "river.forest.online_extra_trees": frozenset({"ExtraTrees._detection_mode_all"}),
+    "river.naive_bayes.gaussian": frozenset({"GaussianNB._make_gaussian"}),
+    "river.tree.splitter.ebst_splitter": frozenset({"EBSTNode._update_estimator_univariate"}),
+}
+"""What may be named beside the classes of the allowed packages, by module."""
+_FORBIDDEN = frozenset({"checks", "compat", "datasets", "evaluate", "stream"})
+"""Modules of River that read files or the network; no estimator holds anything of theirs."""
 
 
 class _Envelope(msgspec.Struct):
@@ -44,19 +61,32 @@ class _Envelope(msgspec.Struct):
 class _Unpickler(pickle.Unpickler):
     def __init__(self, data: bytes, roots: Sequence[str]) -> None:
         super().__init__(io.BytesIO(data))
-        self._roots = (*roots, "numpy")
+        self._roots = frozenset(roots)
 
     @override
     def find_class(self, module_name: str, global_name: str, /) -> object:
-        allowed = module_name.split(".", 1)[0] in self._roots
-        if not allowed and (module_name, global_name) not in _BUILTINS:
-            detail = f"a stored model names {module_name}.{global_name}, which is not allowed"
-            raise CorruptRecord(detail)
-        return super().find_class(module_name, global_name)
+        if global_name in _ALLOWED.get(module_name, ()):
+            return super().find_class(module_name, global_name)
+        if self._trusts(module_name) and "." not in global_name:
+            found: object = super().find_class(module_name, global_name)
+            # A module holds what it imports as well: only what was made there counts.
+            if inspect.isclass(found) and self._trusts(found.__module__):
+                return found
+        detail = f"a stored model names {module_name}.{global_name}, which is not allowed"
+        raise CorruptRecord(detail)
+
+    def _trusts(self, module_name: str) -> bool:
+        parts = module_name.split(".")
+        return parts[0] in self._roots and _FORBIDDEN.isdisjoint(parts)
 
 
 def _digest(key: bytes, version: str, data: bytes) -> bytes:
     return hashlib.blake2b(version.encode() + b"\0" + data, key=key, digest_size=32).digest()
+
+
+def key_mark(key: bytes) -> bytes:
+    """Return 16 bytes that tell one key from another and say nothing about either."""
+    return hashlib.blake2b(b"mark", key=key, digest_size=16).digest()
 
 
 def seal_envelope(value: object, *, key: bytes, version: str) -> bytes:
@@ -79,7 +109,7 @@ def open_envelope(record: bytes, *, key: bytes, version: str, roots: Sequence[st
     Parameters
     ----------
     roots
-        Top-level packages whose classes may be inside.
+        Top-level packages whose classes may be inside; importing their modules must be harmless.
 
     Raises
     ------

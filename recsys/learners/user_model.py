@@ -2,7 +2,8 @@
 
 A classifier learns whether an item earned a positive reward, a regressor the reward itself, from
 the item's attribute tokens (each 1.0). The answer is a feature of the shared learner, which decides
-what it is worth.
+what it is worth. An estimator that draws lots and is given no ``seed`` gets one, so that folding
+the log again repeats it.
 """
 
 import importlib
@@ -11,6 +12,7 @@ import inspect
 import math
 from typing import ClassVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from river import base
@@ -20,7 +22,7 @@ from recsys.catalogue import Catalogue
 from recsys.codec import pack, unpack
 from recsys.errors import IncompatibleState, InvalidSettings
 from recsys.learners.base import PersonalModel
-from recsys.learners.envelope import open_envelope, seal_envelope
+from recsys.learners.envelope import key_mark, open_envelope, seal_envelope
 from recsys.settings import UserModelSettings
 from recsys.users import User
 
@@ -28,7 +30,16 @@ __all__ = ["UserModel"]
 
 _RIVER = importlib.metadata.version("river")
 
+_SEED = 1
+_LARGEST = float(np.finfo(np.float16).max)
+"""Answers are features, and features travel as float16."""
+
 Estimator = base.Classifier | base.Regressor
+
+
+class _State(msgspec.Struct):
+    resets: int
+    key_mark: bytes
 
 
 class UserModel(PersonalModel):
@@ -42,7 +53,14 @@ class UserModel(PersonalModel):
     Raises
     ------
     InvalidSettings
-        When the dotted path names no River classifier or regressor, or the parameters do not fit.
+        When the dotted path names no River classifier or regressor, or the parameters do not make
+        one that learns, answers and can be stored.
+
+    Attributes
+    ----------
+    resets
+        Models that were begun anew: they answered no finite number any more, or had been stored by
+        another River or for another estimator.
     """
 
     columns: ClassVar[tuple[str, ...]] = ("user_model",)
@@ -53,16 +71,29 @@ class UserModel(PersonalModel):
         self._key = key
         self._live = dict[str, Estimator]()
         self._class = _find(settings.estimator)
+        self._parameters = dict(settings.parameters)
+        if "seed" in inspect.signature(self._class).parameters:
+            self._parameters.setdefault("seed", _SEED)
         self._version = f"river {_RIVER} {settings.estimator} {settings.parameters}"
         self.resets = 0
-        self._make()
+        self._try_out()
 
     def _make(self) -> Estimator:
+        return self._class(**self._parameters)
+
+    def _try_out(self) -> None:
+        """Find out at the start, not at somebody's first click, that the settings do not work."""
         try:
-            return self._class(**self._settings.parameters)
-        except TypeError as error:
+            model = self._make()
+            for reward in (1.0, 0.0):
+                _teach(model, {"a": 1.0}, reward)
+            _raw(model, {"a": 1.0})
+            self._open(self._seal(model))
+        except Exception as error:
+            # Whatever foreign code raises here, it would raise at every event.
             message = (
-                f"learners.user_model.parameters do not fit {self._settings.estimator}: {error}"
+                f"learners.user_model.parameters {self._settings.parameters} give no "
+                f"{self._settings.estimator} that learns, answers and can be stored: {error}"
             )
             raise InvalidSettings(message) from error
 
@@ -83,16 +114,23 @@ class UserModel(PersonalModel):
             return
         model = self._model(user)
         if model is None:
+            self.resets += bool(user.model)
             model = self._live[user.user_id] = self._make()
-        inputs = self._inputs(item)
-        if isinstance(model, base.Classifier):
-            model.learn_one(inputs, reward > 0.0)
-        else:
-            model.learn_one(inputs, reward)
-        if not math.isfinite(_raw(model, inputs)):
+        if not self._survives(model, self._inputs(item), reward):
             # A model that answers NaN once answers it for ever: begin anew.
             self._live[user.user_id] = self._make()
             self.resets += 1
+
+    @staticmethod
+    def _survives(
+        model: Estimator, inputs: dict[base.typing.FeatureName, object], reward: float
+    ) -> bool:
+        """Teach, and return whether the model still answers a finite number."""
+        try:
+            _teach(model, inputs, reward)
+            return math.isfinite(_raw(model, inputs))
+        except ArithmeticError:
+            return False
 
     def _inputs(self, item: int) -> dict[base.typing.FeatureName, object]:
         return {self._catalogue.token(token): 1.0 for token in self._catalogue[item].tokens}
@@ -114,8 +152,8 @@ class UserModel(PersonalModel):
                 roots=("river", self._settings.estimator.split(".", 1)[0]),
             )
         except IncompatibleState:
-            # Another River or another estimator: the person's model starts again.
-            self.resets += 1
+            # Another River or another estimator: the person's model starts again at its next
+            # lesson, where it is counted; asking counts nothing.
             return None
         return value if isinstance(value, base.Classifier | base.Regressor) else None
 
@@ -123,7 +161,10 @@ class UserModel(PersonalModel):
     def store(self, user: User) -> None:
         model = self._live.get(user.user_id)
         if model is not None:
-            user.model = seal_envelope(model, key=self._key, version=self._version)
+            user.model = self._seal(model)
+
+    def _seal(self, model: Estimator) -> bytes:
+        return seal_envelope(model, key=self._key, version=self._version)
 
     @override
     def forget(self, user: User) -> None:
@@ -131,11 +172,15 @@ class UserModel(PersonalModel):
 
     @override
     def snapshot(self) -> bytes:
-        return pack(self.resets)
+        return pack(_State(self.resets, key_mark(self._key)))
 
     @override
     def restore(self, record: bytes) -> None:
-        self.resets = unpack(record, int)
+        state = unpack(record, _State)
+        if state.key_mark != key_mark(self._key):
+            message = "the stored models were sealed under another key"
+            raise IncompatibleState(message)
+        self.resets = state.resets
 
 
 def _find(path: str) -> type[Estimator]:
@@ -151,6 +196,13 @@ def _find(path: str) -> type[Estimator]:
     return found
 
 
+def _teach(model: Estimator, inputs: dict[base.typing.FeatureName, object], reward: float) -> None:
+    if isinstance(model, base.Classifier):
+        model.learn_one(inputs, reward > 0.0)
+    else:
+        model.learn_one(inputs, reward)
+
+
 def _raw(model: Estimator, inputs: dict[base.typing.FeatureName, object]) -> float:
     if isinstance(model, base.Classifier):
         return float(model.predict_proba_one(inputs).get(True, 0.0))
@@ -158,5 +210,8 @@ def _raw(model: Estimator, inputs: dict[base.typing.FeatureName, object]) -> flo
 
 
 def _predict(model: Estimator, inputs: dict[base.typing.FeatureName, object]) -> float:
-    value = _raw(model, inputs)
-    return value if math.isfinite(value) else 0.0
+    try:
+        value = _raw(model, inputs)
+    except ArithmeticError:
+        return 0.0
+    return min(max(value, -_LARGEST), _LARGEST) if math.isfinite(value) else 0.0

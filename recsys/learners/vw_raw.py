@@ -11,6 +11,8 @@ from pathlib import Path
 import pylibvw
 import vowpalwabbit
 
+from recsys.errors import StoreError
+
 __all__ = ["RawWorkspace"]
 
 
@@ -52,11 +54,21 @@ class RawWorkspace:
             pylibvw.vw._finish_example_multi_ex(self._vw, examples)
 
     def save(self) -> bytes:
-        """Return the model's bytes; learning may go on."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "model"
-            self._vw.save(str(path))
-            return path.read_bytes()
+        """Return the model's bytes; learning may go on.
+
+        Raises
+        ------
+        StoreError
+            When the folder for temporary files cannot take them.
+        """
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "model"
+                self._vw.save(str(path))
+                return path.read_bytes()
+        except (OSError, RuntimeError) as error:
+            detail = f"cannot write a model below {tempfile.gettempdir()}: {error}"
+            raise StoreError(detail) from error
 
     def close(self) -> None:
         """Free the model's memory."""

@@ -40,7 +40,7 @@ class ReplayBuffer:
         self._strata: list[list[Example]] = [[] for _ in range(settings.strata)]
         self._offered = [0] * settings.strata
         self._filled = list[int]()
-        self._per_stratum = max(settings.reservoir // settings.strata, 0)
+        self._per_stratum = settings.reservoir // settings.strata
         self._draws = 0
 
     def __len__(self) -> int:
@@ -54,7 +54,7 @@ class ReplayBuffer:
     def add(self, example: Example) -> None:
         """Remember a new example, giving up another one when full."""
         self._recent.append(example)
-        if len(self._recent) > self._settings.recent:
+        while len(self._recent) > self._settings.recent:
             self._offer(self._recent.popleft())
 
     def sample(self) -> list[Example]:

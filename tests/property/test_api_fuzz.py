@@ -28,7 +28,20 @@ SCHEMA = schemathesis.openapi.from_dict(build_app(DeafPort(), SETTINGS).openapi(
 
 @schemathesis.serializer("application/msgpack")
 def as_msgpack(_: schemathesis.SerializationContext, value: object) -> bytes:
-    return msgspec.msgpack.encode(value, enc_hook=str)
+    return msgspec.msgpack.encode(_fitting(value), enc_hook=str)
+
+
+def _fitting(value: object) -> object:
+    """Return the value with the integers that msgpack cannot carry as floats."""
+    match value:
+        case dict():
+            return {key: _fitting(entry) for key, entry in value.items()}
+        case list():
+            return [_fitting(entry) for entry in value]
+        case int() if not -(2**63) <= value < 2**64:
+            return float(f"{value:e}")
+        case _:
+            return value
 
 
 @schemathesis.serializer("application/x-ndjson")

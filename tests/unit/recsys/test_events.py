@@ -12,6 +12,7 @@ from recsys.events import (
     FEEDBACK_TYPES,
     MAX_ATTRIBUTES,
     MAX_CONTEXT,
+    MAX_FEATURES_BYTES,
     MAX_NUMBER,
     MAX_SLOTS,
     MAX_TS_MS,
@@ -25,6 +26,7 @@ from recsys.events import (
     Slot,
     check_attributes,
     check_context,
+    conform,
     validate,
 )
 
@@ -71,6 +73,9 @@ def context(entries: int) -> Context:
         (DECISION, {"slots": ()}),
         *((DECISION, {"threshold": value}) for value in (None, 0.0, sys.float_info.max)),
         (DECISION, {"slots": (Slot("a", 5e-324, -MAX_NUMBER),) * MAX_SLOTS}),
+        (DECISION, {"slots": (Slot("a", 1.0, 0.0, b"x" * MAX_FEATURES_BYTES),)}),
+        (DECISION, {"policy": "é" * 128}),
+        *((DECISION, {"model_sequence": sequence}) for sequence in (0, 2**63 - 1)),
         (UPSERT, {"attributes": {f"{n}": "x" for n in range(MAX_ATTRIBUTES)}}),
         (UPSERT, {"attributes": {"tags": ["x"] * MAX_VALUES, "none": [], "a": True, "b": 0.5}}),
     ],
@@ -120,6 +125,21 @@ def slots(**second: object) -> dict[str, object]:
         (DECISION, slots(score=math.inf), "/slots/1/score", FINITE),
         (DECISION, slots(score=math.nan), "/slots/1/score", FINITE),
         (DECISION, slots(score=ABOVE), "/slots/1/score", LARGE),
+        (
+            DECISION,
+            slots(features=b"x" * 4097),
+            "/slots/1/features",
+            "at most 4096 bytes, got 4097",
+        ),
+        (DECISION, {"policy": ""}, "/policy", EMPTY),
+        (DECISION, {"policy": "a\nb"}, "/policy", "an id must not hold control characters"),
+        (DECISION, {"model_sequence": -1}, "/model_sequence", "must lie in 0..2^63 - 1, got -1"),
+        (
+            DECISION,
+            {"model_sequence": 2**63},
+            "/model_sequence",
+            f"must lie in 0..2^63 - 1, got {2**63}",
+        ),
         (DECISION, {"threshold": math.nan}, "/threshold", FINITE),
         (DECISION, {"threshold": -math.inf}, "/threshold", FINITE),
         (FEEDBACK, {"user_id": "a\nb"}, "/user_id", "an id must not hold control characters"),
@@ -212,6 +232,42 @@ def test_integers_become_the_floats_they_equal() -> None:
     event = msgspec.json.decode(document, type=Feedback)
     assert repr(event.value) == "4.0"
     assert repr(event.context) == "{'a': 3.0, 'b': True}"
+
+
+@pytest.mark.parametrize("event", KINDS, ids=lambda event: type(event).__name__)
+def test_conforming_changes_nothing_that_conforms(event: Event) -> None:
+    assert conform(event) == event
+    assert conform(conform(event)) is not event
+
+
+def test_conforming_makes_whole_numbers_floats_and_copies_what_is_mutable() -> None:
+    tags = ["a"]
+    event = conform(changed(UPSERT, {"attributes": {"year": 1994, "tags": tags, "new": True}}))
+    assert isinstance(event, ItemUpsert)
+    tags.append("b")
+    assert repr(event.attributes) == "{'year': 1994.0, 'tags': ['a'], 'new': True}"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"ts_ms": 1.5},
+        {"ts_ms": 1.0},
+        {"ts_ms": None},
+        {"ts_ms": 2**64},
+        {"item_id": 7},
+        {"item_id": "\ud800"},
+        {"attributes": {"a": None}},
+        {"attributes": {"a": [1.0]}},
+        {"attributes": {7: "a"}},
+        {"attributes": {"a": object()}},
+    ],
+    ids=repr,
+)
+def test_values_of_another_type_do_not_conform(changes: Mapping[str, object]) -> None:
+    with pytest.raises(InvalidEvent) as caught:
+        conform(changed(UPSERT, changes), "/3")
+    assert caught.value.pointer == "/3"
 
 
 @pytest.mark.parametrize("event", KINDS, ids=lambda event: type(event).__name__)

@@ -1,0 +1,202 @@
+"""Close and open again: from the snapshot, from the log, or not at all."""
+
+import logging
+import shutil
+from pathlib import Path
+
+import pytest
+
+from recsys.engine import Engine
+from recsys.errors import CorruptRecord, InvalidSettings
+from recsys.settings import (
+    EngineSettings,
+    LearnerSettings,
+    MemorySettings,
+    UserModelSettings,
+    UserSettings,
+    VWSettings,
+)
+from recsys.store.memory import MemoryStore
+from tests.engines import KEY, asked, engine_with, feedback, items
+
+SMALL = EngineSettings(users=UserSettings(in_memory=2))
+OTHERS = {
+    "vw bits": SMALL.model_copy(update={"learners": LearnerSettings(vw=VWSettings(bits=14))}),
+    "strata": SMALL.model_copy(update={"memory": MemorySettings(strata=3)}),
+}
+
+
+def live(engine: Engine, round_: int) -> None:
+    """Let five people ask, click and find things by themselves."""
+    start = 1_000_000 * round_
+    for number in range(5):
+        user, decision_id = f"u{number}", f"d{round_}-{number}"
+        decision = asked(engine, user, decision_id, start + 1000 * number, n=4)
+        clicked = decision.slots[number % 3].item_id
+        engine.apply(
+            [
+                feedback(user, clicked, start + 1000 * number + 500, decision_id=decision_id),
+                feedback(
+                    user, f"i{(3 * number + round_) % 20}", start + 1000 * number + 600, "view"
+                ),
+            ]
+        )
+
+
+def history(engine: Engine) -> list[object]:
+    return [engine.user(f"u{number}") for number in range(6)]
+
+
+@pytest.mark.parametrize("snapshots", [(), (2,), (1, 2), (0, 2)], ids=str)
+def test_opening_again_changes_nothing(tmp_path: Path, snapshots: tuple[int, ...]) -> None:
+    engine = Engine.open(tmp_path, SMALL)
+    engine.apply(items(20))
+    for round_ in range(3):
+        live(engine, round_)
+        if round_ in snapshots:
+            engine.snapshot()
+    before, people, stats = engine.fingerprint(), history(engine), engine.stats()
+    engine.close()
+    for _ in range(2):
+        engine = Engine.open(tmp_path, SMALL)
+        assert engine.fingerprint() == before
+        assert history(engine) == people
+        assert engine.stats().arms == stats.arms
+        assert engine.stats().examples == stats.examples > 20
+        engine.close()
+
+
+def test_life_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
+    """A steady engine and one that is reopened at each step learn and answer the same."""
+    steady = Engine.open(tmp_path / "steady", SMALL)
+    steady.close()
+    restless = tmp_path / "restless"
+    shutil.copytree(tmp_path / "steady", restless)  # the same key
+    steady = Engine.open(tmp_path / "steady", SMALL)
+    engine = Engine.open(restless, SMALL)
+    for each in (steady, engine):
+        each.apply(items(20))
+    for round_ in range(4):
+        live(steady, round_)
+        live(engine, round_)
+        if round_ % 2:
+            engine.snapshot()
+        engine.close()
+        engine = Engine.open(restless, SMALL)
+        assert engine.fingerprint() == steady.fingerprint()
+    engine.close()
+    steady.close()
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_settings_that_cannot_go_on_rebuild_from_the_log(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    store, other = MemoryStore(), OTHERS[name]
+    engine = engine_with(items(20), SMALL, store)
+    for round_ in range(2):
+        live(engine, round_)
+        engine.snapshot()
+    with caplog.at_level(logging.WARNING):
+        rebuilt = Engine(store.reopened(), other, KEY)
+    assert "rebuilding the state from the whole log" in caplog.text
+    fresh_store = MemoryStore()
+    fresh_store.append([event for _, event in store.read(after=0)])
+    fresh = Engine(fresh_store, other, KEY)
+    assert rebuilt.fingerprint() == fresh.fingerprint()
+    for each in (rebuilt, fresh):
+        live(each, 2)
+        each.snapshot()
+        live(each, 3)
+    assert history(rebuilt) == history(fresh)
+    assert rebuilt.fingerprint() == fresh.fingerprint()
+
+
+def test_people_who_left_memory_after_a_rebuild_come_back() -> None:
+    store = MemoryStore()
+    engine = engine_with(items(20), SMALL, store)
+    live(engine, 0)
+    engine.snapshot()
+    people = history(engine)
+    rebuilt = Engine(store.reopened(), OTHERS["strata"], KEY)
+    rebuilt.snapshot()
+    assert rebuilt.stats().users_in_memory == 2
+    assert history(rebuilt) == people
+
+
+def test_a_rebuild_is_done_once() -> None:
+    store = MemoryStore()
+    engine = engine_with(items(20), SMALL, store)
+    live(engine, 0)
+    engine.snapshot()
+    middle = store.reopened()
+    rebuilt = Engine(middle, OTHERS["strata"], KEY)
+    rebuilt.snapshot()
+    before = rebuilt.fingerprint()
+    again = Engine(middle.reopened(), OTHERS["strata"], KEY)
+    assert again.stats().snapshot_sequence == again.stats().sequence
+    assert again.fingerprint() == before
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_without_the_whole_log_such_settings_are_refused(name: str) -> None:
+    store = MemoryStore(log_events=5)
+    engine = engine_with(items(20), SMALL, store)
+    live(engine, 0)
+    engine.snapshot()
+    with pytest.raises(InvalidSettings, match="restore the former settings"):
+        Engine(store.reopened(), OTHERS[name], KEY)
+    assert Engine(store.reopened(), SMALL, KEY).fingerprint() == engine.fingerprint()
+
+
+def test_a_lost_key_rebuilds_from_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    engine = Engine.open(tmp_path, SMALL)
+    engine.apply(items(20))
+    live(engine, 0)
+    engine.snapshot()
+    people = history(engine)
+    engine.close()
+    (tmp_path / "key").unlink()
+    with caplog.at_level(logging.WARNING):
+        engine = Engine.open(tmp_path, SMALL)
+    assert "sealed under another key" in caplog.text
+    assert history(engine) == people
+    live(engine, 1)
+    engine.snapshot()
+    assert engine.stats().failed == 0
+    engine.close()
+
+
+def test_a_snapshot_of_a_version_that_had_fewer_parts_is_rebuilt() -> None:
+    store = MemoryStore()
+    engine = engine_with(items(20), SMALL, store)
+    live(engine, 0)
+    capture = engine.capture()
+    parts = {name: part for name, part in capture.parts.items() if name != "source.tastes"}
+    store.commit_snapshot(capture.sequence, parts, capture.users)
+    assert Engine(store.reopened(), SMALL, KEY).fingerprint() == engine.fingerprint()
+
+
+def test_a_damaged_part_is_not_rebuilt_but_reported() -> None:
+    store = MemoryStore()
+    engine = engine_with(items(20), SMALL, store)
+    capture = engine.capture()
+    part = capture.parts["catalogue"]
+    store.commit_snapshot(capture.sequence, capture.parts | {"catalogue": part[:-1]}, {})
+    with pytest.raises(CorruptRecord):
+        Engine(store.reopened(), SMALL, KEY)
+
+
+def test_another_estimator_starts_each_person_again() -> None:
+    store = MemoryStore()
+    engine = engine_with(items(20), SMALL, store)
+    live(engine, 0)
+    engine.snapshot()
+    naive = UserModelSettings(estimator="river.naive_bayes.BernoulliNB")
+    other = SMALL.model_copy(update={"learners": LearnerSettings(user_model=naive)})
+    changed = Engine(store.reopened(), other, KEY)
+    before = changed.fingerprint()
+    live(changed, 1)
+    assert changed.stats().failed == 0
+    assert changed.state.user_model.resets == 5
+    assert changed.fingerprint() != before

@@ -1,0 +1,105 @@
+"""The personal bandit against a Kalman filter written with vectors."""
+
+import math
+
+import numpy as np
+import pytest
+
+from recsys.catalogue import Catalogue
+from recsys.learners.personal_bandit import PersonalBandit
+from recsys.settings import CatalogueSettings, PersonalBanditSettings
+from recsys.users import User
+
+SETTINGS = PersonalBanditSettings(prior_variance=0.2, noise_variance=0.3, drift_variance=0.01)
+ITEMS: list[list[str]] = [["a"], ["a", "b"], ["c", "d", "e"], [], ["b", "c"]]
+EVERYTHING = np.array([0, 1, 2, 3, 4, -1], np.int32)
+
+
+def bandit(settings: PersonalBanditSettings = SETTINGS) -> PersonalBandit:
+    catalogue = Catalogue(CatalogueSettings())
+    for number, tags in enumerate(ITEMS):
+        catalogue.upsert(f"i{number}", 0, {"tag": tags})
+    return PersonalBandit(settings, catalogue)
+
+
+def base_rate(model: PersonalBandit) -> float:
+    """Return the base by asking somebody for whom a lesson is all surprise."""
+    probe = User(user_id="probe")
+    model.learn(probe, 0, 0.0, shown=False)
+    prior = SETTINGS.prior_variance
+    return -probe.tastes.mean[0] * (prior + SETTINGS.noise_variance) / prior
+
+
+def test_every_lesson_is_a_step_of_the_filter() -> None:
+    rng = np.random.default_rng(1)
+    model, user = bandit(), User(user_id="u")
+    mean, variance = np.zeros(5), np.full(5, SETTINGS.prior_variance)
+    for _ in range(60):
+        item = int(rng.integers(len(ITEMS)))
+        reward = float(rng.choice([-2.0, 0.0, 0.5, 5.0]))
+        base = base_rate(model)
+        model.learn(user, item, reward, shown=bool(rng.integers(2)))
+        tokens = [ord(tag) - ord("a") for tag in ITEMS[item]]
+        if not tokens:
+            continue
+        x = np.zeros(5)
+        x[tokens] = 1.0 / math.sqrt(len(tokens))
+        variance[tokens] = np.minimum(
+            variance[tokens] + SETTINGS.drift_variance, SETTINGS.prior_variance
+        )
+        surprise = min(max(reward, -1.0), 1.0) - base - x @ mean
+        gain = variance * x / (SETTINGS.noise_variance + x**2 @ variance)
+        mean = mean + gain * surprise
+        variance = variance - gain * variance * x
+    for token in range(5):
+        assert user.tastes.mean[token] == pytest.approx(mean[token], abs=1e-9)
+        assert user.tastes.variance[token] == pytest.approx(variance[token], abs=1e-9)
+    answers = model.features(user, EVERYTHING)
+    for item, tags in enumerate(ITEMS):
+        tokens = [ord(tag) - ord("a") for tag in tags]
+        count = max(len(tokens), 1)
+        assert answers[item, 0] == pytest.approx(mean[tokens].sum() / math.sqrt(count), abs=1e-6)
+        assert answers[item, 1] == pytest.approx(
+            math.sqrt(variance[tokens].sum() / count), abs=1e-6
+        )
+    assert answers[-1].tolist() == [0.0, 0.0]
+
+
+def test_only_what_was_shown_moves_the_base() -> None:
+    model = bandit()
+    start = base_rate(model)
+    for _ in range(50):
+        model.learn(User(user_id="finder"), 0, 1.0, shown=False)
+    assert base_rate(model) == pytest.approx(start)
+    for _ in range(200):
+        model.learn(User(user_id="shown"), 0, 1.0, shown=True)
+    assert base_rate(model) > start + 0.3
+
+
+def test_a_person_keeps_so_many_tastes_and_the_vaguest_goes() -> None:
+    model = bandit(PersonalBanditSettings(attributes=2))
+    user = User(user_id="u")
+    for _ in range(5):
+        model.learn(user, 0, 1.0, shown=True)
+    model.learn(user, 2, 1.0, shown=True)
+    assert len(user.tastes.mean) == len(user.tastes.variance) == 2
+    assert user.tastes.mean.keys() == user.tastes.variance.keys()
+    assert 0 in user.tastes.mean, "the surest taste was given up"
+
+
+def test_a_taste_that_turns_is_followed() -> None:
+    model, user = bandit(), User(user_id="u")
+    for _ in range(300):
+        model.learn(user, 0, 1.0, shown=False)
+    liked = float(model.features(user, EVERYTHING)[0, 0])
+    for _ in range(60):
+        model.learn(user, 0, -1.0, shown=False)
+    assert float(model.features(user, EVERYTHING)[0, 0]) < -0.5 < 0.5 < liked
+
+
+def test_the_base_is_in_the_snapshot() -> None:
+    one, other = bandit(), bandit()
+    for _ in range(20):
+        one.learn(User(user_id="u"), 0, 1.0, shown=True)
+    other.restore(one.snapshot())
+    assert base_rate(other) == base_rate(one) != base_rate(bandit())

@@ -1,0 +1,111 @@
+"""A person's own state, and who stays in memory."""
+
+from recsys.codec import pack, unpack
+from recsys.users import User, UserTable
+
+
+class Shelf:
+    """A store's users, which counts how often it is asked."""
+
+    def __init__(self, *user_ids: str) -> None:
+        self.records = {user_id: pack(User(user_id=user_id, clicks=1)) for user_id in user_ids}
+        self.asked = list[str]()
+
+    def load(self, user_id: str) -> bytes | None:
+        self.asked.append(user_id)
+        return self.records.get(user_id)
+
+
+def test_likes_are_kept_in_order_and_bounded() -> None:
+    user = User(user_id="u")
+    for step, item in enumerate([1, 2, 3, 4]):
+        user.like(item, 10 * step, 3)
+    assert (user.items, user.times_ms) == ([2, 3, 4], [10, 20, 30])
+
+
+def test_a_narrower_bound_takes_hold_at_once() -> None:
+    user = User(
+        user_id="u", items=[1, 2, 3, 4], times_ms=[1, 2, 3, 4], consumed=dict.fromkeys([1, 2, 3])
+    )
+    user.like(5, 5, 2)
+    user.consume(9, 2)
+    assert (user.items, user.times_ms, list(user.consumed)) == ([4, 5], [4, 5], [3, 9])
+
+
+def test_what_was_consumed_last_is_remembered_longest() -> None:
+    user = User(user_id="u")
+    for item in (1, 2, 3, 1, 4):
+        user.consume(item, 3)
+    assert list(user.consumed) == [3, 1, 4]
+
+
+def test_two_people_share_no_state() -> None:
+    one, other = User(user_id="a"), User(user_id="b")
+    one.like(1, 1, 5)
+    one.consume(1, 5)
+    one.tastes.mean[3] = 0.5
+    assert (other.items, other.consumed, other.tastes.mean) == ([], {}, {})
+
+
+def test_a_person_survives_the_record() -> None:
+    user = User(user_id="u", events=3, model=b"sealed", consumed={7: None, 2: None})
+    user.like(4, 10, 5)
+    user.tastes.mean[3] = 0.25
+    user.tastes.variance[3] = 0.1
+    copy = unpack(pack(user), User)
+    assert copy == user
+    assert pack(copy) == pack(user)
+
+
+def test_looking_up_makes_nobody() -> None:
+    shelf = Shelf("stored")
+    table = UserTable(shelf.load, in_memory=10)
+    assert table.get("stranger") is None
+    stored = table.get("stored")
+    assert stored is not None
+    assert stored.clicks == 1
+    assert table.get("stored") is stored
+    assert shelf.asked == ["stranger", "stored"]
+    assert (len(table), table.dirty()) == (1, [])
+
+
+def test_touching_makes_people_and_marks_them() -> None:
+    table = UserTable(Shelf("stored").load, in_memory=10)
+    assert table.touch("new").clicks == 0
+    assert table.touch("stored").clicks == 1
+    assert [user.user_id for user in table.dirty()] == ["new", "stored"]
+    table.clean()
+    assert table.dirty() == []
+    assert len(table) == 2
+
+
+def test_those_who_changed_least_recently_leave() -> None:
+    table = UserTable(Shelf().load, in_memory=2)
+    for user_id in ("a", "b", "c", "d", "a"):
+        table.touch(user_id)
+    table.clean()
+    assert [user.user_id for user in table.spill(unsaved=())] == ["b", "c"]
+    assert (len(table), table.spilled) == (2, 2)
+    assert table.spill(unsaved=()) == []
+
+
+def test_who_is_not_in_the_store_yet_stays() -> None:
+    table = UserTable(Shelf().load, in_memory=1)
+    for user_id in ("unsaved", "saved", "newest"):
+        table.touch(user_id)
+    table.clean()
+    table.touch("dirty")
+    assert [user.user_id for user in table.spill(unsaved={"unsaved"})] == ["saved", "newest"]
+    assert len(table) == 2
+
+
+def test_looking_up_many_makes_a_crowd_until_they_leave() -> None:
+    shelf = Shelf(*(f"u{n}" for n in range(10)))
+    table = UserTable(shelf.load, in_memory=3)
+    crowded = list[bool]()
+    for n in range(5):
+        table.get(f"u{n}")
+        crowded.append(table.crowded)
+    assert crowded == [False, False, False, True, True]
+    table.spill(unsaved=())
+    assert (len(table), table.crowded) == (3, False)
