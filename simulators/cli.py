@@ -91,7 +91,7 @@ def run(
     switch_at: Annotated[
         float | None, typer.Option(min=0, help="Second at which everybody's taste switches.")
     ] = None,
-    table_every: Annotated[float, typer.Option(min=0, help="Seconds; 0 for no tables.")] = 10.0,
+    table_every: Annotated[float, typer.Option(min=0, help="Seconds; 0 for no tables.")] = 5.0,
     plot: Annotated[Path | None, typer.Option(help="Write click rates over time as PNG.")] = None,
     json_file: JsonFile = None,
     quiet: Quiet = False,
