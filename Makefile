@@ -8,11 +8,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+MOVIELENS = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that ml-100k is in))/ml-100k
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-unit test-browser lint fmt lock clean
+.PHONY: help setup demo serve test test-unit test-browser lint fmt lock clean \
+        bench-quality bench-first-change bench-recovery bench-replay bench-serving
 
 help:  ## say what there is
-	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
+	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 28
 
 setup: $(STAMP)  ## make .venv with everything, if it is not there; all other targets do this first
 
@@ -75,8 +78,20 @@ fmt: setup  ## put style right
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-bench-%: setup  ## a benchmark, such as bench-quality; ARGS="--help"
-	@$(BIN)/recsys bench $* $(ARGS)
+bench-quality: setup  ## how well it ranks; RECSYS_DATA=DIR with DIR/ml-100k in it
+	@$(BIN)/recsys bench quality --dataset ml-100k --data $(MOVIELENS) $(ARGS)
+
+bench-first-change: setup  ## from one click to that person's changed list
+	@$(BIN)/python -m benchmarks.first_change $(ARGS)
+
+bench-recovery: setup  ## kill -9 of shards in a stream of events; what is lost
+	@$(BIN)/python -m benchmarks.recovery $(ARGS)
+
+bench-replay: setup  ## a data set replayed twice; RECSYS_DATA as above
+	@$(BIN)/python -m benchmarks.replay --data $(MOVIELENS) $(ARGS)
+
+bench-serving: setup  ## latency and throughput of lists; ARGS="--help"
+	@$(BIN)/python -m benchmarks.serving $(ARGS)
 
 lock:  ## renew requirements.lock; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \

@@ -65,11 +65,17 @@ class PersonalBandit(PersonalModel):
             places = np.fromiter(known.keys(), np.int64, len(known))
             deviation[places] = np.fromiter(known.values(), np.float64, len(known))
             variance[places] = np.fromiter(user.tastes.variance.values(), np.float64, len(known))
-        tokens = np.where(items[:, None] < 0, -1, self._catalogue.attributes[items])
-        count = np.maximum((tokens >= 0).sum(axis=1), 1)
-        mean = deviation[tokens].sum(axis=1) / np.sqrt(count)
-        spread = np.sqrt(variance[tokens].sum(axis=1) / count)
-        return mean.astype(np.float32), spread.astype(np.float32)
+        attributes = self._catalogue.attributes[items]
+        attributes[items < 0] = -1
+        total, spread, count = (np.zeros(len(items)) for _ in range(3))
+        # Column by column: summing along the few columns of each item takes three times as long.
+        for tokens in attributes.T:
+            total += deviation[tokens]
+            spread += variance[tokens]
+            count += tokens >= 0
+        count = np.maximum(count, 1.0)
+        mean = total / np.sqrt(count)
+        return mean.astype(np.float32), np.sqrt(spread / count).astype(np.float32)
 
     @override
     def features(self, user: User, items: NDArray[np.int32]) -> NDArray[np.float32]:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 VENDOR = Path(__file__).parents[3] / "actors" / "console" / "static" / "vendor"
-ROW = re.compile(r"^\| `(?P<file>[^`]+)` \| (?P<size>[\d,]+) \| `(?P<digest>[0-9a-f]{64})` \|$", re.M)
+ROW = re.compile(
+    r"^\| `(?P<file>[^`]+)` \| (?P<size>[\d,]+) \| `(?P<digest>[0-9a-f]{64})` \|$", re.MULTILINE
+)
 TABLE = {row["file"]: row for row in ROW.finditer((VENDOR / "VENDORED.md").read_text())}
 
 
