@@ -14,7 +14,7 @@ from typing import Self
 import msgspec
 
 from recsys.decision import Recommendation, Request, validate_request
-from recsys.errors import IncompatibleState, InvalidEvent, InvalidSettings
+from recsys.errors import IncompatibleState, InvalidEvent, InvalidSettings, StoreError
 from recsys.events import Decision, Event, ItemUpsert, conform, validate
 from recsys.fold import fold
 from recsys.keyfile import KEY_BYTES, load_key
@@ -71,6 +71,7 @@ class Engine:
         self._key = key
         self._unsaved = dict[str, bytes]()
         self._rebuilding = False
+        self._missed = 0
         self._state = self._recover()
 
     @classmethod
@@ -130,7 +131,7 @@ class Engine:
         InvalidEvent
             When one breaks a limit; then none was taken.
         StoreError
-            When none could be written.
+            When none could be written, or one that was written could not be learned (``fold``).
         """
         settled = [conform(event, f"/{place}") for place, event in enumerate(events)]
         for place, event in enumerate(settled):
@@ -161,7 +162,14 @@ class Engine:
         return self._store.append(events)
 
     def fold(self, events: Sequence[Event], appends: Sequence[Append]) -> None:
-        """Learn the events that ``append`` accepted, in the order of appending."""
+        """Learn the events that ``append`` accepted, in the order of appending.
+
+        Raises
+        ------
+        StoreError
+            When a person could not be read. The event is durable, and learned at the next opening;
+            until then there are no snapshots.
+        """
         for event, append in zip(events, appends, strict=True):
             if append.outcome is Outcome.ACCEPTED:
                 self._fold_one(append.sequence, event)
@@ -169,6 +177,10 @@ class Engine:
     def _fold_one(self, sequence: int, event: Event) -> None:
         try:
             fold(self._state, sequence, event)
+        except StoreError:
+            # The store failed, not the event: no snapshot may say that it was learned.
+            self._missed = sequence
+            raise
         except Exception:
             # The event is durable and would fail again at every recovery: it is counted and left
             # behind, so that the events after it are still learned.
@@ -176,7 +188,17 @@ class Engine:
             _log.exception("event %d of kind %s failed", sequence, type(event).__name__)
 
     def capture(self) -> Capture:
-        """Return the state as bytes, to be given to ``commit``."""
+        """Return the state as bytes, to be given to ``commit``.
+
+        Raises
+        ------
+        StoreError
+            When an event was not learned because the store failed, or the folder for temporary
+            files is full.
+        """
+        if self._missed:
+            detail = f"event {self._missed} is in the log but not learned; open the engine again"
+            raise StoreError(detail)
         users = self._state.users
         changed = {user.user_id: self._state.seal_user(user) for user in users.dirty()}
         users.clean()

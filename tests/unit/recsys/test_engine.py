@@ -31,9 +31,16 @@ def clicks(engine: Engine, n: int) -> list[int | None]:
 
 
 class FaultyStore(MemoryStore):
-    """Fails to write snapshots while it is told to."""
+    """Neither writes snapshots nor reads people while it is told to fail."""
 
     faulty = False
+
+    @override
+    def load_user(self, user_id: str) -> bytes | None:
+        if self.faulty:
+            detail = "the disk does not answer"
+            raise StoreError(detail)
+        return super().load_user(user_id)
 
     @override
     def commit_snapshot(
@@ -232,6 +239,24 @@ def test_a_failed_commit_keeps_its_people_for_the_next() -> None:
     assert clicks(Engine(store.reopened(), settings, KEY), 4) == expected
 
 
+def test_what_a_failing_store_kept_from_being_learned_is_learned_at_the_next_opening() -> None:
+    store = FaultyStore()
+    settings = EngineSettings(users=UserSettings(in_memory=1))
+    engine = engine_with([*items(5), *people(3)], settings, store)
+    engine.snapshot()
+    store.faulty = True
+    with pytest.raises(StoreError, match="does not answer"):
+        engine.apply([feedback("u0", "i4", 9000)])
+    store.faulty = False
+    engine.apply([feedback("u1", "i4", 9001)])
+    with pytest.raises(StoreError, match="event 9 is in the log but not learned"):
+        engine.snapshot()
+    reopened = Engine(store.reopened(), settings, KEY)
+    assert clicks(reopened, 3) == [2, 2, 1]
+    reopened.snapshot()
+    assert reopened.stats().failed == 0
+
+
 def test_who_changes_while_a_snapshot_is_written_is_in_the_next() -> None:
     store = MemoryStore()
     settings = EngineSettings(users=UserSettings(in_memory=1))
@@ -244,6 +269,17 @@ def test_who_changes_while_a_snapshot_is_written_is_in_the_next() -> None:
     assert clicks(engine, 3) == [2, 1, 1]
     assert clicks(Engine(store.reopened(), settings, KEY), 3) == [2, 1, 1]
     assert set(engine.capture().users) == {"u0"}
+
+
+def test_a_late_commit_does_not_let_go_of_what_a_later_capture_holds() -> None:
+    engine = engine_with([*items(5), *people(3)], EngineSettings(users=UserSettings(in_memory=1)))
+    first = engine.capture()
+    engine.apply([feedback("u0", "i4", 9000)])
+    engine.capture()
+    engine.apply([feedback("u1", "i4", 9001), feedback("u2", "i4", 9002)])
+    engine.commit(first)
+    engine.committed(first)
+    assert clicks(engine, 3) == [2, 2, 2]
 
 
 def test_a_capture_is_not_changed_by_further_learning() -> None:
