@@ -67,7 +67,7 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module_name: str, global_name: str, /) -> object:
         if global_name in _ALLOWED.get(module_name, ()):
             return super().find_class(module_name, global_name)
-        if self._trusts(module_name) and "." not in global_name:
+        if self._trusts(module_name):
             found: object = super().find_class(module_name, global_name)
             # A module holds what it imports as well: only what was made there counts.
             if inspect.isclass(found) and self._trusts(found.__module__):

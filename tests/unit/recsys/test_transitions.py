@@ -134,7 +134,8 @@ def test_rows_keep_to_their_bound_and_the_weakest_goes() -> None:
 @pytest.mark.parametrize(("before", "after"), [(12, 4), (4, 12), (6, 6)])
 def test_a_snapshot_resumes_under_another_bound(before: int, after: int) -> None:
     first = made(TransitionSettings(neighbours=before))
-    users = taught(first, random_likes(1))
+    # So few likes that rows are filled to different lengths.
+    users = taught(first, random_likes(1, n=20))
     resumed, again = (Transitions(TransitionSettings(neighbours=after)) for _ in range(2))
     resumed.restore(first.snapshot())
     np.testing.assert_array_equal(scored(resumed, users), scored(first, users))
