@@ -1,0 +1,191 @@
+"""A server for one benchmark: ``recsys serve`` in a process of its own, over a folder that goes.
+
+It ends with the benchmark, however that ends: by itself, by a fault, by Ctrl-C or by SIGTERM.
+"""
+
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from actors.host.ports import free_port
+from actors.host.processes import Process, find
+from actors.host.run_folder import clean_leftovers
+from actors.layout import shard_folder
+from recsys.events import Feedback
+from recsys.store.sqlite import SqliteStore
+
+__all__ = ["SHARDS", "Server", "holder", "own_server", "server_at"]
+
+SHARDS: Final = 2
+_START_S: Final = 90.0
+_STOP_S: Final = 60.0
+_POLL_S: Final = 0.05
+_RECSYS: Final = (sys.executable, "-m", "actors.cli.main")
+
+
+class Server:
+    """A running ``recsys serve``.
+
+    Parameters
+    ----------
+    folder
+        Empty; takes settings, data and output.
+    engine
+        The ``engine`` section of its settings; what is absent has its default.
+
+    Raises
+    ------
+    RuntimeError
+        When it does not come up; the message ends with what it said.
+    """
+
+    def __init__(self, folder: Path, engine: Mapping[str, object]) -> None:
+        self.data_dir = folder / "data"
+        self._output = folder / "output"
+        port, dashboard, stats, metrics = _free_ports(4)
+        self.url = f"http://127.0.0.1:{port}"
+        settings = {
+            "http": {
+                "dashboard_port": dashboard,
+                "haproxy_stats_port": stats,
+                "haproxy_metrics_port": metrics,
+            },
+            "shards": {"count": SHARDS},
+            "engine": dict(engine),
+        }
+        config = folder / "server.yaml"
+        # Whatever is JSON is YAML, too.
+        config.write_text(json.dumps(settings))
+        command = [*_RECSYS, "serve", "--config", str(config), "--port", str(port)]
+        command += ["--data-dir", str(self.data_dir)]
+        with self._output.open("w") as output:
+            # In a session of its own, so that Ctrl-C reaches it once, through us.
+            self._process = subprocess.Popen(
+                command, stdout=output, stderr=output, start_new_session=True
+            )
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    def output(self) -> str:
+        """Return what it has printed."""
+        return self._output.read_text(errors="replace")
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + _START_S
+        while "recsys is ready" not in self.output():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                message = f"the server did not start:\n{self.output()}"
+                raise RuntimeError(message)
+            time.sleep(_POLL_S)
+
+    def shard(self, index: int) -> Process:
+        """Return the process that writes a shard's log right now.
+
+        Raises
+        ------
+        RuntimeError
+            When there is none.
+        """
+        process = holder(self._log(index))
+        if process is None:
+            message = f"no process has the log of shard {index} open"
+            raise RuntimeError(message)
+        return process
+
+    def shard_folder(self, index: int) -> Path:
+        """Return where a shard keeps its state."""
+        return shard_folder(self.data_dir, index)
+
+    def _log(self, index: int) -> Path:
+        return self.shard_folder(index) / "log.sqlite"
+
+    def feedback(self, index: int) -> list[Feedback]:
+        """Return the feedback in a shard's log, in its order; not before ``stop``."""
+        store = SqliteStore(self._log(index))
+        try:
+            return [event for _, event in store.read(after=0) if isinstance(event, Feedback)]
+        finally:
+            store.close()
+
+    def stop(self) -> int:
+        """End it as Ctrl-C does and return its exit status. A second call is fine."""
+        if self._process.poll() is not None:
+            return self._process.returncode
+        self._process.send_signal(signal.SIGINT)
+        try:
+            return self._process.wait(_STOP_S)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            self._process.kill()
+            self._process.wait()
+            # Ray's processes do not end with their driver; the next server would clean up, too.
+            clean_leftovers()
+            raise
+
+
+def holder(path: Path) -> Process | None:
+    """Return a process that has a file open, ``None`` when there is none; Linux only."""
+    wanted = path.resolve()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and _has_open(entry, wanted):
+            return find(int(entry.name))
+    return None
+
+
+def _free_ports(n: int) -> list[int]:
+    ports: dict[int, None] = {}
+    while len(ports) < n:
+        ports[free_port()] = None
+    return list(ports)
+
+
+def _has_open(process: Path, path: Path) -> bool:
+    try:
+        return any(_leads_to(link, path) for link in (process / "fd").iterdir())
+    except OSError:
+        return False  # somebody else's, or it has ended
+
+
+def _leads_to(link: Path, path: Path) -> bool:
+    try:
+        return link.readlink() == path
+    except OSError:
+        return False  # closed since it was listed
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+@contextmanager
+def own_server(engine: Mapping[str, object]) -> Iterator[Server]:
+    """Run a server with these settings of its engine and a fresh data directory."""
+    # A shell that starts us in the background lets us ignore Ctrl-C, and `timeout` sends SIGTERM.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _interrupt)
+    with tempfile.TemporaryDirectory(prefix="bench-recsys-") as name:
+        server = Server(Path(name), engine)
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@contextmanager
+def server_at(url: str | None, engine: Mapping[str, object]) -> Iterator[str]:
+    """Yield ``url``, or the address of a server of our own where it is ``None``."""
+    if url is not None:
+        yield url
+        return
+    with own_server(engine) as server:
+        yield server.url
