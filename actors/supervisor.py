@@ -135,26 +135,27 @@ class Supervisor:
         )
 
     async def _watch(self, shard: int, known: Ready | None) -> None:
-        down_since: float | None = None
+        well_s = monotonic()
+        down = False
         attempts = 0
         while True:
             try:
                 answer = await self._fleet.ready(shard, self._patience_s)
             except ShardLost as error:
-                down_since = down_since or monotonic()
+                down = True
                 self._notice(f"shard {shard} has ended ({error.reason}); opening it anew")
                 await asyncio.sleep(_PAUSES_S[min(attempts, len(_PAUSES_S) - 1)])
                 attempts += 1
                 self._reopen(shard)
             except ShardUnavailable as error:
-                if down_since is None:
-                    down_since = monotonic()
+                if not down:
+                    down = True
                     self._notice(str(error))
                 await asyncio.sleep(self._interval_s / 10)
             else:
-                if known is not None and (down_since is not None or answer.pid != known.pid):
-                    self._returned(shard, known, answer, down_since)
-                known, down_since, attempts = answer, None, 0
+                if known is not None and (down or answer.pid != known.pid):
+                    self._returned(shard, known, answer, monotonic() - well_s)
+                known, well_s, down, attempts = answer, monotonic(), False, 0
                 await asyncio.sleep(self._interval_s)
 
     def _reopen(self, shard: int) -> None:
@@ -164,15 +165,14 @@ class Supervisor:
             # Ray may refuse for a moment; the next round finds the shard lost and tries again.
             _log.warning("shard %d: %s", shard, error)
 
-    def _returned(self, shard: int, known: Ready, answer: Ready, since: float | None) -> None:
+    def _returned(self, shard: int, known: Ready, answer: Ready, away_s: float) -> None:
         if answer.pid == known.pid:
             self._notice(f"shard {shard} answers again")
             return
         self._folder.advance()
-        away = "" if since is None else f" after {monotonic() - since:.1f} s"
         self._notice(
-            f"shard {shard} is back{away}: recovered sequence {answer.recovered} "
-            f"in {answer.recovery_s:.2f} s"
+            f"shard {shard} is back, {away_s:.1f} s after it was last well: "
+            f"recovered sequence {answer.recovered} in {answer.recovery_s:.2f} s"
         )
 
     def _notice(self, text: str) -> None:
