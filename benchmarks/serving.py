@@ -113,7 +113,7 @@ async def _all(url: str, world: World, rates: Sequence[float], counted_s: float)
 def _table(phases: Sequence[Phase], counted_s: float) -> Table:
     table = Table(title=f"Lists in a closed loop, {counted_s:g} s each", title_justify="left")
     for name in ("clients", "lists/s", "list", "clicks/s", "acked", "learned", "CPU", "errors"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=name != "errors")
     for phase in phases:
         table.add_row(
             str(phase.clients),
@@ -129,7 +129,11 @@ def _table(phases: Sequence[Phase], counted_s: float) -> Table:
 
 
 def _pair(p50: float | None, p99: float | None) -> str:
-    return "" if p50 is None or p99 is None else f"{p50:.1f}/{p99:.1f}"
+    return "" if p50 is None or p99 is None else f"{_short(p50)}/{_short(p99)}"
+
+
+def _short(value_ms: float) -> str:
+    return f"{value_ms:.1f}" if value_ms < 10.0 else f"{value_ms:.0f}"
 
 
 def main(

@@ -143,7 +143,7 @@ async def _run(
                     showing.cancel()
                     await asyncio.gather(showing, return_exceptions=True)
         title = f"{report.elapsed_s:.1f} s in all"
-        shown.console.print(report.table(await watch.stats(), title=title))
+        shown.console.print(report.final(await watch.stats(), title=title))
     return report
 
 

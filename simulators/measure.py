@@ -82,6 +82,13 @@ class Series:
         self.windows[place].add(tally)
         self.total.add(tally)
 
+    def since(self, at_s: float) -> Tally:
+        """Return the sum over the windows that begin at ``at_s`` or later."""
+        tally = Tally()
+        for window in self.windows[math.ceil(at_s / self.width_s) :]:
+            tally.add(window)
+        return tally
+
     def _halve(self) -> None:
         for left in range(0, len(self.windows) - 1, 2):
             self.windows[left].add(self.windows[left + 1])

@@ -42,7 +42,7 @@ def draw(summary: Summary, path: Path) -> None:
     axes.set(xlabel="seconds", ylabel="clicks per shown slot, %", title="Click rate by arm")
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
-    axes.legend()
+    figure.legend(loc="outside lower center", ncols=6)
     figure.savefig(path, dpi=120)
 
 

@@ -1,6 +1,7 @@
 """What a run has measured: collected while it goes, shown as a table, kept as JSON."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 import msgspec
 from rich.console import Group, RenderableType
@@ -30,6 +31,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     arms
         Tallies of the whole run by arm.
+    second_half
+        The same of the second half of the time.
     series
         Tallies by arm and window; the windows are ``width_s`` wide and start at 0.
     switched_at_s
@@ -40,6 +43,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     elapsed_s: float
     arms: dict[str, Tally]
+    second_half: dict[str, Tally]
     series: dict[str, list[Tally]]
     width_s: dict[str, float]
     accepted: int
@@ -99,11 +103,17 @@ class Report:
             total.add(series.total)
         return total
 
+    @property
+    def second_half(self) -> dict[str, Tally]:
+        """Sums over the second half of the time so far, by arm."""
+        return {arm: series.since(self.elapsed_s / 2) for arm, series in sorted(self.arms.items())}
+
     def summary(self) -> Summary:
         """Return the report as it is now."""
         return Summary(
             elapsed_s=round(self.elapsed_s, 3),
             arms={arm: series.total for arm, series in sorted(self.arms.items())},
+            second_half=self.second_half,
             series={arm: series.windows for arm, series in sorted(self.arms.items())},
             width_s={arm: series.width_s for arm, series in sorted(self.arms.items())},
             accepted=self.accepted,
@@ -123,35 +133,49 @@ class Report:
         stats
             The server's, for the freshness of its models.
         """
+        recent = {}
+        for arm, series in self.arms.items():
+            total, before = series.total, self._shown.get(arm, Tally())
+            recent[arm] = Tally(0, total.shown - before.shown, total.clicks - before.clicks)
+            self._shown[arm] = msgspec.structs.replace(total)
+        now_s = self.elapsed_s - self._shown_at_s
+        per_s = (self.accepted - self._shown_events) / now_s if now_s > 0 else 0.0
+        self._shown_at_s = self.elapsed_s
+        self._shown_events = self.accepted
+        return Group(
+            self._arms("rate now", recent, title),
+            *(Text(line) for line in self._lines(f"{per_s:,.0f}/s now, ", stats)),
+        )
+
+    def final(self, stats: ServerStats | None = None, *, title: str) -> RenderableType:
+        """Return the last table; like ``table``, with the second half in the place of "now"."""
+        half = self.second_half
+        lines = [*_comparison(half), *self._lines("", stats)]
+        return Group(self._arms("second half", half, title), *(Text(line) for line in lines))
+
+    def _arms(self, name: str, recent: Mapping[str, Tally], title: str) -> Table:
         table = Table(title=title, title_justify="left")
         table.add_column("arm")
-        for name in ("decisions", "clicks", "rate now", "rate", "best possible", "random"):
-            table.add_column(name, justify="right")
+        for column in ("decisions", "clicks", name, "rate", "best possible", "random"):
+            table.add_column(column, justify="right")
         for arm, series in sorted(self.arms.items()):
-            total, before = series.total, self._shown.get(arm, Tally())
-            shown, clicks = total.shown - before.shown, total.clicks - before.clicks
+            total = series.total
             table.add_row(
                 Text(arm),
                 f"{total.decisions:,}",
                 f"{total.clicks:,}",
-                f"{clicks / shown:.2%}" if shown else "-",
+                f"{recent[arm].click_rate:.2%}" if recent[arm].shown else "-",
                 f"{total.click_rate:.2%}",
                 f"{total.per_slot(total.best):.2%}",
                 f"{total.per_slot(total.uniform):.2%}",
             )
-            self._shown[arm] = msgspec.structs.replace(total)
-        lines = [Text(line) for line in self._lines(stats)]
-        self._shown_at_s = self.elapsed_s
-        self._shown_events = self.accepted
-        return Group(table, *lines)
+        return table
 
-    def _lines(self, stats: ServerStats | None) -> list[str]:
-        now_s = self.elapsed_s - self._shown_at_s
-        per_s = (self.accepted - self._shown_events) / now_s if now_s > 0 else 0.0
+    def _lines(self, now: str, stats: ServerStats | None) -> list[str]:
         overall = self.accepted / self.elapsed_s if self.elapsed_s > 0 else 0.0
         lines = [
             f"events: {self.accepted:,} accepted, {self.duplicates:,} duplicates, "
-            f"{self.failed:,} failed; {per_s:,.0f}/s now, {overall:,.0f}/s overall",
+            f"{self.failed:,} failed; {now}{overall:,.0f}/s overall",
             f"recommend: {_phrase(self.recommend)}; events acknowledged: {_phrase(self.events)}",
         ]
         if stats is not None and (freshness := _freshness(stats)):
@@ -173,6 +197,20 @@ def _phrase(latency: Latency) -> str:
     if found.p50_ms is None or found.p99_ms is None:
         return "none yet"
     return f"p50 {found.p50_ms:.1f} ms, p99 {found.p99_ms:.1f} ms"
+
+
+def _comparison(arms: Mapping[str, Tally]) -> list[str]:
+    """Return one line that holds the best arm against the others, none when there is nothing."""
+    rates = {arm: tally.click_rate for arm, tally in arms.items() if tally.clicks}
+    if len(rates) < 2:
+        return []
+    best = max(rates, key=rates.__getitem__)
+    others = [
+        f"{rates[best] / rate:.1f} times that of {arm}"
+        for arm, rate in rates.items()
+        if arm != best
+    ]
+    return [f"in the second half the click rate of {best} was {', '.join(others)}"]
 
 
 def _freshness(stats: ServerStats) -> str:

@@ -2,7 +2,7 @@ from io import StringIO
 from pathlib import Path
 
 import msgspec
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from recsys.client import EventResults
 from recsys.errors import ApiError, Unreachable
@@ -25,10 +25,14 @@ def make_report() -> Report:
     return report
 
 
-def shown(report: Report, title: str) -> str:
+def printed(shown: RenderableType) -> str:
     file = StringIO()
-    Console(file=file, width=120).print(report.table(title=title))
+    Console(file=file, width=120).print(shown)
     return file.getvalue()
+
+
+def shown(report: Report, title: str) -> str:
+    return printed(report.table(title=title))
 
 
 def test_the_table_has_all_and_the_last_window() -> None:
@@ -49,7 +53,18 @@ def test_the_table_has_all_and_the_last_window() -> None:
     assert "1 x events: HTTP 429, 1 x events: no answer; the last one: no answer from" in second
 
 
+def test_the_last_table_has_the_second_half() -> None:
+    last = printed(make_report().final(title="in all"))
+    # 7 to 11 of 100 over the seconds from 30 on; random always 1 of 50.
+    assert "second half" in last
+    assert "9.00%" in last
+    assert "in the second half the click rate of learner was 4.5 times that of random" in last
+    assert "2/s overall" in last
+    assert "/s now" not in last
+
+
 def test_an_empty_report_has_a_table() -> None:
+    assert "times that" not in printed(Report().final(title="nothing"))
     assert "0 accepted" in shown(Report(), "nothing")
     assert "none yet" in shown(Report(), "nothing")
 
@@ -59,6 +74,7 @@ def test_the_summary_is_a_document() -> None:
     again = msgspec.json.decode(msgspec.json.encode(summary), type=Summary)
     assert again == summary
     assert again.arms["learner"].clicks == sum(w.clicks for w in again.series["learner"]) == 390
+    assert again.second_half["learner"].clicks == 270
     assert again.recommend.p50_ms is not None
     assert 4.0 <= again.recommend.p50_ms <= 4.3
 
