@@ -1,5 +1,7 @@
 """The fold: what each kind of event teaches. Only this module changes a ``State``."""
 
+import msgspec
+
 from recsys.events import Decision, Event, Feedback, ItemRemove, ItemUpsert
 from recsys.features.base import context_hashes
 from recsys.ids import feature_hash
@@ -39,18 +41,20 @@ def fold(state: State, sequence: int, event: Event) -> None:
 def _decision(state: State, event: Decision) -> None:
     slots = list[PendingSlot]()
     for place, slot in enumerate(event.slots):
-        item = state.catalogue.mention(slot.item_id, event.ts_ms)
-        if item is not None:
+        # A request may name any candidates; to be ranked does not bring one into the catalogue.
+        item = state.catalogue.index(slot.item_id)
+        if item is None:
+            lacking = PendingSlot(place, -1, slot.propensity, slot.features, item_id=slot.item_id)
+            slots.append(lacking)
+        else:
             slots.append(PendingSlot(place, item, slot.propensity, slot.features))
-    state.grow()
+            state.counts.show(item)
     arm = state.counters.arms.setdefault(event.policy, ArmStats())
     arm.decisions += 1
     arm.shown += len(slots)
     user = state.users.touch(event.user_id)
     user.shown += len(slots)
     user.last_seen_ms = max(user.last_seen_ms, event.ts_ms)
-    for shown in slots:
-        state.counts.show(shown.item)
     if slots:
         pending = Pending(
             decision_id=event.event_id,
@@ -78,42 +82,65 @@ def _feedback(state: State, event: Feedback) -> None:
     reward = state.joiner.reward(event.type, event.value)
     joined = None
     if event.decision_id is not None:
-        joined = state.joiner.feedback(event.user_id, event.decision_id, item, reward)
+        joined = state.joiner.feedback(
+            event.user_id, event.decision_id, item, event.item_id, reward
+        )
     if joined is None:
         _learn_personal(state, user, item, reward, shown=False)
     else:
         _credit(state, joined, reward)
         _learn(state, joined)
     if reward > 0.0:
-        _like(state, user, item, event.ts_ms, reward)
+        _like(state, user, item, event, reward, again=joined is not None and not joined.first)
 
 
 def _credit(state: State, joined: Joined, reward: float) -> None:
     """Count a slot's reward for its arm; its first positive feedback is a click."""
     arm = state.counters.arms[joined.arm]
     arm.reward += reward
-    if joined.first and reward > 0.0:
+    if joined.discovered:
+        state.counts.show(joined.example.item)
+    if joined.first:
         arm.clicks += 1
         state.counts.click(joined.example.item)
 
 
-def _like(state: State, user: User, item: int, ts_ms: int, reward: float) -> None:
+def _like(
+    state: State, user: User, item: int, event: Feedback, reward: float, *, again: bool
+) -> None:
     """Teach the collaborative sources and the person's own history, once per act.
 
-    Further feedback on the item that the person liked last (they stayed, they bought it) is the
-    same act.
+    Other feedback on the item that the person liked last (they stayed, they bought it) is the same
+    act, and so is more on the same place of a list: it teaches by how much it says more than the
+    strongest before it. Feedback of the same type that refers to no list is another act: a song is
+    played again.
+
+    Parameters
+    ----------
+    again
+        Whether the place in the list that the feedback refers to had earned something before.
     """
     settings = state.settings
     if reward >= settings.catalogue.consumed_reward:
         user.consume(item, settings.users.consumed)
-    if user.items and user.items[-1] == item:
-        return
     strength = min(reward, 1.0)
+    same_act = user.items[-1:] == [item] and (again or event.type != user.liked_by)
+    if same_act:
+        more = strength - user.liked_strength
+        if more > 0.0:
+            before = msgspec.structs.replace(
+                user, items=user.items[:-1], times_ms=user.times_ms[:-1]
+            )
+            for source in state.sources:
+                source.learn(before, item, event.ts_ms, more)
+            user.liked_by, user.liked_strength = event.type, strength
+        return
     state.counts.liked[item] += 1
     for source in state.sources:
-        source.learn(user, item, ts_ms, strength)
+        source.learn(user, item, event.ts_ms, strength)
     user.clicks += 1
-    user.like(item, ts_ms, settings.users.history)
+    user.like(item, event.ts_ms, settings.users.history)
+    user.liked_by, user.liked_strength = event.type, strength
 
 
 def _learn(state: State, joined: Joined) -> None:

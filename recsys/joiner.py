@@ -8,7 +8,8 @@ rule for as long.
 
 Only slots that were looked at get the default reward: every slot above one that earned something,
 and of the others slot r (from 1) with probability ``r ** -examination_decay``, by a lot drawn from
-the decision id. People read from the top, and a slot that nobody looked at says nothing.
+the decision id. People read from the top, and a slot that nobody looked at says nothing. Of an item
+that the catalogue lacks nothing is learned before somebody acts on it.
 """
 
 from collections import OrderedDict
@@ -31,8 +32,14 @@ class PendingSlot(msgspec.Struct, array_like=True):
     ----------
     place
         Place in the list as shown, 0 at the top.
+    item
+        Dense index, -1 for an item that the catalogue lacked.
+    item_id
+        Of such an item; empty for others.
     earned
         Sum of the rewards so far, ``None`` before the first.
+    clicked
+        Whether one of them was above 0.
     """
 
     place: int
@@ -40,6 +47,8 @@ class PendingSlot(msgspec.Struct, array_like=True):
     propensity: float
     numeric: bytes
     earned: float | None = None
+    clicked: bool = False
+    item_id: str = ""
 
 
 class Pending(msgspec.Struct, kw_only=True):
@@ -66,14 +75,17 @@ class Joined(msgspec.Struct, frozen=True):
 
     Attributes
     ----------
+    discovered
+        Whether the catalogue lacked the item when it was shown, and this is its first feedback.
     first
-        Whether this is the first feedback of its slot.
+        Whether this is the first feedback of its slot that earned something.
     """
 
     user_id: str
     arm: str
     example: Example
     first: bool
+    discovered: bool = False
 
 
 class _State(msgspec.Struct):
@@ -108,9 +120,9 @@ class Joiner:
     def reward(self, feedback_type: str, value: float | None) -> float:
         """Return what feedback of a type is worth, within ``joiner.max_reward`` of 0."""
         rule = self._settings.rewards.get(feedback_type)
-        if rule is None:
+        if rule is None or (rule.by_value and value is None):
             return 0.0
-        factor = (0.0 if value is None else value) if rule.by_value else 1.0
+        factor = value - rule.neutral if rule.by_value and value is not None else 1.0
         bound = self._settings.max_reward
         return min(max(rule.weight * factor, -bound), bound)
 
@@ -125,19 +137,31 @@ class Joiner:
             self.evicted += 1
             yield from self._drop_oldest()
 
-    def feedback(self, user_id: str, decision_id: str, item: int, reward: float) -> Joined | None:
-        """Credit a shown item; ``None`` when no waiting decision showed it to this person."""
+    def feedback(
+        self, user_id: str, decision_id: str, item: int, item_id: str, reward: float
+    ) -> Joined | None:
+        """Credit a shown item; ``None`` when no waiting decision showed it to this person.
+
+        Parameters
+        ----------
+        item
+            Its dense index now, even if the catalogue lacked it when it was shown.
+        """
         pending = self._pending.get(decision_id)
         slot = None
         if pending is not None and pending.user_id == user_id:
-            slot = next((slot for slot in pending.slots if slot.item == item), None)
+            slot = next((s for s in pending.slots if item_id == s.item_id or item == s.item), None)
         if pending is None or slot is None:
             self.late += 1
             return None
-        first = slot.earned is None
+        first = reward > 0.0 and not slot.clicked
+        slot.clicked = slot.clicked or first
+        discovered = slot.item < 0
+        slot.item = item
         bound = self._settings.max_reward
         slot.earned = min(max((slot.earned or 0.0) + reward, -bound), bound)
-        return Joined(pending.user_id, pending.arm, _example(pending, slot, slot.earned), first)
+        example = _example(pending, slot, slot.earned)
+        return Joined(pending.user_id, pending.arm, example, first, discovered)
 
     def expire(self, now_ms: int) -> Iterator[Joined]:
         """Close the decisions whose window has ended and yield their default rewards.
@@ -167,7 +191,7 @@ class Joiner:
             looked_at = slot.place < last_earned or self._lot(pending, slot.place) < (
                 (slot.place + 1.0) ** -self._settings.examination_decay
             )
-            if slot.earned is None and looked_at:
+            if slot.earned is None and looked_at and slot.item >= 0:
                 example = _example(pending, slot, self._settings.default_reward)
                 yield Joined(pending.user_id, pending.arm, example, first=False)
 

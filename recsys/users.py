@@ -28,6 +28,8 @@ class User(msgspec.Struct, kw_only=True):
     ----------
     items, times_ms
         Liked items, oldest first, and when; parallel, bounded by ``users.history``.
+    liked_by, liked_strength
+        Type of the feedback that put the newest of them there, and the strongest said of it since.
     consumed
         Items not to be recommended again, oldest first, bounded by ``users.consumed``.
     model
@@ -41,6 +43,8 @@ class User(msgspec.Struct, kw_only=True):
     last_seen_ms: int = 0
     items: list[int] = []
     times_ms: list[int] = []
+    liked_by: str = ""
+    liked_strength: float = 0.0
     consumed: dict[int, None] = {}
     tastes: Tastes = msgspec.field(default_factory=Tastes)
     model: bytes = b""

@@ -24,7 +24,10 @@ class List:
     user: str
     ts_ms: int
     items: list[int]
+    lacking: set[int]
+    """Items that the catalogue lacked when they were shown, and that nobody acted on since."""
     earned: dict[int, float] = field(default_factory=dict)
+    clicked: set[int] = field(default_factory=set)
     looked_at: set[int] = field(default_factory=set)
     """Items that a lot or an earning item below gave to be looked at, when the list closed."""
     defaulted: set[int] = field(default_factory=set)
@@ -60,6 +63,7 @@ class Joining(RuleBasedStateMachine):
             pending_decisions=pending,
         )
         self.joiner = Joiner(self.settings)
+        self.known = set(range(6))
 
     def waiting(self) -> list[str]:
         return [name for name, shown in self.lists.items() if not shown.gone]
@@ -76,7 +80,7 @@ class Joining(RuleBasedStateMachine):
             lot = feature_hash(f"looked-at-{place}", name) / 2**32
             if place < lowest or lot < (place + 1) ** -self.settings.examination_decay:
                 shown.looked_at.add(item)
-        shown.defaulted = shown.looked_at - shown.earned.keys()
+        shown.defaulted = shown.looked_at - shown.earned.keys() - shown.lacking
         return [
             self.example(name, item, DEFAULT) for item in shown.items if item in shown.defaulted
         ]
@@ -105,15 +109,23 @@ class Joining(RuleBasedStateMachine):
         mine = [other for other in self.waiting() if self.lists[other].user == user]
         if mine and self.settings.close_on_next:
             expected += self.close(mine[-1])
-        self.lists[name] = List(user, self.now_ms, list(range(first, first + n)))
+        items = list(range(first, first + n))
+        lacking = {item for item in items if item not in self.known}
+        self.lists[name] = List(user, self.now_ms, items, lacking)
         if len(self.waiting()) > self.settings.pending_decisions:
             oldest = self.waiting()[0]
             expected += self.close(oldest)
             self.lists[oldest].gone = True
             self.evicted += 1
         slots = [
-            PendingSlot(place, item, 1 / (place + 2), name.encode())
-            for place, item in enumerate(self.lists[name].items)
+            PendingSlot(
+                place,
+                -1 if item in lacking else item,
+                1 / (place + 2),
+                name.encode(),
+                item_id=f"i{item}" if item in lacking else "",
+            )
+            for place, item in enumerate(items)
         ]
         pending = Pending(
             decision_id=name,
@@ -132,13 +144,18 @@ class Joining(RuleBasedStateMachine):
         name = data.draw(st.sampled_from(sorted(self.lists)))
         shown = self.lists[name]
         user = data.draw(st.sampled_from([shown.user, shown.user, "somebody else"]))
-        joined = self.joiner.feedback(user, name, item, reward)
+        self.known.add(item)
+        joined = self.joiner.feedback(user, name, item, f"i{item}", reward)
         if shown.gone or item not in shown.items or user != shown.user:
             self.late += 1
             assert joined is None
             return
         assert joined is not None
-        assert joined.first == (item not in shown.earned)
+        assert joined.first == (reward > 0.0 and item not in shown.clicked)
+        if reward > 0.0:
+            shown.clicked.add(item)
+        assert joined.discovered == (item in shown.lacking)
+        shown.lacking.discard(item)
         total = shown.earned.get(item, 0.0) + reward
         shown.earned[item] = min(max(total, -MAX_REWARD), MAX_REWARD)
         assert joined.example == self.example(name, item, shown.earned[item])
@@ -176,7 +193,7 @@ class Joining(RuleBasedStateMachine):
         for shown in self.lists.values():
             # Nothing is lost: what was looked at has earned something, or got the default reward.
             assert shown.closed
-            assert shown.looked_at <= shown.earned.keys() | shown.defaulted
+            assert shown.looked_at <= shown.earned.keys() | shown.defaulted | shown.lacking
 
 
 TestJoining = Joining.TestCase

@@ -11,6 +11,7 @@ from recsys.settings import (
     MemorySettings,
     UserSettings,
 )
+from recsys.users import User
 from tests.engines import ask, asked, engine_with, feedback, items
 
 PATIENT = EngineSettings(joiner=JoinerSettings(examination_decay=0.0))
@@ -33,6 +34,12 @@ def names(engine: Engine, user_id: str) -> list[str]:
     view = engine.user(user_id)
     assert view is not None
     return [recent.item_id for recent in view.recent]
+
+
+def popularity(engine: Engine) -> list[float]:
+    """Return the share of the most popular item that each has."""
+    counts = engine.state.popular.scores(User(user_id="anybody"), 0)
+    return [float(share) for share in counts / counts.max()]
 
 
 def test_feedback_makes_a_person_with_a_history() -> None:
@@ -75,6 +82,42 @@ def test_acts_on_the_same_item_in_a_row_are_one_like() -> None:
     assert engine.state.counts.liked[:3].tolist() == [0.0, 2.0, 1.0]
 
 
+def test_what_is_played_again_counts_again() -> None:
+    plays = [feedback("u", "i1", ts) for ts in (1, 2, 3)]
+    engine = engine_with([*items(2), *plays, feedback("v", "i0", 4)])
+    assert names(engine, "u") == ["i1", "i1", "i1"]
+    assert popularity(engine) == pytest.approx([1 / 3, 1.0])
+
+
+def test_clicks_on_one_place_of_a_list_are_one_act() -> None:
+    clicks = [feedback("u", "i1", ts, decision_id="d") for ts in (2, 3)]
+    engine = engine_with([*items(2), decision("i0", "i1"), *clicks], PATIENT)
+    assert names(engine, "u") == ["i1"]
+    assert engine.state.counts.liked[:2].tolist() == [0.0, 1.0]
+
+
+def test_an_act_counts_by_the_strongest_that_was_said_of_it() -> None:
+    acts = [
+        feedback(user, "i1", ts, kind)
+        for user in ("u", "v")
+        for ts, kind in ((1, "view"), (2, "purchase"), (3, "view"))
+    ]
+    engine = engine_with([*items(3), *acts, feedback("w", "i0", 4)])
+    assert popularity(engine) == pytest.approx([0.5, 1.0, 0.0])
+
+
+def test_a_stronger_act_is_taught_with_the_history_before_it() -> None:
+    def taught(*kinds: str) -> list[float]:
+        acts = [feedback("u", "i1", 2 + n, kind) for n, kind in enumerate(kinds)]
+        engine = engine_with([*items(3), feedback("u", "i0", 1), *acts])
+        engine.apply([feedback("v", "i0", 10)])
+        user = engine.state.users.get("v")
+        assert user is not None
+        return engine.state.sources[0].scores(user, 11).tolist()
+
+    assert taught("view", "purchase") == pytest.approx(taught("purchase"), rel=1e-4)
+
+
 @pytest.mark.parametrize(
     ("kind", "consumed"), [("view", False), ("click", True), ("purchase", True), ("dislike", False)]
 )
@@ -91,7 +134,7 @@ def test_a_later_act_consumes_what_the_first_only_liked() -> None:
 
 
 def test_a_decision_counts_what_it_showed() -> None:
-    engine = engine_with([*items(2), decision("i0", "new")])
+    engine = engine_with([*items(3), decision("i0", "i2")])
     stats = engine.stats()
     assert (stats.arms["learner"].decisions, stats.arms["learner"].shown) == (1, 2)
     assert (stats.items, stats.pending, stats.examples) == (3, 1, 0)
@@ -99,6 +142,31 @@ def test_a_decision_counts_what_it_showed() -> None:
     view = engine.user("u")
     assert view is not None
     assert (view.shown, view.events) == (2, 0)
+
+
+def test_being_ranked_brings_nothing_into_the_catalogue() -> None:
+    engine = engine_with([*items(2), decision("i0", "new", "newer")], PATIENT)
+    assert engine.stats().items == 2
+    assert {slot.item_id for slot in ask(engine, "v", "d2").slots} == {"i0", "i1"}
+    engine.apply([feedback("u", "new", 2000, decision_id="d")])
+    stats = engine.stats()
+    assert (stats.items, stats.examples) == (3, 1)
+    assert (stats.arms["learner"].shown, stats.arms["learner"].clicks) == (3, 1)
+    assert engine.state.counts.shown[:3].tolist() == [1.0, 0.0, 1.0]
+    engine.apply([feedback("v", "i0", 700_000)])
+    # i0 was above the click; nothing is known of the other one, so nothing is learned of it.
+    assert engine.stats().examples == 2
+
+
+def test_a_click_after_other_feedback_is_a_click() -> None:
+    acts = [
+        feedback("u", item, ts, kind, decision_id="d")
+        for item, ts, kind in (("i0", 1, "skip"), ("i0", 2, "click"), ("i1", 3, "dwell"))
+    ]
+    engine = engine_with([*items(2), decision("i0", "i1"), *acts], PATIENT)
+    assert engine.stats().arms["learner"].clicks == 1
+    engine.apply([feedback("u", "i1", 4, decision_id="d")])
+    assert engine.stats().arms["learner"].clicks == 2
 
 
 def test_a_click_on_a_list_is_credited_once() -> None:
@@ -165,7 +233,7 @@ def test_unknown_items_need_permission() -> None:
     engine = engine_with([*items(2), decision("new", "i0", "i1")], settings)
     engine.apply([feedback("u", "new", 2000), feedback("u", "i1", 3000, decision_id="d")])
     stats = engine.stats()
-    assert (stats.items, stats.arms["learner"].shown, stats.arms["learner"].clicks) == (2, 2, 1)
+    assert (stats.items, stats.arms["learner"].shown, stats.arms["learner"].clicks) == (2, 3, 1)
     positions = {example.position for example in engine.state.replay.sample()}
     assert positions == {2}, "the place in the list moved because an item was not known"
 

@@ -38,7 +38,7 @@ def lessons(joined: Iterable[Joined]) -> list[tuple[int, float]]:
 def test_an_example_is_the_slot_as_served() -> None:
     joiner = Joiner(EVERYTHING)
     assert list(joiner.open(pending("d"))) == []
-    joined = joiner.feedback("u", "d", 1, 2.0)
+    joined = joiner.feedback("u", "d", 1, "i1", 2.0)
     assert joined is not None
     assert (joined.user_id, joined.arm, joined.first) == ("u", "learner", True)
     example = joined.example
@@ -53,7 +53,7 @@ def test_the_window_ends_when_it_is_over_and_not_before() -> None:
     assert list(joiner.expire(14_999)) == []
     assert lessons(joiner.expire(15_000)) == [(0, -0.5), (1, -0.5), (2, -0.5)]
     assert len(joiner) == 0
-    assert joiner.feedback("u", "d", 0, 1.0) is None
+    assert joiner.feedback("u", "d", 0, "i0", 1.0) is None
     assert joiner.late == 1
 
 
@@ -61,7 +61,7 @@ def test_asking_again_closes_the_list_before_for_that_person_alone() -> None:
     joiner = Joiner(EVERYTHING)
     list(joiner.open(pending("mine", "u")))
     list(joiner.open(pending("other", "v", items=[5])))
-    joiner.feedback("u", "mine", 1, 1.0)
+    joiner.feedback("u", "mine", 1, "i1", 1.0)
     assert lessons(joiner.open(pending("next", "u", items=[8, 9]))) == [(0, -0.5), (2, -0.5)]
     assert len(joiner) == 3, "a closed list still waits for feedback"
     assert lessons(joiner.expire(10_000)) == [(5, -0.5), (8, -0.5), (9, -0.5)]
@@ -71,7 +71,7 @@ def test_feedback_after_closing_still_counts() -> None:
     joiner = Joiner(EVERYTHING)
     list(joiner.open(pending("d1")))
     list(joiner.open(pending("d2")))
-    joined = joiner.feedback("u", "d1", 0, 1.0)
+    joined = joiner.feedback("u", "d1", 0, "i0", 1.0)
     assert joined is not None
     assert (joined.first, joined.example.reward) == (True, 1.0)
 
@@ -89,7 +89,7 @@ def test_rewards_of_a_slot_add_up_within_their_bound() -> None:
     list(joiner.open(pending("d")))
     totals = list[tuple[float, bool]]()
     for reward in (1.0, 1.5, 2.0, -9.0, 0.0):
-        joined = joiner.feedback("u", "d", 0, reward)
+        joined = joiner.feedback("u", "d", 0, "i0", reward)
         assert joined is not None
         totals.append((joined.example.reward, joined.first))
     assert totals == [(1.0, True), (2.5, False), (3.0, False), (-3.0, False), (-3.0, False)]
@@ -103,7 +103,7 @@ def test_rewards_of_a_slot_add_up_within_their_bound() -> None:
 def test_what_no_list_showed_this_person_is_late(user: str, decision_id: str, item: int) -> None:
     joiner = Joiner(EVERYTHING)
     list(joiner.open(pending("d")))
-    assert joiner.feedback(user, decision_id, item, 1.0) is None
+    assert joiner.feedback(user, decision_id, item, f"i{item}", 1.0) is None
     assert joiner.late == 1
     assert lessons(joiner.expire(10_000)) == [(0, -0.5), (1, -0.5), (2, -0.5)]
 
@@ -128,7 +128,7 @@ def test_one_list_out_of_order_waits_for_the_one_before() -> None:
 def test_above_a_click_everything_was_looked_at() -> None:
     joiner = Joiner(EVERYTHING.model_copy(update={"examination_decay": 1000.0}))
     list(joiner.open(pending("d", items=range(6))))
-    joiner.feedback("u", "d", 3, 1.0)
+    joiner.feedback("u", "d", 3, "i3", 1.0)
     assert lessons(joiner.expire(10_000)) == [(0, -0.5), (1, -0.5), (2, -0.5)]
 
 
@@ -156,7 +156,10 @@ def test_below_a_click_people_look_with_the_chance_of_the_place() -> None:
         ("dwell", 1e6, 10.0),
         ("custom", -1e6, -10.0),
         ("skip", None, -0.2),
-        ("rating", 4.0, pytest.approx(0.8)),
+        ("rating", 4.0, 0.5),
+        ("rating", 3.0, 0.0),
+        ("rating", 1.0, -1.0),
+        ("rating", None, 0.0),
     ],
 )
 def test_what_feedback_is_worth(kind: str, value: float | None, reward: float) -> None:
