@@ -61,16 +61,20 @@ class UserSettings(_Section):
 
 
 class RewardRule(_Section):
-    """Reward of one feedback type: ``weight``, times the feedback's value if ``by_value``."""
+    """Reward of one feedback type: ``weight``, or ``weight * (value - neutral)`` if ``by_value``.
 
-    weight: float
+    Feedback without a value is then worth nothing.
+    """
+
+    weight: float = Field(ge=-MAX_NUMBER, le=MAX_NUMBER)
     by_value: bool = False
+    neutral: float = Field(0.0, ge=-MAX_NUMBER, le=MAX_NUMBER)
 
 
 class JoinerSettings(_Section):
     """How feedback meets the decision that showed the item."""
 
-    reward_window_s: float = Field(600.0, gt=0)
+    reward_window_s: float = Field(600.0, gt=0, le=MAX_NUMBER)
     default_reward: float = Field(0.0, ge=-MAX_NUMBER, le=MAX_NUMBER)
     close_on_next: bool = True
     examination_decay: float = Field(0.6, ge=0)
@@ -86,7 +90,7 @@ class JoinerSettings(_Section):
             "dislike": RewardRule(weight=-1.0),
             "skip": RewardRule(weight=-0.2),
             "dwell": RewardRule(weight=0.01, by_value=True),
-            "rating": RewardRule(weight=0.2, by_value=True),
+            "rating": RewardRule(weight=0.5, by_value=True, neutral=3.0),
             "custom": RewardRule(weight=1.0, by_value=True),
         }
     )
@@ -96,6 +100,12 @@ class JoinerSettings(_Section):
         if unknown := sorted(set(self.rewards) - set(FEEDBACK_TYPES)):
             message = (
                 f"joiner.rewards names {unknown}, which are no feedback types {FEEDBACK_TYPES}"
+            )
+            raise ValueError(message)
+        if abs(self.default_reward) > self.max_reward:
+            message = (
+                f"joiner.default_reward ({self.default_reward}) lies beyond joiner.max_reward "
+                f"({self.max_reward})"
             )
             raise ValueError(message)
         return self
