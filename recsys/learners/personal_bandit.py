@@ -108,9 +108,12 @@ class PersonalBandit(PersonalModel):
             gain = variance[token] * x / spread
             mean[token] += gain * error
             variance[token] -= gain * variance[token] * x
-        while len(mean) > settings.attributes:
-            vaguest = max(variance, key=lambda token: (variance[token], token))
-            del mean[vaguest], variance[vaguest]
+        surplus = len(mean) - settings.attributes
+        if surplus > 0:
+            # What was touched just now is vague because it is new: it must be able to stay.
+            order = sorted(variance, key=lambda t: (t in tokens, -variance[t], t))
+            for token in order[:surplus]:
+                del mean[token], variance[token]
 
     @override
     def store(self, user: User) -> None:

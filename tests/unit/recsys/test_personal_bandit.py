@@ -77,14 +77,31 @@ def test_only_what_was_shown_moves_the_base() -> None:
 
 
 def test_a_person_keeps_so_many_tastes_and_the_vaguest_goes() -> None:
-    model = bandit(PersonalBanditSettings(attributes=2))
+    model = bandit(PersonalBanditSettings(attributes=4))
     user = User(user_id="u")
     for _ in range(5):
         model.learn(user, 0, 1.0, shown=True)
+    (sure,) = user.tastes.mean
     model.learn(user, 2, 1.0, shown=True)
-    assert len(user.tastes.mean) == len(user.tastes.variance) == 2
+    model.learn(user, 1, 1.0, shown=True)
+    assert len(user.tastes.mean) == len(user.tastes.variance) == 4
     assert user.tastes.mean.keys() == user.tastes.variance.keys()
-    assert 0 in user.tastes.mean, "the surest taste was given up"
+    assert sure in user.tastes.mean, "the surest taste was given up"
+
+
+def test_a_full_table_learns_new_tastes() -> None:
+    model, user = bandit(PersonalBanditSettings(attributes=3)), User(user_id="u")
+    for item in (1, 2):
+        for _ in range(5):
+            model.learn(user, item, 1.0, shown=True)
+    mean, _ = model.posterior(user, np.array([1, 2]))
+    assert mean[1] > 0.2 > mean[0] == 0.0
+
+
+def test_an_item_with_more_attributes_than_fit_is_bounded_too() -> None:
+    model, user = bandit(PersonalBanditSettings(attributes=1)), User(user_id="u")
+    model.learn(user, 2, 1.0, shown=True)
+    assert len(user.tastes.mean) == len(user.tastes.variance) == 1
 
 
 def test_a_taste_that_turns_is_followed() -> None:
