@@ -150,8 +150,7 @@ class Shard:
 
     async def _append(self, batch: Batch) -> Appended:
         try:
-            for place, event in enumerate(batch.events):
-                self._engine.check(event, f"/events/{place}")
+            self._engine.check(batch.events, "/events")
         except InvalidEvent:
             self._observer.on_rejected("invalid", len(batch.events))
             raise

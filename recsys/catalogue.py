@@ -106,9 +106,9 @@ class Catalogue:
         return int(self.alive.sum())
 
     @property
-    def full(self) -> bool:
-        """Whether a new item would be refused."""
-        return len(self._items) >= self._settings.max_items
+    def room(self) -> int:
+        """How many new items are taken before the next one is refused."""
+        return max(self._settings.max_items - len(self._items), 0)
 
     @property
     def alive(self) -> NDArray[np.bool_]:
@@ -174,7 +174,7 @@ class Catalogue:
         self._set_alive(index, alive=False)
 
     def _add(self, item_id: str, ts_ms: int) -> int | None:
-        if self.full:
+        if not self.room:
             self.refused += 1
             return None
         self._append(Item(item_id=item_id, created_ms=ts_ms))

@@ -6,7 +6,9 @@ from recsys.errors import InvalidEvent
 from recsys.events import MAX_SLOTS, Context, Decision, check_context, check_ts
 from recsys.ids import check_id
 
-__all__ = ["Recommendation", "Request", "validate_request"]
+__all__ = ["Recommendation", "Request", "conform_request", "validate_request"]
+
+_encoder = msgspec.msgpack.Encoder()
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -21,7 +23,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     n
         Slots wanted; fewer come back when fewer items are eligible.
     candidates
-        Rank these items instead of asking the sources; then nothing but ``exclude`` is filtered.
+        Rank these items instead of asking the sources; then nothing is filtered but ``exclude``
+        and what was removed from the catalogue.
     arm
         Serve this arm instead of the one the user's hash falls into.
     """
@@ -36,17 +39,37 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     arm: str | None = None
 
 
+_decoder = msgspec.msgpack.Decoder(Request)
+
+
 class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
     """The answer: the decision to log, and what only the asker wants to know.
 
     Attributes
     ----------
     unknown_items
-        Candidates the catalogue does not know; they were ranked as items without history.
+        Candidates that are not in the catalogue, sorted. Those it never had were ranked as items
+        without history; those that were removed were left out.
     """
 
     decision: Decision
     unknown_items: tuple[str, ...] = ()
+
+
+def conform_request(request: Request) -> Request:
+    """Return a copy of a request, each value of the type that the schema says.
+
+    Python makes a struct of anything; see ``recsys.events.conform``.
+
+    Raises
+    ------
+    InvalidEvent
+        When a value is not of its type.
+    """
+    try:
+        return _decoder.decode(_encoder.encode(request))
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
+        raise InvalidEvent("", str(error)) from error
 
 
 def validate_request(request: Request) -> None:

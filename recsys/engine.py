@@ -13,7 +13,7 @@ from typing import Self
 
 import msgspec
 
-from recsys.decision import Recommendation, Request, validate_request
+from recsys.decision import Recommendation, Request, conform_request, validate_request
 from recsys.errors import IncompatibleState, InvalidEvent, InvalidSettings, StoreError
 from recsys.events import Decision, Event, ItemUpsert, conform, validate
 from recsys.fold import fold
@@ -118,8 +118,9 @@ class Engine:
         InvalidEvent
             When the request breaks a limit.
         """
-        validate_request(request)
-        recommendation = recommend(self._state, request)
+        settled = conform_request(request)
+        validate_request(settled)
+        recommendation = recommend(self._state, settled)
         self._trim()
         return recommendation
 
@@ -134,28 +135,29 @@ class Engine:
             When none could be written, or one that was written could not be learned (``fold``).
         """
         settled = [conform(event, f"/{place}") for place, event in enumerate(events)]
-        for place, event in enumerate(settled):
-            self.check(event, f"/{place}")
+        self.check(settled)
         appends = self.append(settled)
         self.fold(settled, appends)
         return appends
 
-    def check(self, event: Event, pointer: str = "") -> None:
-        """Refuse an event that breaks a limit, or an item for which there is no room.
+    def check(self, events: Sequence[Event], pointer: str = "") -> None:
+        """Refuse events of which one breaks a limit, or brings an item for which there is no room.
 
         Raises
         ------
         InvalidEvent
-            Naming the field.
+            Naming the field, with the JSON pointer of ``events`` before it.
         """
-        validate(event, pointer)
         catalogue = self._state.catalogue
-        if not isinstance(event, ItemUpsert) or not catalogue.full:
-            return
-        if catalogue.index(event.item_id) is None:
-            bound = self.settings.catalogue.max_items
-            detail = f"the catalogue is full (catalogue.max_items is {bound})"
-            raise InvalidEvent(f"{pointer}/item_id", detail)
+        new = set[str]()
+        for place, event in enumerate(events):
+            validate(event, f"{pointer}/{place}")
+            if isinstance(event, ItemUpsert) and catalogue.index(event.item_id) is None:
+                new.add(event.item_id)
+                if len(new) > catalogue.room:
+                    bound = self.settings.catalogue.max_items
+                    detail = f"the catalogue is full (catalogue.max_items is {bound})"
+                    raise InvalidEvent(f"{pointer}/{place}/item_id", detail)
 
     def append(self, events: Sequence[Event]) -> list[Append]:
         """Make checked events durable, each id once; blocks."""

@@ -85,7 +85,7 @@ def test_what_does_not_fit_is_refused_and_counted() -> None:
         one.upsert(name, 10, {})
     one.mention("d", 10)
     one.remove("e", 10)
-    assert (len(one), one.full, one.refused) == (2, True, 3)
+    assert (len(one), one.room, one.refused) == (2, 0, 3)
     assert one.upsert("a", 20, {}) == 0
 
 

@@ -11,6 +11,7 @@ import pytest
 from typing_extensions import override
 
 from recsys.candidates.popular import Popular
+from recsys.decision import Request
 from recsys.engine import Engine
 from recsys.errors import CorruptRecord, InvalidEvent, StoreError, StoreLocked
 from recsys.events import Attributes, Decision, Event, Feedback, ItemUpsert, Slot
@@ -145,6 +146,34 @@ def test_a_full_catalogue_refuses_new_items_by_name() -> None:
     engine.apply([item(0, ts_ms=99), feedback("u", "new", 1000)])
     stats = engine.stats()
     assert (stats.items, stats.evicted["items"], stats.failed) == (3, 1, 0)
+
+
+def test_items_that_do_not_all_fit_are_refused_together() -> None:
+    engine = engine_with(items(1), EngineSettings(catalogue=CatalogueSettings(max_items=3)))
+    with pytest.raises(InvalidEvent) as caught:
+        engine.apply([item(0, ts_ms=99), item(1), item(2), item(2, ts_ms=98), item(3)])
+    assert caught.value.pointer == "/4/item_id"
+    assert engine.stats().items == 1
+    engine.apply([item(1), item(2)])
+    assert engine.stats().items == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"candidates": "heat"}, r"got `str` - at `\$.candidates`"),
+        ({"user_id": 5}, "Expected `str`, got `int`"),
+        ({"ts_ms": 1.5}, "Expected `int`, got `float`"),
+        ({"n": "3"}, "Expected `int`, got `str`"),
+        ({"context": {"a": [1]}}, "got `array`"),
+        ({"context": {"a": 10**400}}, "serialize ints"),
+        ({"user_id": "\ud800"}, "surrogates"),
+    ],
+)
+def test_a_question_of_the_wrong_types_is_refused(changes: dict[str, object], words: str) -> None:
+    request = msgspec.structs.replace(Request(user_id="u", ts_ms=1, decision_id="d"), **changes)
+    with pytest.raises(InvalidEvent, match=words):
+        engine_with(items(3)).recommend(request)
 
 
 def test_an_event_that_fails_is_counted_and_left_behind(
