@@ -98,14 +98,7 @@ def recommend(state: State, request: Request) -> Recommendation:
         threshold=slate.threshold,
         fallback=not user.items,
     )
-    unknown = (
-        ()
-        if pool.ids is None
-        else tuple(
-            item_id for item_id, item in zip(pool.ids, pool.items.tolist(), strict=True) if item < 0
-        )
-    )
-    return Recommendation(decision=decision, unknown_items=unknown)
+    return Recommendation(decision=decision, unknown_items=_unknown(state, request))
 
 
 def _pool(state: State, request: Request, arm: ArmSettings, user: User, mixed: Mixed) -> _Pool:
@@ -128,9 +121,22 @@ def _pool(state: State, request: Request, arm: ArmSettings, user: User, mixed: M
 
 def _given(state: State, wanted: Sequence[str], exclude: Sequence[str]) -> _Pool:
     """Return the candidates that the request brought, each once, in the order of their ids."""
-    ids = sorted(set(wanted) - set(exclude))
-    indices = [state.catalogue.index(item_id) for item_id in ids]
-    return _Pool(np.array([-1 if index is None else index for index in indices], np.int32), ids)
+    catalogue = state.catalogue
+    found = {item_id: catalogue.index(item_id) for item_id in sorted(set(wanted) - set(exclude))}
+    # What was taken out of the catalogue must not come back through a list of candidates.
+    kept = {item_id: i for item_id, i in found.items() if i is None or catalogue.alive[i]}
+    indices = [-1 if index is None else index for index in kept.values()]
+    return _Pool(np.array(indices, np.int32), list(kept))
+
+
+def _unknown(state: State, request: Request) -> tuple[str, ...]:
+    """Return the request's candidates that are not in the catalogue, sorted."""
+    catalogue = state.catalogue
+    wanted = set(request.candidates or ()) - set(request.exclude)
+    indices = {item_id: catalogue.index(item_id) for item_id in wanted}
+    return tuple(
+        sorted(item_id for item_id, i in indices.items() if i is None or not catalogue.alive[i])
+    )
 
 
 def _name(state: State, pool: _Pool, place: int) -> str:
@@ -188,7 +194,10 @@ def _scores(state: State, arm: ArmSettings, candidates: Candidates) -> NDArray[n
     learned = state.learner.score(candidates)
     examples = state.counters.examples
     trust = examples / (examples + settings.vw.prior_examples) if examples else 0.0
-    prior = state.counts.base_rate * numeric[:, column["mix"]]
+    mixed = numeric[:, column["mix"]]
+    # The best of them is worth what an average slot earns, however few sources propose it: for
+    # a stranger popularity speaks alone.
+    prior = state.counts.base_rate * mixed / (mixed.max() or 1.0)
     own = settings.personal_bandit
     optimism = own.optimism * numeric[:, column["taste_deviation"]]
     taste = own.weight * (numeric[:, column["taste"]] + optimism)

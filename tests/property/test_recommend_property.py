@@ -75,9 +75,14 @@ requests = st.builds(
 def allowed(engine: Engine, request: Request) -> set[str]:
     """Return whom the docstring of ``Request`` allows into the list."""
     excluded = set(request.exclude)
-    if request.candidates is not None:
-        return set(request.candidates) - excluded
     state = engine.state
+    if request.candidates is not None:
+        removed = {
+            state.catalogue[index].item_id
+            for index in range(len(state.catalogue))
+            if not state.catalogue[index].alive
+        }
+        return set(request.candidates) - excluded - removed
     user = state.users.get(request.user_id)
     consumed = (
         set() if user is None else {state.catalogue[index].item_id for index in user.consumed}
@@ -108,8 +113,8 @@ def test_any_answer_may_be_logged(history: list[Event], request: Request, snapsh
     assert (decision.event_id, decision.user_id) == (request.decision_id, request.user_id)
     assert set(answer.unknown_items) == {
         item_id
-        for item_id in eligible
-        if request.candidates is not None and engine.state.catalogue.index(item_id) is None
+        for item_id in set(request.candidates or ()) - set(request.exclude)
+        if item_id not in eligible or engine.state.catalogue.index(item_id) is None
     }
     validate(decision)
     engine.apply([decision])
