@@ -113,7 +113,7 @@ def test_a_stronger_act_is_taught_with_the_history_before_it() -> None:
         engine.apply([feedback("v", "i0", 10)])
         user = engine.state.users.get("v")
         assert user is not None
-        return engine.state.sources[0].scores(user, 11).tolist()
+        return [float(score) for score in engine.state.sources[0].scores(user, 11)]
 
     assert taught("view", "purchase") == pytest.approx(taught("purchase"), rel=1e-4)
 
