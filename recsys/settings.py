@@ -181,6 +181,7 @@ class UserModelSettings(_Section):
 
     estimator: str = "river.linear_model.LogisticRegression"
     parameters: dict[str, float | int | str | bool] = {}
+    features: int = Field(512, ge=1)
     enabled: bool = True
 
 

@@ -1,9 +1,14 @@
 """One River estimator per user, named by its dotted path in the settings.
 
 A classifier learns whether an item earned a positive reward, a regressor the reward itself, from
-the item's attribute tokens (each 1.0). The answer is a feature of the shared learner, which decides
-what it is worth. An estimator that draws lots and is given no ``seed`` gets one, so that folding
-the log again repeats it.
+the item's attribute tokens (each 1.0), hashed into a bounded number of features: what somebody has
+ever liked must not let their model grow for ever. The answer is a feature of the shared learner,
+which decides what it is worth.
+
+An estimator that draws lots and is given no ``seed`` gets one, so that folding the log again
+repeats it. Some (naive Bayes, nearest neighbours, Hoeffding classifiers) hold generators that
+nobody can seed and that no answer uses: a state folded again answers the same, but the records of
+such models do not have the same bytes.
 """
 
 import importlib
@@ -74,7 +79,8 @@ class UserModel(PersonalModel):
         self._parameters = dict(settings.parameters)
         if "seed" in inspect.signature(self._class).parameters:
             self._parameters.setdefault("seed", _SEED)
-        self._version = f"river {_RIVER} {settings.estimator} {settings.parameters}"
+        made_of = (settings.estimator, settings.parameters, settings.features)
+        self._version = f"river {_RIVER} {made_of}"
         self.resets = 0
         self._try_out()
 
@@ -86,8 +92,8 @@ class UserModel(PersonalModel):
         try:
             model = self._make()
             for reward in (1.0, 0.0):
-                _teach(model, {"a": 1.0}, reward)
-            _raw(model, {"a": 1.0})
+                _teach(model, {1: 1.0}, reward)
+            _raw(model, {1: 1.0})
             self._open(self._seal(model))
         except Exception as error:
             # Whatever foreign code raises here, it would raise at every event.
@@ -133,7 +139,11 @@ class UserModel(PersonalModel):
             return False
 
     def _inputs(self, item: int) -> dict[base.typing.FeatureName, object]:
-        return {self._catalogue.token(token): 1.0 for token in self._catalogue[item].tokens}
+        # Numbers, not texts: a pickle spells an equal text out or refers to the one before, as they
+        # are one object or two, and then the same model has other bytes after a restart.
+        hashes = self._catalogue.token_hashes
+        features = self._settings.features
+        return {hashes[token] % features: 1.0 for token in self._catalogue[item].tokens}
 
     def _model(self, user: User) -> Estimator | None:
         model = self._live.get(user.user_id)

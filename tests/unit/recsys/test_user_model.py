@@ -10,6 +10,7 @@ from typing_extensions import override
 from recsys.catalogue import Catalogue
 from recsys.codec import pack
 from recsys.errors import CorruptRecord, IncompatibleState, InvalidSettings
+from recsys.ids import feature_hash
 from recsys.learners import user_model
 from recsys.learners.user_model import UserModel
 from recsys.settings import CatalogueSettings, UserModelSettings
@@ -54,7 +55,7 @@ class Diverging(base.Classifier):
     So it does all the time for items of one genre.
     """
 
-    blind_spot = "genre=g1"
+    blind_spot = feature_hash("attribute", "genre=g1") % UserModelSettings().features
 
     def __init__(self, after: int = 5, raises: bool = False) -> None:
         self.after = after
@@ -194,6 +195,21 @@ def test_where_a_model_has_no_answer_it_is_zero(raises: bool) -> None:
     one.learn(user, 0, 1.0, shown=True)
     known = pytest.approx(0.501)
     assert answers(one, user) == [known, 0.0, known, known, 0.0, known]
+
+
+def test_a_model_is_bounded_however_many_attributes_somebody_likes() -> None:
+    items = Catalogue(CatalogueSettings(max_items=3000))
+    for number in range(3000):
+        items.upsert(f"i{number}", 0, {"title": f"title {number}"})
+    settings = UserModelSettings(features=32)
+    one, user = UserModel(settings, items, KEY), User(user_id="u")
+    sizes = []
+    for half in range(2):
+        for item in range(half * 1500, half * 1500 + 1500):
+            one.learn(user, item, 1.0, shown=True)
+        one.store(user)
+        sizes.append(len(user.model))
+    assert sizes[1] <= sizes[0] + 16 < 2000
 
 
 def test_answers_fit_the_format_in_which_they_travel() -> None:
