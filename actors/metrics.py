@@ -50,6 +50,10 @@ class RayObserver(Observer):
         self._items = _gauge("catalog_items", "Items in the catalogue.")
         self._users = _gauge("users_in_memory", "Users in memory.")
         self._pending = _gauge("pending_rewards", "Decisions inside their reward window.")
+        self._unmatched = _gauge(
+            "feedback_unmatched", "Feedback whose decision was not (or no longer) waiting."
+        )
+        self._resets = _gauge("user_model_resets", "Personal models begun anew.")
         self._failed = _gauge("events_failed", "Events that raised while being learned.")
         self._arms = _copy(stats())
 
@@ -82,6 +86,8 @@ class RayObserver(Observer):
         self._items.set(stats.items, self._tags)
         self._users.set(stats.users_in_memory, self._tags)
         self._pending.set(stats.pending, self._tags)
+        self._unmatched.set(stats.unmatched, self._tags)
+        self._resets.set(stats.resets, self._tags)
         self._failed.set(stats.failed, self._tags)
         for name, arm in stats.arms.items():
             self._count_arm(name, arm)

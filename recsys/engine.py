@@ -294,6 +294,8 @@ class Engine:
                 "neighbours": state.transitions.evicted,
                 "users": state.users.spilled,
             },
+            unmatched=state.joiner.late,
+            resets=state.user_model.resets,
             failed=counters.failed,
         )
 

@@ -69,6 +69,11 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
         Decisions inside their reward window.
     evicted
         What each bounded buffer has dropped so far, by buffer.
+    unmatched
+        Feedback that named a decision which was not waiting, or was somebody else's, or did not
+        show the item; it was learned as feedback without one.
+    resets
+        Personal River models begun anew, see ``recsys.learners.user_model``.
     failed
         Events that raised while being learned (they stay in the log).
     """
@@ -84,4 +89,6 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     replay_size: int
     pending: int
     evicted: dict[str, int]
+    unmatched: int = 0
+    resets: int = 0
     failed: int

@@ -20,6 +20,8 @@ def stats(sequence: int, shown: int, clicks: int) -> Stats:
         replay_size=0,
         pending=1,
         evicted={},
+        unmatched=0,
+        resets=0,
         failed=0,
     )
 

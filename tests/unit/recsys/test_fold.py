@@ -199,6 +199,7 @@ def test_feedback_on_somebody_elses_list_is_feedback_without_one() -> None:
     engine = engine_with([*items(3), decision("i0", "i1"), thief], PATIENT)
     arm = engine.stats().arms["learner"]
     assert (arm.clicks, arm.reward, engine.stats().examples) == (0, 0.0, 0)
+    assert engine.stats().unmatched == 1
     assert names(engine, "thief") == ["i1"]
     owner = engine.user("u")
     assert owner is not None
