@@ -20,6 +20,7 @@ from actors.http.items import ItemRoutes
 from actors.http.lookups import LookupRoutes
 from actors.http.openapi import components
 from actors.http.pages import add_pages
+from actors.http.paths import match_whole_paths
 from actors.http.problems import Problem, answer_error
 from actors.http.recommend import RecommendRoutes
 from actors.http.routes import add_asking, add_catalogue, add_learning, add_lookups, add_stream
@@ -92,6 +93,7 @@ def build_app(
     add_lookups(app, LookupRoutes(shards))
     add_stream(app, stream)
     add_pages(app)
+    match_whole_paths(app)
     return app
 
 

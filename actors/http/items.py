@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from actors.http.bodies import JSON, decode_body, read_body
+from actors.http.paths import path_id
 from actors.http.schema import ItemBody, ItemsAnswer, ItemsBody, ItemStatus
 from actors.http.shards import Shards
 from actors.settings import ServerSettings
@@ -35,7 +36,7 @@ class ItemRoutes:
         """Set an item and all its attributes."""
         received_ms = now_ms()
         body = decode_body(self._item.decode, await read_body(request, self._limit))
-        item_id = str(request.path_params["item_id"])
+        item_id = path_id(request, "item_id")
         event = ItemUpsert(
             event_id=new_id(), ts_ms=received_ms, item_id=item_id, attributes=body.attributes
         )
@@ -45,7 +46,7 @@ class ItemRoutes:
     async def delete(self, request: Request) -> Response:
         """Stop recommending an item; one that is not known is no error."""
         received_ms = now_ms()
-        item_id = str(request.path_params["item_id"])
+        item_id = path_id(request, "item_id")
         await self._tell(
             (ItemRemove(event_id=new_id(), ts_ms=received_ms, item_id=item_id),),
             received_ms,

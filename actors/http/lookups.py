@@ -5,11 +5,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from actors.http.bodies import JSON
+from actors.http.paths import path_id
 from actors.http.problems import Problem, retry_after
 from actors.http.schema import Check, Readiness
 from actors.http.shards import Shards
-from recsys.errors import InvalidEvent
-from recsys.ids import check_id
 
 __all__ = ["LookupRoutes"]
 
@@ -26,21 +25,14 @@ class LookupRoutes:
 
     async def user(self, request: Request) -> Response:
         """Show what the server knows about a person."""
-        user_id = str(request.path_params["user_id"])
-        check_id(user_id, "/path/user_id")
-        view = await self._shards.user(user_id)
+        view = await self._shards.user(path_id(request, "user_id"))
         if view is None:
             raise Problem(404, "this user is not known")
         return self._answer(view)
 
     async def decision(self, request: Request) -> Response:
         """Show a decision as it was logged, with its propensities."""
-        decision_id = str(request.path_params["decision_id"])
-        try:
-            check_id(decision_id, "/path/decision_id")
-        except InvalidEvent:
-            raise Problem(404, "no decision has this id") from None
-        decision = await self._shards.decision(decision_id)
+        decision = await self._shards.decision(path_id(request, "decision_id"))
         if decision is None:
             raise Problem(404, "no decision has this id, or its log has been cut since")
         return self._answer(decision)

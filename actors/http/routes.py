@@ -95,8 +95,7 @@ def add_learning(app: FastAPI, routes: EventRoutes) -> None:
 
 def add_catalogue(app: FastAPI, routes: ItemRoutes) -> None:
     """Add what changes the catalogue."""
-    # A path with a line break is no path, so that such an id is not found.
-    refusals = problems(400, 404, 413, 415, 422, 429, 503)
+    refusals = problems(400, 413, 415, 422, 429, 503)
     item = parameter("item_id", "id of the item; slashes may stand as they are")
     _add(
         app,
@@ -113,7 +112,7 @@ def add_catalogue(app: FastAPI, routes: ItemRoutes) -> None:
         routes.delete,
         "Remove an item",
         tag="catalogue",
-        responses={200: answer(ItemStatus, "no shard has it"), **problems(404, 422, 429, 503)},
+        responses={200: answer(ItemStatus, "no shard has it"), **problems(422, 429, 503)},
         extra=item,
     )
     _add(
@@ -144,7 +143,7 @@ def add_lookups(app: FastAPI, routes: LookupRoutes) -> None:
         routes.decision,
         "A decision",
         tag="state",
-        responses={200: answer(Decision, "the decision as logged"), **problems(404, 503)},
+        responses={200: answer(Decision, "the decision as logged"), **problems(404, 422, 503)},
         extra=parameter("decision_id", "as /v1/recommend answered it"),
     )
     _add(

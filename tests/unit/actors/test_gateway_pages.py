@@ -120,11 +120,9 @@ async def test_look_ups_of_what_is_not_there(server: Served) -> None:
     paths = [
         "/v1/users/nobody",
         "/v1/decisions/nonsense",
-        "/v1/decisions/",
         f"/v1/decisions/0-{'0' * 32}",
         f"/v1/decisions/40-{'0' * 32}",
         f"/v1/decisions/fffff-{'0' * 32}",
-        f"/v1/decisions/0-{'0' * 32}%0A",
         "/v1/decisions/../../etc/passwd",
     ]
     for path in paths:
