@@ -18,6 +18,7 @@ from actors.http.envelope import Envelope
 from actors.http.events import EventRoutes
 from actors.http.items import ItemRoutes
 from actors.http.lookups import LookupRoutes
+from actors.http.methods import add_options
 from actors.http.openapi import components
 from actors.http.pages import add_pages
 from actors.http.paths import match_whole_paths
@@ -87,6 +88,7 @@ def build_app(
     app.add_middleware(Envelope, echo_request_id=echo_request_id)
     for kind in (Problem, InvalidEvent, RuntimeFault, HTTPException, ClientDisconnect):
         app.add_exception_handler(kind, answer_error)
+    add_options(app)
     add_asking(app, RecommendRoutes(shards, settings))
     add_learning(app, EventRoutes(shards, settings))
     add_catalogue(app, ItemRoutes(shards, settings))

@@ -54,6 +54,6 @@ async def _docs(request: Request) -> Response:
 
 def add_pages(app: FastAPI) -> None:
     """Serve ``/console`` and ``/docs``."""
-    app.add_api_route("/console", _console, methods=["GET"], include_in_schema=False)
-    app.add_api_route("/docs", _docs, methods=["GET"], include_in_schema=False)
+    app.add_api_route("/console", _console, methods=["GET", "HEAD"], include_in_schema=False)
+    app.add_api_route("/docs", _docs, methods=["GET", "HEAD"], include_in_schema=False)
     app.mount("/console/static", _Assets(directory=STATIC), name="console-static")

@@ -118,7 +118,8 @@ def problem_of(error: Exception) -> Problem:
         case ClientDisconnect():
             return Problem(400, "the connection was closed before the body was complete")
         case HTTPException():
-            detail = _ROUTING.get(error.status_code, error.detail)
+            nowhere = error.status_code == 404
+            detail = "there is nothing at this path" if nowhere else error.detail
             return Problem(error.status_code, detail, headers=error.headers)
         case _:
             raise error
@@ -127,12 +128,6 @@ def problem_of(error: Exception) -> Problem:
 def retry_after(seconds: float = _RETRY_AFTER_S) -> dict[str, str]:
     """Return the header that says when to ask again, in whole seconds."""
     return {"Retry-After": str(max(1, math.ceil(seconds)))}
-
-
-_ROUTING: Final = {
-    404: "there is nothing at this path",
-    405: "this path does not take this method; see the header Allow",
-}
 
 
 def _shorten(text: str) -> str:

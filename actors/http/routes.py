@@ -39,8 +39,15 @@ def _add(
     tag: str,
     responses: dict[int | str, Part],
     extra: Part | None = None,
+    head: bool = True,
 ) -> None:
-    """Add a route whose types are told by hand (``actors.http.openapi``)."""
+    """Add a route whose types are told by hand (``actors.http.openapi``).
+
+    Parameters
+    ----------
+    head
+        Whether HEAD is answered where GET is.
+    """
     method, path = call.split()
     app.add_api_route(
         path,
@@ -53,6 +60,8 @@ def _add(
         responses=responses,
         openapi_extra=extra,
     )
+    if method == "GET" and head:
+        app.add_api_route(path, handler, methods=["HEAD"], include_in_schema=False)
 
 
 def add_asking(app: FastAPI, routes: RecommendRoutes) -> None:
@@ -184,4 +193,6 @@ def add_stream(app: FastAPI, stream: Stream) -> None:
         "Statistics, live",
         tag="state",
         responses={200: TICKS, **problems(503)},
+        # A stream would be opened, and stay open, for a head alone.
+        head=False,
     )

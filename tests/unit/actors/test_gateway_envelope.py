@@ -30,7 +30,8 @@ JSON = "application/json"
         ("PUT", "/v1/recommend", 405),
         ("POST", "/v1/stats", 405),
         ("PATCH", "/v1/items/i1", 405),
-        ("OPTIONS", "/v1/events", 405),
+        ("BREW", "/v1/events", 405),
+        ("OPTIONS", "/v1/nothing", 404),
     ],
 )
 async def test_routes_that_are_not_there(method: str, path: str, status: int) -> None:
