@@ -16,6 +16,13 @@ __all__ = ["JSON", "MSGPACK", "NDJSON", "decode_body", "pointer_of", "read_body"
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
 MSGPACK: Final = "application/msgpack"
+_ALIASES: Final = {
+    "application/jsonl": NDJSON,
+    "application/ndjson": NDJSON,
+    "application/vnd.msgpack": MSGPACK,
+    "application/x-jsonlines": NDJSON,
+    "application/x-msgpack": MSGPACK,
+}
 _BODY_S: Final = 30.0
 """A body that takes longer than this is a slow one on purpose, or its sender is gone."""
 
@@ -73,7 +80,7 @@ def _too_large(limit: int) -> Problem:
 
 
 def media_type(request: Request) -> str:
-    """Return the body's type without parameters, lower case.
+    """Return the body's type without parameters, lower case, by the name that it has here.
 
     Raises
     ------
@@ -86,7 +93,8 @@ def media_type(request: Request) -> str:
         # Names with an asterisk are the charset in pieces or in a charset of its own (RFC 2231).
         if name.partition("*")[0].rstrip() == "charset" and (name, value) not in _CHARSETS:
             raise Problem(415, f"the charset must be utf-8, got {parameter.strip()}")
-    return kind.strip().lower()
+    name = kind.strip().lower()
+    return _ALIASES.get(name, name)
 
 
 def _check_coding(request: Request) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 
-from actors.http.bodies import JSON, media_type
+from actors.http.bodies import JSON, MSGPACK, NDJSON, media_type
 from actors.http.problems import Problem
 from tests.servers import edge
 
@@ -39,6 +39,26 @@ def status_of(request: Request) -> int:
 )
 def test_json_by_all_its_names(header: str) -> None:
     assert media_type(with_type(header)) == JSON
+
+
+@pytest.mark.parametrize(
+    ("alias", "name"),
+    [
+        ("application/jsonl", NDJSON),
+        ("application/ndjson", NDJSON),
+        ("application/x-jsonlines; charset=utf-8", NDJSON),
+        ("application/vnd.msgpack", MSGPACK),
+        ("application/X-Msgpack", MSGPACK),
+    ],
+)
+async def test_events_come_under_all_names_of_their_types(alias: str, name: str) -> None:
+    assert media_type(with_type(alias)) == name
+    async with edge() as client:
+        content = b"" if name == NDJSON else b"\x90"
+        for kind in (alias, name):
+            headers = {"content-type": kind}
+            answer = await client.post("/v1/events", content=content, headers=headers)
+            assert (answer.status_code, answer.json()["results"]) == (202, [])
 
 
 @pytest.mark.parametrize(
