@@ -11,7 +11,7 @@ from starlette.requests import Request
 from actors.http.problems import Problem
 from actors.http.schema import Fault
 
-__all__ = ["JSON", "MSGPACK", "NDJSON", "decode_body", "pointer_of", "read_body"]
+__all__ = ["JSON", "MSGPACK", "NDJSON", "decode_body", "decode_lines", "pointer_of", "read_body"]
 
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
@@ -104,8 +104,13 @@ def _check_coding(request: Request) -> None:
         raise Problem(415, f"the body must not be encoded, got {coding}", headers=headers)
 
 
-def decode_body(decode: Callable[[bytes], T], body: bytes) -> T:
+def decode_body(decode: Callable[[bytes], T], body: bytes, at: str = "") -> T:
     """Decode, and say of a failure whether the body is unreadable or a value is wrong, and where.
+
+    Parameters
+    ----------
+    at
+        Pointer of what is decoded, when it is a part of the body.
 
     Raises
     ------
@@ -116,15 +121,33 @@ def decode_body(decode: Callable[[bytes], T], body: bytes) -> T:
         return decode(body)
     except msgspec.ValidationError as error:
         pointer, detail = pointer_of(str(error))
+        pointer = at + pointer
         where = pointer or "the body"
         fault = Fault(pointer=pointer, detail=detail)
         raise Problem(422, f"{where}: {detail}", errors=(fault,)) from None
     except msgspec.DecodeError as error:
-        raise Problem(400, f"the body is unreadable: {error}") from None
+        raise _unreadable(at, f"is unreadable: {error}") from None
     except UnicodeDecodeError as error:
-        raise Problem(400, f"the body is not UTF-8: {error.reason}") from None
+        raise _unreadable(at, f"is not UTF-8: {error.reason}") from None
     except RecursionError:
-        raise Problem(400, "the body is nested too deeply") from None
+        raise _unreadable(at, "is nested too deeply") from None
+
+
+def decode_lines(decode: Callable[[bytes], T], body: bytes) -> list[T]:
+    """Decode one value per line; blank lines do not count.
+
+    Raises
+    ------
+    Problem
+        400 or 422; names the line by its index.
+    """
+    lines = [line for line in body.split(b"\n") if line and not line.isspace()]
+    return [decode_body(decode, line, f"/{index}") for index, line in enumerate(lines)]
+
+
+def _unreadable(at: str, what: str) -> Problem:
+    errors = (Fault(pointer=at, detail=what),) if at else ()
+    return Problem(400, f"{at or 'the body'} {what}", errors=errors)
 
 
 _PLACE: Final = re.compile(r"\.(\w+)|\[(\d+)\]|\[\.\.\.\]")

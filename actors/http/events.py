@@ -10,7 +10,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from actors.errors import Overloaded, RuntimeFault, ShardUnavailable
-from actors.http.bodies import JSON, MSGPACK, NDJSON, decode_body, media_type, read_body
+from actors.http.bodies import (
+    JSON,
+    MSGPACK,
+    NDJSON,
+    decode_body,
+    decode_lines,
+    media_type,
+    read_body,
+)
 from actors.http.problems import retry_after
 from actors.http.schema import EventBody, EventResult, EventsAnswer, EventsBody
 from actors.http.shards import Shards
@@ -63,7 +71,7 @@ class EventRoutes:
     def _decode(self, kind: str, payload: bytes) -> tuple[str, list[EventBody]]:
         """Return the pointer of the list and the list."""
         if kind == NDJSON:
-            return "", decode_body(self._line.decode_lines, payload)
+            return "", decode_lines(self._line.decode, payload)
         if kind == MSGPACK:
             if payload[:1] and (0x80 <= payload[0] <= 0x8F or payload[0] in {0xDE, 0xDF}):
                 return "/events", decode_body(self._msgpack_object.decode, payload).events

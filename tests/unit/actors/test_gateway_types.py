@@ -61,6 +61,35 @@ async def test_events_come_under_all_names_of_their_types(alias: str, name: str)
             assert (answer.status_code, answer.json()["results"]) == (202, [])
 
 
+LINE = b'{"type": "click", "user_id": "u", "item_id": "i"}'
+
+
+@pytest.mark.parametrize(
+    ("bad", "status", "pointer"),
+    [
+        (b'{"type": "click",}', 400, "/1"),
+        (b'{"type": "cl', 400, "/1"),
+        (b"nonsense", 400, "/1"),
+        (b'{"value": NaN}', 400, "/1"),
+        (b'{"user_id": "\xff"}', 400, "/1"),
+        (b"[" * 100_000, 422, "/1"),
+        (b'{"context":' + b"[" * 100_000, 422, "/1/context"),
+        (LINE + b" " + LINE, 400, "/1"),
+        (b"3", 422, "/1"),
+        (b'{"type": "click", "user_id": 7}', 422, "/1/user_id"),
+    ],
+)
+async def test_a_bad_line_is_named(bad: bytes, status: int, pointer: str) -> None:
+    async with edge() as client:
+        content = b"\n".join([LINE, b" ", bad, LINE])
+        headers = {"content-type": NDJSON}
+        answer = await client.post("/v1/events", content=content, headers=headers)
+    problem = answer.json()
+    assert answer.status_code == status
+    assert [fault["pointer"] for fault in problem["errors"]] == [pointer]
+    assert problem["detail"].startswith(pointer)
+
+
 @pytest.mark.parametrize(
     "parameter",
     [
