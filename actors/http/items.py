@@ -8,8 +8,9 @@ from starlette.responses import Response
 
 from actors.http.bodies import JSON, decode_body, read_body
 from actors.http.paths import path_id
-from actors.http.schema import ItemBody, ItemsAnswer, ItemsBody, ItemStatus
-from actors.http.shards import Shards
+from actors.http.problems import Problem, retry_after
+from actors.http.schema import Fault, ItemBody, ItemsAnswer, ItemsBody, ItemStatus
+from actors.http.shards import PartlyRefused, Shards
 from actors.settings import ServerSettings
 from recsys.clock import now_ms
 from recsys.errors import InvalidEvent
@@ -98,6 +99,13 @@ class ItemRoutes:
             await self._shards.append_everywhere(events, received_ms)
         except InvalidEvent as error:
             raise InvalidEvent(public(error.pointer), error.detail) from None
+        except PartlyRefused as error:
+            fault = Fault(pointer=public(error.refusal.pointer), detail=error.refusal.detail)
+            detail = (
+                f"shard {error.shard} refused {fault.pointer}: {fault.detail}; others may have "
+                "taken it: once its cause is gone, the same call again settles it"
+            )
+            raise Problem(503, detail, errors=(fault,), headers=retry_after()) from None
 
     def _answer(self, answer: ItemStatus | ItemsAnswer) -> Response:
         return Response(self._encoder.encode(answer), media_type=JSON)

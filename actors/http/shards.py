@@ -26,17 +26,35 @@ from actors.wire import (
 )
 from recsys.clock import now_ms
 from recsys.decision import Recommendation, Request
+from recsys.errors import InvalidEvent
 from recsys.events import Decision, Event
 from recsys.ids import new_id
 from recsys.partition import partition_of
 from recsys.store.base import Append
 from recsys.views import ArmStats, UserView
 
-__all__ = ["Shards"]
+__all__ = ["PartlyRefused", "Shards"]
 
 _DECISION_ID: Final = re.compile(r"([0-9a-f]{1,5})-[0-9a-f]{32}")
 
 T = TypeVar("T")
+
+
+class PartlyRefused(Exception):
+    """One shard has no place for what others took, or may have.
+
+    Parameters
+    ----------
+    shard
+        Which one.
+    refusal
+        What it said.
+    """
+
+    def __init__(self, shard: int, refusal: InvalidEvent) -> None:
+        super().__init__(shard, refusal)
+        self.shard = shard
+        self.refusal = refusal
 
 
 class Shards:
@@ -88,6 +106,10 @@ class Shards:
         ------
         Overloaded
             When every shard's queue is full: nothing happened.
+        InvalidEvent
+            When a shard refused them, and no other can have taken them: nothing happened.
+        PartlyRefused
+            When a shard refused them that others took, or may have.
         ShardUnavailable
             When any shard did not take them. Others may have; the same call again is safe, for
             the newest word about an item wins.
@@ -96,21 +118,25 @@ class Shards:
             *(self.append(shard, events, received_ms) for shard in range(self.count)),
             return_exceptions=True,
         )
-        failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
-        unexpected = [
-            failure
-            for failure in failures
-            if not isinstance(failure, Overloaded | ShardUnavailable)
-        ]
-        if unexpected:
-            raise unexpected[0]
+        failures = {
+            shard: outcome
+            for shard, outcome in enumerate(outcomes)
+            if isinstance(outcome, BaseException)
+        }
+        for failure in failures.values():
+            if not isinstance(failure, Overloaded | ShardUnavailable | InvalidEvent):
+                raise failure
         if not failures:
             return
-        full = [failure for failure in failures if isinstance(failure, Overloaded)]
-        if len(full) == self.count:
-            raise full[0]
-        shard = next(n for n, outcome in enumerate(outcomes) if isinstance(outcome, BaseException))
-        raise ShardUnavailable(shard, f"{failures[0]}; the others may have taken it: send it again")
+        # A refusal comes first: the caller can do something about it.
+        shard = min(failures, key=lambda shard: not isinstance(failures[shard], InvalidEvent))
+        failure = failures[shard]
+        if all(isinstance(outcome, Overloaded | InvalidEvent) for outcome in outcomes):
+            raise failure
+        if isinstance(failure, InvalidEvent):
+            raise PartlyRefused(shard, failure)
+        detail = f"{failure}; the others may have taken it: send it again"
+        raise ShardUnavailable(shard, detail)
 
     async def user(self, user_id: str) -> UserView | None:
         """Look up a user's state."""

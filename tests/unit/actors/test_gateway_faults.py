@@ -104,6 +104,33 @@ async def test_an_item_is_accepted_only_when_all_shards_have_it(server: Served) 
     assert (await server.client.put("/v1/items/i1", json={})).status_code == 200
 
 
+async def test_an_item_that_one_shard_refuses_is_not_refused_as_a_whole(server: Served) -> None:
+    no_room = InvalidEvent("/events/0/item_id", "there is no room for another item")
+    server.port.faults[1, "append"] = no_room
+    calls: list[tuple[str, str, dict[str, object]]] = [
+        ("/path/item_id", "PUT", {}),
+        ("/items/0/item_id", "POST", {"items": [{"item_id": "i1"}]}),
+    ]
+    cases: list[tuple[Exception | None, int]] = [
+        (None, 503),
+        (ShardUnavailable(0, "too slow"), 503),
+        (Overloaded(0, 1.0), 422),
+        (no_room, 422),
+    ]
+    for fault, status in cases:
+        if fault is not None:
+            server.port.faults[0, "append"] = fault
+        for pointer, method, body in calls:
+            path = "/v1/items/i1" if method == "PUT" else "/v1/items:batch"
+            answer = await server.client.request(method, path, json=body)
+            assert answer.status_code == status
+            assert [each["pointer"] for each in answer.json()["errors"]] == [pointer]
+            assert ("shard 1 refused" in answer.json()["detail"]) == (status == 503)
+            assert ("retry-after" in answer.headers) == (status == 503)
+    server.port.faults[0, "append"] = RuntimeError("broken")
+    assert (await server.client.put("/v1/items/i1", json={})).status_code == 500
+
+
 async def test_a_shard_may_refuse_what_the_edge_let_through(server: Served) -> None:
     server.port.faults[1, "recommend"] = InvalidEvent("/arm", "must be one of a, b")
     answer = await server.client.post("/v1/recommend", json={"user_id": user_of(1)})
