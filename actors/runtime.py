@@ -75,6 +75,10 @@ class Runtime:
         """
         for name in ("ray", "ray.serve"):
             logging.getLogger(name).setLevel(logging.WARNING)
+        # Read by Serve's actors, which start with this environment.
+        os.environ.setdefault(
+            "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH", "actors.http.ingress.middlewares"
+        )
         shards = self._settings.shards
         ray.init(
             address="local",

@@ -92,3 +92,31 @@ def test_a_question_without_sense_is_a_problem_document(cluster: Cluster) -> Non
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["errors"][0]["pointer"] == "/n"
+
+
+@pytest.mark.parametrize("given", ["trace-7", "x" * 129, "", "caf\u00e9"])
+def test_an_answer_has_one_request_id(cluster: Cluster, given: str) -> None:
+    headers = {b"x-request-id": given.encode("latin-1")}
+    answer = httpx2.get(f"{cluster.url}/nothing", headers=headers)
+    assert answer.status_code == 404
+    (echoed,) = answer.headers.get_list("x-request-id")
+    assert answer.json()["instance"] == echoed
+    assert (echoed == given) == (given == "trace-7")
+
+
+def test_nobody_but_the_server_sets_deadlines(cluster: Cluster) -> None:
+    headers = {b"x-request-timeout-seconds": b"0.000001", b"x-session-id": b"caf\xe9"}
+    for _ in range(5):
+        answer = httpx2.post(
+            f"{cluster.url}/v1/recommend", json={"user_id": "ann"}, headers=headers
+        )
+        assert answer.status_code == 200
+
+
+def test_paths_arrive_as_they_were_sent(cluster: Cluster) -> None:
+    for path in ("%FF", "a%0A"):
+        answer = httpx2.get(f"{cluster.url}/v1/users/{path}")
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["pointer"] == "/path/user_id"
+    assert httpx2.head(f"{cluster.url}/livez").status_code == 200
+    assert httpx2.options(f"{cluster.url}/v1/items/i").headers["allow"] == "DELETE, OPTIONS, PUT"

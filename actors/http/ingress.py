@@ -1,0 +1,86 @@
+"""What stands around Ray Serve's own HTTP server, in front of every replica.
+
+Serve acts on some headers before the application sees a request, and answers some requests by
+itself, in plain text. Serve calls ``middlewares`` by the name that ``actors.runtime`` puts into
+the environment.
+"""
+
+from http import HTTPStatus
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from actors.http.envelope import Envelope
+from actors.http.problems import REQUEST_ID, Problem, retry_after
+
+__all__ = ["Ingress", "middlewares"]
+
+_REQUEST_ID_HEADER: Final = b"x-request-id"
+_ORDERS: Final = frozenset(
+    (
+        b"serve-multiplexed-model-id",
+        b"x-request-disconnect-disabled",
+        b"x-request-timeout-seconds",
+        b"x-session-id",
+        _REQUEST_ID_HEADER,
+    )
+)
+"""Headers that Serve obeys or decodes; those of strangers must not reach it as they are."""
+_OWN_PATHS: Final = "/-/"
+"""Where HAProxy asks Serve how it is."""
+
+
+def middlewares() -> list[Middleware]:
+    """Return what Serve wraps around its server; the last one is the outermost."""
+    return [Middleware(Ingress), Middleware(Envelope)]
+
+
+class Ingress:
+    """Wraps Serve's server, inside an ``Envelope``: clean headers in, problem documents out."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] != "http" or scope["path"].startswith(_OWN_PATHS):
+            await self._app(scope, receive, send)
+            return
+        request_id = str(scope[REQUEST_ID])
+        clean = [
+            (name, value)
+            for name, value in scope["headers"]
+            if name.replace(b"_", b"-") not in _ORDERS
+        ]
+        clean.append((_REQUEST_ID_HEADER, request_id.encode()))
+        replaced = False
+
+        async def send_wrapped(message: Message) -> None:
+            nonlocal replaced
+            problem = _problem_of(message) if message["type"] == "http.response.start" else None
+            if problem is not None:
+                replaced = True
+                await problem.response(request_id)(scope, receive, send)
+            elif not replaced:
+                await send(message)
+
+        await self._app({**scope, "headers": clean}, receive, send_wrapped)
+
+
+def _problem_of(message: Message) -> Problem | None:
+    """Return what to say in the place of an answer of Serve's own: an error in plain text."""
+    headers = Headers(raw=message["headers"])
+    if not headers.get("content-type", "").startswith("text/plain"):
+        return None
+    match message["status"]:
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            later = {"Retry-After": headers["retry-after"]} if "retry-after" in headers else {}
+            return Problem(429, "too many requests wait here", headers=retry_after() | later)
+        case HTTPStatus.INTERNAL_SERVER_ERROR:
+            return Problem(500, "an internal error; its cause is in the log, by request id")
+        case HTTPStatus.REQUEST_TIMEOUT | HTTPStatus.SERVICE_UNAVAILABLE:
+            return Problem(503, "the gateway did not answer in time", headers=retry_after())
+        case _:
+            return None
