@@ -7,7 +7,7 @@ from starlette.responses import Response
 from actors.http.bodies import JSON
 from actors.http.paths import path_id
 from actors.http.problems import Problem, retry_after
-from actors.http.schema import Check, Readiness
+from actors.http.schema import Check, Liveness, Readiness
 from actors.http.shards import Shards
 
 __all__ = ["LookupRoutes"]
@@ -43,7 +43,7 @@ class LookupRoutes:
 
     async def live(self, request: Request) -> Response:
         """Say that the process is there."""
-        return Response(b'{"status":"live"}', media_type=JSON)
+        return self._answer(Liveness())
 
     async def ready(self, request: Request) -> Response:
         """Say whether every shard answers."""

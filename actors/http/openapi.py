@@ -17,6 +17,7 @@ from actors.http.schema import (
     ItemsAnswer,
     ItemsBody,
     ItemStatus,
+    Liveness,
     ProblemDocument,
     RankBody,
     Readiness,
@@ -28,7 +29,17 @@ from recsys.events import Decision
 from recsys.ids import MAX_ID_BYTES
 from recsys.views import UserView
 
-__all__ = ["EVENTS_BODY", "TICKS", "Part", "answer", "body", "components", "parameter", "problems"]
+__all__ = [
+    "EVENTS_BODY",
+    "TICKS",
+    "Part",
+    "answer",
+    "body",
+    "complete",
+    "components",
+    "parameter",
+    "problems",
+]
 
 Part = dict[str, object]
 
@@ -41,6 +52,7 @@ _DOCUMENTS: Final[tuple[type[msgspec.Struct], ...]] = (
     ItemStatus,
     ItemsAnswer,
     ItemsBody,
+    Liveness,
     ProblemDocument,
     RankBody,
     Readiness,
@@ -52,11 +64,28 @@ _DOCUMENTS: Final[tuple[type[msgspec.Struct], ...]] = (
 _PROBLEMS: Final[Mapping[int, str]] = {
     400: "unreadable JSON or msgpack",
     404: "not there",
+    405: "the path does not take this method; see Allow",
+    408: "the body did not arrive in time",
     413: "the body is too large",
     415: "another content type, charset or coding than is read here",
     422: "a value breaks a limit; the problem says which",
     429: "a queue is full; see Retry-After",
+    500: "a fault of ours; its cause is in the log under the request id",
     503: "a shard does not answer; see Retry-After",
+}
+
+
+def _header(description: str, kind: str = "string") -> Part:
+    return {"description": description, "required": True, "schema": {"type": kind}}
+
+
+_REQUEST_ID: Final = _header("the caller's id, if it is a safe one, or else a new one")
+_RETRY_AFTER: Final = _header("seconds after which to ask again", "integer")
+_HEADERS: Final[Mapping[int, Part]] = {
+    207: {"Retry-After": {**_RETRY_AFTER, "required": False}},
+    405: {"Allow": _header("the methods that the path takes")},
+    429: {"Retry-After": _RETRY_AFTER},
+    503: {"Retry-After": _RETRY_AFTER},
 }
 
 
@@ -118,7 +147,16 @@ def answer(kind: type[msgspec.Struct], description: str) -> Part:
     return {"description": description, "content": {JSON: {"schema": _reference(kind)}}}
 
 
-def problems(*statuses: int) -> dict[int | str, Part]:
+def problems(*statuses: int) -> dict[int, Part]:
     """Return what says with which errors an operation answers."""
     content = {"application/problem+json": {"schema": _reference(ProblemDocument)}}
     return {status: {"description": _PROBLEMS[status], "content": content} for status in statuses}
+
+
+def complete(responses: Mapping[int, Part]) -> dict[int | str, Part]:
+    """Return the answers of an operation with those and the headers that all operations have."""
+    everywhere = problems(405, 429, 500, 503)
+    return {
+        status: {**part, "headers": {"X-Request-ID": _REQUEST_ID, **_HEADERS.get(status, {})}}
+        for status, part in sorted({**everywhere, **responses}.items())
+    }

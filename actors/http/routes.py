@@ -1,6 +1,7 @@
 """The table of routes: method, path, handler, and what the OpenAPI document says of each."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
 
 from fastapi import FastAPI
 from starlette.requests import Request
@@ -9,7 +10,16 @@ from starlette.responses import Response
 from actors.http.events import EventRoutes
 from actors.http.items import ItemRoutes
 from actors.http.lookups import LookupRoutes
-from actors.http.openapi import EVENTS_BODY, TICKS, Part, answer, body, parameter, problems
+from actors.http.openapi import (
+    EVENTS_BODY,
+    TICKS,
+    Part,
+    answer,
+    body,
+    complete,
+    parameter,
+    problems,
+)
 from actors.http.recommend import RecommendRoutes
 from actors.http.schema import (
     EventsAnswer,
@@ -17,6 +27,7 @@ from actors.http.schema import (
     ItemsAnswer,
     ItemsBody,
     ItemStatus,
+    Liveness,
     RankBody,
     Readiness,
     RecommendAnswer,
@@ -29,6 +40,9 @@ from recsys.views import UserView
 
 __all__ = ["add_asking", "add_catalogue", "add_learning", "add_lookups", "add_stream"]
 
+_BODY_REFUSALS: Final = problems(400, 408, 413, 415, 422)
+"""Answers to a body that is not as it should be."""
+
 
 def _add(
     app: FastAPI,
@@ -37,7 +51,7 @@ def _add(
     summary: str,
     *,
     tag: str,
-    responses: dict[int | str, Part],
+    responses: Mapping[int, Part],
     extra: Part | None = None,
     head: bool = True,
 ) -> None:
@@ -53,11 +67,11 @@ def _add(
         path,
         handler,
         methods=[method],
-        status_code=next(status for status in responses if isinstance(status, int)),
+        status_code=next(iter(responses)),
         response_class=Response,
         summary=summary,
         tags=[tag],
-        responses=responses,
+        responses=complete(responses),
         openapi_extra=extra,
     )
     if method == "GET" and head:
@@ -66,9 +80,9 @@ def _add(
 
 def add_asking(app: FastAPI, routes: RecommendRoutes) -> None:
     """Add what recommends."""
-    responses: dict[int | str, Part] = {
+    responses = {
         200: answer(RecommendAnswer, "the list, best first"),
-        **problems(400, 413, 415, 422, 429, 503),
+        **_BODY_REFUSALS,
     }
     for path, handler, summary, taken in (
         ("/v1/recommend", routes.recommend, "Recommend", RecommendBody),
@@ -96,7 +110,7 @@ def add_learning(app: FastAPI, routes: EventRoutes) -> None:
         responses={
             202: answer(EventsAnswer, "all are durable or were already"),
             207: answer(EventsAnswer, "some failed; see their results"),
-            **problems(400, 413, 415, 422, 429, 503),
+            **_BODY_REFUSALS,
         },
         extra=EVENTS_BODY,
     )
@@ -104,7 +118,6 @@ def add_learning(app: FastAPI, routes: EventRoutes) -> None:
 
 def add_catalogue(app: FastAPI, routes: ItemRoutes) -> None:
     """Add what changes the catalogue."""
-    refusals = problems(400, 413, 415, 422, 429, 503)
     item = parameter("item_id", "id of the item; slashes may stand as they are")
     _add(
         app,
@@ -112,7 +125,7 @@ def add_catalogue(app: FastAPI, routes: ItemRoutes) -> None:
         routes.put,
         "Set an item",
         tag="catalogue",
-        responses={200: answer(ItemStatus, "every shard has it"), **refusals},
+        responses={200: answer(ItemStatus, "every shard has it"), **_BODY_REFUSALS},
         extra={**item, **body(ItemBody)},
     )
     _add(
@@ -121,7 +134,7 @@ def add_catalogue(app: FastAPI, routes: ItemRoutes) -> None:
         routes.delete,
         "Remove an item",
         tag="catalogue",
-        responses={200: answer(ItemStatus, "no shard has it"), **problems(422, 429, 503)},
+        responses={200: answer(ItemStatus, "no shard has it"), **problems(422)},
         extra=item,
     )
     _add(
@@ -130,7 +143,7 @@ def add_catalogue(app: FastAPI, routes: ItemRoutes) -> None:
         routes.post_batch,
         "Set many items",
         tag="catalogue",
-        responses={200: answer(ItemsAnswer, "every shard has them"), **refusals},
+        responses={200: answer(ItemsAnswer, "every shard has them"), **_BODY_REFUSALS},
         extra=body(ItemsBody),
     )
 
@@ -143,7 +156,7 @@ def add_lookups(app: FastAPI, routes: LookupRoutes) -> None:
         routes.user,
         "A person's state",
         tag="state",
-        responses={200: answer(UserView, "the person's state"), **problems(404, 422, 503)},
+        responses={200: answer(UserView, "the person's state"), **problems(404, 422)},
         extra=parameter("user_id", "id of the user; slashes may stand as they are"),
     )
     _add(
@@ -152,7 +165,7 @@ def add_lookups(app: FastAPI, routes: LookupRoutes) -> None:
         routes.decision,
         "A decision",
         tag="state",
-        responses={200: answer(Decision, "the decision as logged"), **problems(404, 422, 503)},
+        responses={200: answer(Decision, "the decision as logged"), **problems(404, 422)},
         extra=parameter("decision_id", "as /v1/recommend answered it"),
     )
     _add(
@@ -169,7 +182,7 @@ def add_lookups(app: FastAPI, routes: LookupRoutes) -> None:
         routes.live,
         "Alive",
         tag="health",
-        responses={200: {"description": "the process is there"}},
+        responses={200: answer(Liveness, "the process is there")},
     )
     _add(
         app,
@@ -192,7 +205,7 @@ def add_stream(app: FastAPI, stream: Stream) -> None:
         stream.get,
         "Statistics, live",
         tag="state",
-        responses={200: TICKS, **problems(503)},
+        responses={200: TICKS},
         # A stream would be opened, and stay open, for a head alone.
         head=False,
     )

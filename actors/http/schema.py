@@ -26,6 +26,7 @@ __all__ = [
     "ItemStatus",
     "ItemsAnswer",
     "ItemsBody",
+    "Liveness",
     "NamedItem",
     "ProblemDocument",
     "RankBody",
@@ -203,6 +204,12 @@ class StatsAnswer(_Answer):
     shards: tuple[ShardStats, ...]
     arms: dict[str, ArmStats]
     unavailable: tuple[UnavailableShard, ...]
+
+
+class Liveness(_Answer):
+    """The process is there."""
+
+    status: Literal["live"] = "live"
 
 
 class Check(_Answer):

@@ -2,6 +2,7 @@ import re
 from collections.abc import AsyncIterator
 
 import httpx2
+import msgspec
 import pytest
 
 from actors.http.pages import STATIC
@@ -9,6 +10,20 @@ from tests.servers import Served, edge, served
 
 ASSET = re.compile(r'(?:src|href)="([^"]+)"')
 IMPORT = re.compile(r'from "\./([^"]+)"')
+
+
+class Declared(msgspec.Struct):
+    """What the OpenAPI document says of an answer."""
+
+    content: dict[str, object]
+    headers: dict[str, object]
+
+
+class Operation(msgspec.Struct):
+    """What it says of an operation."""
+
+    responses: dict[str, Declared]
+    body: dict[str, object] | None = msgspec.field(default=None, name="requestBody")
 
 
 @pytest.fixture
@@ -93,6 +108,25 @@ async def test_every_reference_of_the_document_leads_somewhere() -> None:
     referred = set(re.findall(r'"#/components/schemas/(\w+)"', text))
     assert {"RecommendBody", "EventBody", "Decision", "ProblemDocument"} <= referred
     assert referred <= set(schemas)
+
+
+async def test_every_operation_declares_what_can_happen_to_all() -> None:
+    async with edge() as client:
+        document = await openapi(client)
+    operations: dict[str, Operation] = {
+        f"{method} {path}": msgspec.convert(operation, Operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+    for name, operation in operations.items():
+        responses = operation.responses
+        assert set(responses) >= {"405", "429", "500", "503"}, name
+        assert ("408" in responses) == (operation.body is not None), name
+        for status, response in responses.items():
+            assert response.content, (name, status)
+            assert "X-Request-ID" in response.headers, (name, status)
+            assert ("Retry-After" in response.headers) == (status in {"207", "429", "503"})
+            assert ("Allow" in response.headers) == (status == "405")
 
 
 async def test_statistics_are_summed_by_arm(server: Served) -> None:
