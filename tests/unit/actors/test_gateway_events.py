@@ -118,6 +118,14 @@ async def test_the_same_id_with_other_content_is_a_conflict(server: Served) -> N
     assert "retry-after" not in answer.headers
 
 
+async def test_ids_are_compared_within_a_shard(server: Served) -> None:
+    for n in range(20):
+        batch = [click(n), click(n, user_id=f"u{n}")]
+        first, second = (await server.client.post("/v1/events", json=batch)).json()["results"]
+        same = first["shard"] == second["shard"]
+        assert second["status"] == ("conflict" if same else "accepted")
+
+
 async def test_an_event_without_id_gets_one(server: Served) -> None:
     event = {"type": "view", "user_id": "ann", "item_id": "i1"}
     answer = await server.client.post("/v1/events", json=[event, event])
