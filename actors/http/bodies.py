@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Final, TypeVar
 
 import msgspec
@@ -25,7 +26,9 @@ _ALIASES: Final = {
 }
 _BODY_S: Final = 30.0
 """A body that takes longer than this is a slow one on purpose, or its sender is gone."""
-
+_DRAIN_S: Final = 1.0
+_DRAIN_BYTES: Final = 32 << 20
+"""Of a body that is too large, so much is read and thrown away."""
 _CHARSETS: Final = {
     ("charset", quoted) for name in ("utf-8", "utf8") for quoted in (name, f'"{name}"')
 }
@@ -53,6 +56,9 @@ async def read_body(request: Request, limit: int, *, types: tuple[str, ...] = (J
         raise Problem(415, f"the content type must be one of {allowed}, got {got}")
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > limit:
+        # Who asks before sending sends nothing after this answer, if nobody reads.
+        if "expect" not in request.headers:
+            await _drain(request.stream())
         raise _too_large(limit)
     try:
         async with asyncio.timeout(_BODY_S):
@@ -65,16 +71,30 @@ async def read_body(request: Request, limit: int, *, types: tuple[str, ...] = (J
 async def _read(request: Request, limit: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
+    stream = request.stream()
+    async for chunk in stream:
         size += len(chunk)
         if size > limit:
+            chunks.clear()
+            await _drain(stream)
             raise _too_large(limit)
         chunks.append(chunk)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
+async def _drain(stream: AsyncIterator[bytes]) -> None:
+    """Read on for a moment: who is still sending would see a reset instead of the answer."""
+    left = _DRAIN_BYTES
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DRAIN_S):
+            async for chunk in stream:
+                left -= len(chunk)
+                if left < 0:
+                    return
+
+
 def _too_large(limit: int) -> Problem:
-    # The rest of the body is not read, so the connection cannot carry another request.
+    # Some of the body may be left, so the connection cannot carry another request.
     headers = {"Connection": "close"}
     return Problem(413, f"a body has at most {limit} bytes", headers=headers)
 

@@ -1,7 +1,5 @@
 """Requests that are wrong as a whole: nothing of them reaches a shard, and no traceback leaves."""
 
-import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import httpx2
@@ -11,7 +9,7 @@ from starlette.types import Message, Scope
 
 from actors.gateway import build_app
 from actors.http.bodies import pointer_of
-from actors.settings import HttpSettings, ServerSettings
+from actors.settings import ServerSettings
 from tests.servers import DeafPort, edge
 
 JSON = "application/json"
@@ -144,50 +142,6 @@ async def test_encoded_bodies(coding: str) -> None:
     assert answer.headers["accept-encoding"] == "identity"
 
 
-async def test_a_body_that_announces_too_much_is_not_read() -> None:
-    asked = 0
-
-    async def body() -> AsyncIterator[bytes]:
-        nonlocal asked
-        asked += 1
-        yield b"[]"
-
-    settings = ServerSettings(http=HttpSettings(max_body_bytes=1024))
-    async with edge(settings) as client:
-        headers = {"content-type": JSON, "content-length": "1025"}
-        answer = await client.post("/v1/events", content=body(), headers=headers)
-    assert answer.status_code == 413
-    assert answer.json()["detail"] == "a body has at most 1024 bytes"
-    assert answer.headers["connection"] == "close"
-    assert asked == 0
-
-
-async def test_a_chunked_body_is_counted_and_left_at_the_limit() -> None:
-    sent = 0
-
-    async def body() -> AsyncIterator[bytes]:
-        nonlocal sent
-        while sent < 1000:
-            sent += 1
-            yield b" " * 1000
-
-    settings = ServerSettings(http=HttpSettings(max_body_bytes=10_000))
-    for path in ("/v1/events", "/v1/recommend", "/v1/rank", "/v1/items:batch"):
-        sent = 0
-        async with edge(settings) as client:
-            answer = await client.post(path, content=body(), headers={"content-type": JSON})
-        assert answer.status_code == 413
-        assert sent == 11
-
-
-async def test_a_body_at_the_limit_is_read() -> None:
-    settings = ServerSettings(http=HttpSettings(max_body_bytes=1024))
-    content = b"[]".ljust(1024)
-    async with edge(settings) as client:
-        answer = await client.post("/v1/events", content=content, headers={"content-type": JSON})
-    assert answer.status_code == 202
-
-
 GOT = "Expected `str`, got `int`"
 
 
@@ -219,20 +173,6 @@ def test_paths_of_msgspec_become_pointers(message: str, expected: tuple[str, str
 async def test_a_huge_name_is_shortened() -> None:
     answer = await refusal(b'[{"' + b"x" * 500_000 + b'": 1}]')
     assert answer.status_code == 422
-
-
-async def test_a_body_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actors.http.bodies._BODY_S", 0.01)
-
-    async def body() -> AsyncIterator[bytes]:
-        yield b"["
-        await asyncio.Event().wait()
-
-    async with edge() as client:
-        answer = await client.post("/v1/events", content=body(), headers={"content-type": JSON})
-    assert answer.status_code == 408
-    assert answer.headers["connection"] == "close"
-    assert answer.json()["type"] == "urn:recsys:problem:slow-body"
 
 
 async def test_a_client_that_leaves_is_no_fault(caplog: pytest.LogCaptureFixture) -> None:
