@@ -97,7 +97,7 @@ class Decision(
         The race's threshold tau for item-level estimates, ``None`` when the list was not drawn
         by one race (``recsys.policies.slate``).
     fallback
-        Whether the user was unknown, so that popular items were served.
+        Whether the user had liked nothing yet, so that popular items were served.
     """
 
     event_id: str

@@ -105,8 +105,11 @@ class RecommendAnswer(_Answer):
     items: tuple[ShownItem, ...]
     policy: Annotated[str, Meta(description="the arm that served it")]
     model_sequence: int
-    fallback: Annotated[bool, Meta(description="the user was unknown")]
-    unknown_items: tuple[str, ...]
+    fallback: Annotated[bool, Meta(description="the user has liked nothing yet: what is popular")]
+    unknown_items: Annotated[
+        tuple[str, ...],
+        Meta(description="candidates not in the catalogue: ranked if it never had them"),
+    ]
     took_ms: float
 
 
