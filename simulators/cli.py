@@ -226,12 +226,9 @@ def _conclude(result: ReplayResult, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
-    if result.conflicts:
-        console.print(
-            "conflicts: these events were sent before with other content (another --click-at?)"
-        )
     if result.error:
-        _fail(f"{result.error}; run the same command again, nothing counts twice")
+        cure = "; run the same command again, nothing counts twice" if result.again else ""
+        _fail(f"{result.error}{cure}")
     if result.interrupted:
         raise typer.Exit(_INTERRUPTED)
     if result.learned is None:
@@ -242,6 +239,11 @@ def _conclude(result: ReplayResult, console: Console) -> None:
         console.print(
             f"the server has learned {result.learned:,} events since the start"
             f"{'; it was empty before' if result.was_empty else ''}"
+        )
+    if result.conflicts:
+        _fail(
+            f"{result.conflicts:,} events were sent before with other content "
+            "(another --click-at?) and stay as they were"
         )
 
 

@@ -14,9 +14,11 @@ from time import perf_counter
 import msgspec
 
 from recsys.client import MAX_BATCH, AsyncClient, NewFeedback, ServerStats
+from recsys.client.retry import RETRIED
 from recsys.datasets import Interaction
 from recsys.errors import ApiError, Unreachable
 from simulators.measure import Latency
+from simulators.rows import feedback_of, refused_line
 
 __all__ = ["Replay", "ReplayResult", "ReplaySettings", "feedback_of", "learned"]
 
@@ -70,6 +72,8 @@ class ReplayResult(msgspec.Struct, kw_only=True):
         Whether the server had learned nothing before.
     error
         Why it ended early, ``""`` when it did not.
+    again
+        Whether the same replay can go on once the server answers.
     """
 
     events: int = 0
@@ -84,31 +88,12 @@ class ReplayResult(msgspec.Struct, kw_only=True):
     learned: int | None = None
     interrupted: bool = False
     error: str = ""
+    again: bool = False
 
     @property
     def sent(self) -> int:
         """Events with an answer."""
         return self.accepted + self.duplicates + self.conflicts + self.unavailable
-
-
-def feedback_of(interaction: Interaction, source: str, click_at: float) -> NewFeedback:
-    """Return the event of a row; its id is the file's and the row's.
-
-    Parameters
-    ----------
-    source
-        Stands for the content of the file (``recsys.datasets.fingerprint``).
-    """
-    rating = interaction.rating
-    click = rating is None or rating >= click_at
-    return NewFeedback(
-        type="click" if click else "rating",
-        user_id=interaction.user,
-        item_id=interaction.item,
-        event_id=f"{source}-{interaction.line}",
-        value=None if click else rating,
-        timestamp=interaction.ts_ms,
-    )
 
 
 def learned(stats: ServerStats) -> int:
@@ -181,14 +166,17 @@ class Replay:
         for start in range(0, len(part), size):
             if self._stop.is_set():
                 return
-            batch = [
-                feedback_of(interaction, self._source, self._settings.click_at)
-                for interaction in part[start : start + size]
-            ]
+            rows = part[start : start + size]
             try:
-                await self._deliver(batch)
-            except (ApiError, Unreachable) as error:
-                self._give_up(str(error))
+                await self._deliver(
+                    [feedback_of(row, self._source, self._settings.click_at) for row in rows]
+                )
+            except Unreachable as error:
+                self._give_up(str(error), again=True)
+            except ApiError as error:
+                line = refused_line(error, rows)
+                where = "" if line is None else f"line {line} of the file: "
+                self._give_up(f"{where}{error}", again=error.status in RETRIED)
 
     async def _deliver(self, batch: Sequence[NewFeedback]) -> None:
         result = self._result
@@ -204,10 +192,12 @@ class Replay:
         self._progress(result.sent)
         if unavailable:
             # Sending on would put these people's later events before their earlier ones.
-            self._give_up(f"{unavailable} events were not taken: their shard does not answer")
+            error = f"{unavailable} events were not taken: their shard does not answer"
+            self._give_up(error, again=True)
 
-    def _give_up(self, error: str) -> None:
-        self._result.error = self._result.error or error
+    def _give_up(self, error: str, *, again: bool) -> None:
+        if not self._result.error:
+            self._result.error, self._result.again = error, again
         self._stop.set()
 
     async def _learned(self) -> int | None:

@@ -26,7 +26,7 @@ class Event(msgspec.Struct, forbid_unknown_fields=True):
     event_id: str
     decision_id: str | None = None
     value: float | None = None
-    timestamp: int | None = None
+    timestamp: int | str | None = None
     context: dict[str, str | bool | float] = {}
 
 
@@ -49,6 +49,7 @@ class Fault(msgspec.Struct):
     status: int
     headers: dict[str, str] = {}
     late: bool = False
+    detail: str = "as ordered"
 
 
 class FakeServer:
@@ -106,7 +107,7 @@ class FakeServer:
             headers = [(b"content-length", b"10")]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             return
-        await problem(fault.status, "as ordered", fault.headers)(scope, receive, send)
+        await problem(fault.status, fault.detail, fault.headers)(scope, receive, send)
 
     def clicks(self) -> list[Event]:
         return [event for event in self.log if event.type == "click"]

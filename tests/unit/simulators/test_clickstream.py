@@ -132,8 +132,27 @@ def test_replay_of_nonsense(url: str, tmp_path: Path, server: FakeServer) -> Non
     assert not server.requests
 
 
-def test_replay_that_breaks_off(server: FakeServer, url: str, folder: Path) -> None:
+def test_replay_that_is_refused_is_not_advised_to_try_again(
+    server: FakeServer, url: str, folder: Path
+) -> None:
     server.faults = [Fault("/v1/events", 422)]
     result = CliRunner().invoke(app, ["replay", str(folder), "--url", url])
+    assert (result.exit_code, result.stderr) == (1, "clickstream: HTTP 422: as ordered\n")
+
+
+def test_replay_that_breaks_off_can_be_run_again(
+    server: FakeServer, url: str, folder: Path
+) -> None:
+    server.unavailable = [{"u1"}] * 20
+    result = CliRunner().invoke(app, ["replay", str(folder), "--url", url])
     assert result.exit_code == 1
-    assert "as ordered; run the same command again, nothing counts twice" in result.stderr
+    assert "does not answer; run the same command again, nothing counts twice" in result.stderr
+
+
+def test_replay_with_conflicts_fails(server: FakeServer, url: str, folder: Path) -> None:
+    arguments = ["replay", str(folder), "--url", url]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    result = CliRunner().invoke(app, [*arguments, "--click-at", "4"])
+    assert result.exit_code == 1
+    assert "12 conflicts" in result.stdout
+    assert "12 events were sent before with other content (another --click-at?)" in result.stderr
