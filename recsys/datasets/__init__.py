@@ -4,10 +4,10 @@ from recsys.datasets.interactions import (
     Columns,
     Interaction,
     fingerprint,
-    parse_time_ms,
     read_interactions,
 )
 from recsys.datasets.items import read_items
+from recsys.datasets.times import parse_time_ms
 
 __all__ = [
     "Columns",

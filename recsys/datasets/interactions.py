@@ -3,18 +3,20 @@
 import hashlib
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from decimal import Decimal
+from operator import itemgetter
 from pathlib import Path
 from typing import Final, Self
 
 import msgspec
 
 from recsys.datasets.tables import Row, find_file, open_bytes, read_rows
+from recsys.datasets.times import exact_ms, rounded_ms
 from recsys.errors import InvalidDataset, InvalidEvent
-from recsys.events import MAX_NUMBER, MAX_TS_MS
+from recsys.events import MAX_NUMBER
 from recsys.ids import check_id
 
-__all__ = ["Columns", "Interaction", "fingerprint", "parse_time_ms", "read_interactions"]
+__all__ = ["Columns", "Interaction", "fingerprint", "read_interactions"]
 
 _NAMES: Final = ("ratings.csv", "u.data", "ratings.dat", "interactions.csv", "events.csv")
 _MOVIELENS: Final = ("user", "item", "rating", "timestamp")
@@ -24,8 +26,6 @@ _GUESSES: Final = {
     "time": ("timestamp", "time", "ts"),
     "rating": ("rating",),
 }
-_SECONDS_BELOW: Final = 100_000_000_000
-"""As seconds the year 5138, as milliseconds March 1973."""
 
 
 class Interaction(msgspec.Struct, frozen=True, gc=False):
@@ -77,34 +77,6 @@ class Columns:
         return cls(**names)
 
 
-def parse_time_ms(text: str) -> int:
-    """Return epoch milliseconds of epoch seconds, epoch milliseconds or RFC 3339.
-
-    A number below 1e11 is seconds. A date without an offset is UTC.
-
-    Raises
-    ------
-    ValueError
-        Saying what was expected.
-    """
-    try:
-        number = float(text)
-    except ValueError:
-        try:
-            moment = datetime.fromisoformat(text.strip())
-        except ValueError:
-            message = f"expected epoch seconds or milliseconds or RFC 3339, got {text!r}"
-            raise ValueError(message) from None
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        number = aware.timestamp() * 1000
-    else:
-        number *= 1000 if abs(number) < _SECONDS_BELOW else 1
-    if not 0 <= number < MAX_TS_MS:
-        message = f"expected a time between the years 1970 and 9999, got {text!r}"
-        raise ValueError(message)
-    return round(number)
-
-
 def fingerprint(path: Path) -> str:
     """Return 16 hexadecimal digits that stand for the unpacked content of a file or folder."""
     digest = hashlib.blake2b(digest_size=8)
@@ -116,6 +88,8 @@ def fingerprint(path: Path) -> str:
 
 def read_interactions(path: Path, columns: Columns | None = None) -> list[Interaction]:
     """Return all rows, sorted by time; rows of the same time stay in the order of the file.
+
+    The order is that of the times as written, which may be finer than a millisecond.
 
     Parameters
     ----------
@@ -133,8 +107,8 @@ def read_interactions(path: Path, columns: Columns | None = None) -> list[Intera
     file = _file(path)
     reader = _Reader(columns)
     found = [reader.read(row) for row in read_rows(file, _MOVIELENS)]
-    found.sort(key=lambda interaction: interaction.ts_ms)
-    return found
+    found.sort(key=itemgetter(0))
+    return [interaction for _, interaction in found]
 
 
 def _file(path: Path) -> Path:
@@ -154,17 +128,15 @@ class _Reader:
         self._ids: dict[str, str] = {}
         self._ratings: dict[str, float] = {}
 
-    def read(self, row: Row) -> Interaction:
+    def read(self, row: Row) -> tuple[int | Decimal, Interaction]:
+        """Return the unrounded time, to sort by, and the interaction."""
         if self._columns is None:
             self._columns = _guess(row)
         columns = self._columns
-        return Interaction(
-            user=self._id(row, columns.user),
-            item=self._id(row, columns.item),
-            ts_ms=self._time(row, columns.time),
-            rating=None if columns.rating is None else self._rating(row, columns.rating),
-            line=row.line,
-        )
+        user, item = self._id(row, columns.user), self._id(row, columns.item)
+        exact, ts_ms = self._time(row, columns.time)
+        rating = None if columns.rating is None else self._rating(row, columns.rating)
+        return exact, Interaction(user, item, ts_ms, rating, row.line)
 
     def _id(self, row: Row, column: str) -> str:
         text = _field(row, column)
@@ -176,9 +148,11 @@ class _Reader:
             raise row.error(column, error.detail) from None
         return self._ids.setdefault(text, text)
 
-    def _time(self, row: Row, column: str) -> int:
+    def _time(self, row: Row, column: str) -> tuple[int | Decimal, int]:
+        text = _field(row, column)
         try:
-            return parse_time_ms(_field(row, column))
+            exact = exact_ms(text)
+            return exact, rounded_ms(exact, text)
         except ValueError as error:
             raise row.error(column, str(error)) from None
 

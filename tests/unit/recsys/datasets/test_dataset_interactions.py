@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from recsys.datasets import Columns, Interaction, fingerprint, parse_time_ms, read_interactions
+from recsys.datasets import Columns, Interaction, fingerprint, read_interactions
 from recsys.errors import InvalidDataset
 
 HEADER = "user,item,rating,timestamp\n"
@@ -52,26 +52,12 @@ def test_quoted_fields_may_hold_lines(tmp_path: Path) -> None:
     assert [one.line for one in read_interactions(path)] == [3, 4]
 
 
-@pytest.mark.parametrize(
-    ("text", "ts_ms"),
-    [
-        ("874724710", 874_724_710_000),
-        ("874724710.5", 874_724_710_500),
-        ("1700000000123", 1_700_000_000_123),
-        ("0", 0),
-        ("2024-02-29T12:00:00.250Z", 1_709_208_000_250),
-        ("2024-02-29T12:00:00+02:00", 1_709_200_800_000),
-        ("2024-02-29 12:00:00", 1_709_208_000_000),
-    ],
-)
-def test_times(text: str, ts_ms: int) -> None:
-    assert parse_time_ms(text) == ts_ms
-
-
-@pytest.mark.parametrize("text", ["", "yesterday", "nan", "inf", "-1", "1700000000000000", "1e400"])
-def test_no_times(text: str) -> None:
-    with pytest.raises(ValueError, match=r"expected .*got"):
-        parse_time_ms(text)
+def test_the_order_is_that_of_the_times_as_written(tmp_path: Path) -> None:
+    times = ("10.0004", "10.0002", "10.00010000000001", "10.0001", "10.0002")
+    path = write(tmp_path / "r.csv", HEADER + "".join(f"u,x{t},5,{t}\n" for t in times))
+    found = read_interactions(path)
+    assert [one.line for one in found] == [5, 4, 3, 6, 2]
+    assert {one.ts_ms for one in found} == {10_000}
 
 
 @pytest.mark.parametrize(
