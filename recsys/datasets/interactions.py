@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from operator import itemgetter
@@ -106,7 +107,7 @@ def read_interactions(path: Path, columns: Columns | None = None) -> list[Intera
     """
     file = _file(path)
     reader = _Reader(columns)
-    found = [reader.read(row) for row in read_rows(file, _MOVIELENS)]
+    found = [reader.read(row) for row in read_rows(file, _MOVIELENS, reader.begin)]
     found.sort(key=itemgetter(0))
     return [interaction for _, interaction in found]
 
@@ -123,15 +124,25 @@ def _file(path: Path) -> Path:
 class _Reader:
     """Turns rows into interactions; equal texts become one object, for there are millions."""
 
-    def __init__(self, columns: Columns | None) -> None:
-        self._columns = columns
+    _columns: Columns
+
+    def __init__(self, wanted: Columns | None) -> None:
+        self._wanted = wanted
         self._ids: dict[str, str] = {}
         self._ratings: dict[str, float] = {}
 
+    def begin(self, path: str, names: Sequence[str]) -> None:
+        """Find the columns."""
+        columns = self._wanted or _guess(path, names)
+        for column in (columns.user, columns.item, columns.time, columns.rating):
+            if column is not None and names.count(column) != 1:
+                fault = "there is no such column" if column not in names else "it is there twice"
+                detail = f"{fault}; the file has {', '.join(names)}"
+                raise InvalidDataset(path, detail, None, column)
+        self._columns = columns
+
     def read(self, row: Row) -> tuple[int | Decimal, Interaction]:
         """Return the unrounded time, to sort by, and the interaction."""
-        if self._columns is None:
-            self._columns = _guess(row)
         columns = self._columns
         user, item = self._id(row, columns.user), self._id(row, columns.item)
         exact, ts_ms = self._time(row, columns.time)
@@ -139,7 +150,7 @@ class _Reader:
         return exact, Interaction(user, item, ts_ms, rating, row.line)
 
     def _id(self, row: Row, column: str) -> str:
-        text = _field(row, column)
+        text = row.fields[column]
         if (known := self._ids.get(text)) is not None:
             return known
         try:
@@ -149,7 +160,7 @@ class _Reader:
         return self._ids.setdefault(text, text)
 
     def _time(self, row: Row, column: str) -> tuple[int | Decimal, int]:
-        text = _field(row, column)
+        text = row.fields[column]
         try:
             exact = exact_ms(text)
             return exact, rounded_ms(exact, text)
@@ -157,7 +168,7 @@ class _Reader:
             raise row.error(column, str(error)) from None
 
     def _rating(self, row: Row, column: str) -> float:
-        text = _field(row, column)
+        text = row.fields[column]
         if (known := self._ratings.get(text)) is not None:
             return known
         try:
@@ -169,24 +180,16 @@ class _Reader:
         return self._ratings.setdefault(text, rating)
 
 
-def _field(row: Row, column: str) -> str:
-    try:
-        return row.fields[column]
-    except KeyError:
-        detail = f"there is no such column; the file has {', '.join(row.fields)}"
-        raise InvalidDataset(row.path, detail, None, column) from None
-
-
-def _guess(row: Row) -> Columns:
-    names = {
-        key: next((guess for guess in guesses if guess in row.fields), None)
+def _guess(path: str, names: Sequence[str]) -> Columns:
+    found = {
+        key: next((guess for guess in guesses if guess in names), None)
         for key, guesses in _GUESSES.items()
     }
-    user, item, time = names["user"], names["item"], names["time"]
+    user, item, time = found["user"], found["item"], found["time"]
     if user is None or item is None or time is None:
         detail = (
-            f"columns for user, item and time are not found among {', '.join(row.fields)}; "
+            f"columns for user, item and time are not found among {', '.join(names)}; "
             "name them: user=U,item=I,time=T[,rating=R]"
         )
-        raise InvalidDataset(row.path, detail)
-    return Columns(user, item, time, names["rating"])
+        raise InvalidDataset(path, detail)
+    return Columns(user, item, time, found["rating"])

@@ -4,6 +4,7 @@ A title is free text, which teaches a model of attributes nothing, and is left o
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -49,11 +50,8 @@ def read_items(path: Path) -> dict[str, Attributes] | None:
         return None
     columns = _U_ITEM if file.name.removesuffix(".gz") == "u.item" else _DAT
     items: dict[str, Attributes] = {}
-    for row in read_rows(file, columns):
-        column = _first(row, _IDS)
-        if column is None:
-            detail = f"expected one of the columns {', '.join(_IDS)}, got {', '.join(row.fields)}"
-            raise InvalidDataset(row.path, detail)
+    for row in read_rows(file, columns, _check):
+        column = next(name for name in _IDS if name in row.fields)
         attributes: Attributes = {}
         if genres := _genres(row):
             attributes["genres"] = genres
@@ -66,6 +64,12 @@ def read_items(path: Path) -> dict[str, Attributes] | None:
             raise row.error(column, str(error)) from None
         items[row.fields[column]] = attributes
     return items
+
+
+def _check(path: str, names: Sequence[str]) -> None:
+    if not set(_IDS) & set(names):
+        detail = f"expected one of the columns {', '.join(_IDS)}, got {', '.join(names)}"
+        raise InvalidDataset(path, detail)
 
 
 def _first(row: Row, names: tuple[str, ...]) -> str | None:

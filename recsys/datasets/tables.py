@@ -3,22 +3,24 @@
 ====================  =========  =======================  ========
 name                  separator  columns                  encoding
 ====================  =========  =======================  ========
-``*.csv``, other      ``,``      first line               UTF-8
+``*.csv``, other      see below  first line               UTF-8
 ``*.tsv``             tab        first line               UTF-8
 ``u.data``            tab        user item rating ...     Latin-1
 ``u.item``            ``|``      item title ... 19 flags  Latin-1
 ``*.dat``             ``::``     by the caller            Latin-1
 ====================  =========  =======================  ========
 
-Each also with ``.gz``.
+Each also with ``.gz``. What separates the fields of a CSV is the comma, or, when the first line has
+none, whichever of ``;``, tab and ``|`` it has most of. Spaces behind it do not count.
 """
 
 import csv
 import gzip
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BufferedIOBase
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +29,7 @@ from recsys.errors import InvalidDataset
 __all__ = ["Row", "find_file", "open_bytes", "read_rows"]
 
 _LATIN_1: Final = ("u.data", "u.item")
+_OTHER_SEPARATORS: Final = ";\t|"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +69,18 @@ def open_bytes(path: Path) -> BufferedIOBase:
         raise InvalidDataset(str(path), detail) from error
 
 
-def read_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+def read_rows(
+    path: Path, columns: Sequence[str], check: Callable[[str, Sequence[str]], None]
+) -> Iterator[Row]:
     """Yield the records of a file in its order.
 
     Parameters
     ----------
     columns
         Names of the fields where the format has no first line with names.
+    check
+        Called with the path and the names of the fields before the first record, even when there
+        is none.
 
     Raises
     ------
@@ -82,10 +90,14 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
     """
     name = path.name.removesuffix(".gz")
     named = not (name in _LATIN_1 or name.endswith(".dat"))
-    header: list[str] | None = None if named else list(columns)
+    header: list[str] | None = None
+    if not named:
+        header = list(columns)
+        check(str(path), header)
     for line, fields in _records(path, name, "utf-8" if named else "latin-1"):
         if header is None:
             header = [field.strip() for field in fields]
+            check(str(path), header)
             continue
         if len(fields) != len(header):
             detail = f"expected {len(header)} fields, got {len(fields)}"
@@ -105,10 +117,13 @@ def _records(path: Path, name: str, encoding: str) -> Iterator[tuple[int, list[s
         return
     tabs = name == "u.data" or name.endswith(".tsv")
     bars = name == "u.item"
+    raw = tabs or bars
+    first = next(lines, "")
     reader = csv.reader(
-        lines,
-        delimiter="\t" if tabs else "|" if bars else ",",
-        quoting=csv.QUOTE_NONE if tabs or bars else csv.QUOTE_MINIMAL,
+        chain([first], lines),
+        delimiter=("\t" if tabs else "|") if raw else _separator(first),
+        quoting=csv.QUOTE_NONE if raw else csv.QUOTE_MINIMAL,
+        skipinitialspace=not raw,
         strict=True,
     )
     while True:
@@ -120,6 +135,14 @@ def _records(path: Path, name: str, encoding: str) -> Iterator[tuple[int, list[s
             raise InvalidDataset(str(path), str(error), reader.line_num) from error
         if fields:
             yield reader.line_num, fields
+
+
+def _separator(header: str) -> str:
+    """Return what separates the fields of a CSV with this first line."""
+    if "," in header:
+        return ","
+    separator: str = max(",", *_OTHER_SEPARATORS, key=header.count)
+    return separator
 
 
 def _lines(path: Path, encoding: str) -> Iterator[str]:

@@ -89,6 +89,28 @@ def test_a_column_that_is_not_there(tmp_path: Path) -> None:
         read_interactions(path, Columns("who", "item", "timestamp"))
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("user,item,rating\n", "columns for user, item and time are not found"),
+        ("user,user,item,time\n", "column 'user': it is there twice"),
+    ],
+)
+def test_the_header_is_checked_even_when_no_row_follows(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    path = write(tmp_path / "r.csv", text)
+    with pytest.raises(InvalidDataset, match=message):
+        read_interactions(path)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|", ", ", "; "])
+def test_what_separates_the_fields_is_found(tmp_path: Path, separator: str) -> None:
+    rows = [("user", "item", "rating", "timestamp"), ("a", '"x, 1; |"', "3.5", "7"), *[()] * 2]
+    path = write(tmp_path / "r.csv", "\n".join(separator.join(row) for row in rows))
+    assert read_interactions(path) == [Interaction("a", "x, 1; |", 7_000, 3.5, 2)]
+
+
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     path = write(tmp_path / "r.csv", HEADER + "a,x,5,1\n\u00e9,x,5,1\n", "latin-1")
     with pytest.raises(InvalidDataset, match="line 3: not utf-8"):

@@ -37,7 +37,7 @@ def test_titles_of_another_age(tmp_path: Path) -> None:
 def test_no_items(tmp_path: Path) -> None:
     assert read_items(tmp_path) is None
     path = tmp_path / "items.csv"
-    path.write_text("name,genres\nx,Drama\n")
+    path.write_text("name,genres\n")
     with pytest.raises(InvalidDataset, match="expected one of the columns item, item_id"):
         read_items(path)
 
