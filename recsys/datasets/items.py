@@ -1,4 +1,4 @@
-"""Items and what is known of them: genres and year.
+"""Items and what is known of them: genres and decade.
 
 A title is free text, which teaches a model of attributes nothing, and is left out.
 """
@@ -32,7 +32,7 @@ _U_ITEM: Final = ("item", "title", "year", "video", "url", *_FLAGS)
 
 
 def read_items(path: Path) -> dict[str, Attributes] | None:
-    """Return the attributes ``genres`` and ``year`` of each item, as far as the file has them.
+    """Return the attributes ``genres`` and ``decade`` of each item, as far as the file has them.
 
     Parameters
     ----------
@@ -55,8 +55,8 @@ def read_items(path: Path) -> dict[str, Attributes] | None:
         attributes: Attributes = {}
         if genres := _genres(row):
             attributes["genres"] = genres
-        if (year := _year(row)) is not None:
-            attributes["year"] = year
+        if (decade := _decade(row)) is not None:
+            attributes["decade"] = decade
         try:
             check_id(row.fields[column], column)
             check_attributes(attributes, "attributes")
@@ -87,11 +87,14 @@ def _genres(row: Row) -> list[str]:
     return list(dict.fromkeys(filter(None, found)))[:MAX_VALUES]
 
 
-def _year(row: Row) -> float | None:
-    """Return the year of its own column, or from the end of the title."""
+def _decade(row: Row) -> str | None:
+    """Return ``1990s`` for a year of its own column, or from the end of the title.
+
+    A text, because the catalogue keeps two digits of a number, and those of all years are the same.
+    """
     column = _first(row, _YEARS)
     title = _first(row, _TITLES)
     found = _YEAR.search(row.fields[column]) if column else None
     if found is None and title is not None:
         found = _TITLE_YEAR.search(row.fields[title])
-    return float(found[1]) if found else None
+    return f"{found[1][:3]}0s" if found else None

@@ -101,7 +101,7 @@ def test_replay(server: FakeServer, url: str, folder: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "60 of 60 events sent: 60 accepted, 0 duplicates, 0 failed" in result.output
     assert "has learned 60 events since the start; it was empty before" in result.output
-    assert server.items["i3"] == {"genres": ["Crime", "Drama"], "year": 1993.0}
+    assert server.items["i3"] == {"genres": ["Crime", "Drama"], "decade": "1990s"}
     assert len(server.clicks()) == 12
     assert sum(event.type == "rating" for event in server.log) == 48
     assert msgspec.json.decode(document.read_bytes())["learned"] == 60

@@ -20,7 +20,7 @@ FLAGS = "|".join("1" if place in {5, 8} else "0" for place in range(19))
 )
 def test_the_shapes_of_movielens(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
-    assert read_items(tmp_path) == {"7": {"genres": ["Comedy", "Drama"], "year": 1995.0}}
+    assert read_items(tmp_path) == {"7": {"genres": ["Comedy", "Drama"], "decade": "1990s"}}
 
 
 def test_what_is_not_known_is_left_out(tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ def test_what_is_not_known_is_left_out(tmp_path: Path) -> None:
 
 def test_titles_of_another_age(tmp_path: Path) -> None:
     (tmp_path / "movies.dat").write_bytes("1::Café (1990)::Drama\n".encode("latin-1"))
-    assert read_items(tmp_path) == {"1": {"genres": ["Drama"], "year": 1990.0}}
+    assert read_items(tmp_path) == {"1": {"genres": ["Drama"], "decade": "1990s"}}
 
 
 def test_no_items(tmp_path: Path) -> None:
