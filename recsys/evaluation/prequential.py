@@ -4,6 +4,9 @@ Events come in time order, ties in file order. An event (u, i) is ranked when u 
 and i has been seen from anyone: all items seen so far, except those u already has, are ranked, at
 the event's own time. Ties count against us: the rank is the number of candidates with a score of at
 least the item's. An item that no source proposed is not found. Nothing looks ahead.
+
+The engine is asked for a list of 100; whatever is not on it stands below it in the order of the mix
+of the sources, from which the list was taken.
 """
 
 import time
@@ -11,20 +14,22 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.candidates.mix import mix
 from recsys.datasets import Interaction
 from recsys.decision import Request
 from recsys.engine import Engine
 from recsys.evaluation.metrics import RankMetrics, pessimistic_rank
-from recsys.events import Attributes, Event, Feedback, ItemUpsert
+from recsys.events import Attributes, Event, Feedback, ItemUpsert, Slot
+from recsys.features.base import widen
 from recsys.settings import ArmSettings, EngineSettings, GreedySettings
 from recsys.users import User
 
 __all__ = ["Report", "evaluate"]
 
 _LIST = 100
-"""Slots asked for; an item ranked below counts as not found."""
+"""Slots asked for."""
 
 
 class Report(msgspec.Struct, kw_only=True):
@@ -39,6 +44,12 @@ class Report(msgspec.Struct, kw_only=True):
         Recommend and apply together, without the bookkeeping of the protocol.
     sources
         The same metrics of each candidate source alone.
+    attributes
+        Whether the engine was told anything about the items.
+    learner_examples
+        What the learner has seen. A click that refers to no decision teaches it nothing.
+    not_candidates
+        Ranked events whose item could not be found, because the user already had it.
     """
 
     dataset: str
@@ -50,6 +61,9 @@ class Report(msgspec.Struct, kw_only=True):
     hidden: float
     events_per_second: float
     sources: dict[str, dict[str, float]]
+    attributes: bool
+    learner_examples: int
+    not_candidates: int
 
     def to_json(self) -> dict[str, object]:
         """Return the flat document."""
@@ -63,6 +77,9 @@ class Report(msgspec.Struct, kw_only=True):
             "recall_at_10_hidden": self.hidden,
             "events_per_second": self.events_per_second,
             "sources": self.sources,
+            "attributes": self.attributes,
+            "learner_examples": self.learner_examples,
+            "not_candidates": self.not_candidates,
         }
 
 
@@ -72,36 +89,47 @@ class _Run:
         self.metrics = RankMetrics()
         self.hidden = RankMetrics()
         self.sources = {source.name: RankMetrics() for source in self.engine.state.sources}
+        self.not_candidates = 0
         self.seconds = 0.0
+        self._mix_column = self.engine.state.columns.index("mix")
 
     def rank(self, event: Interaction, previous_ms: int, event_id: str) -> None:
         started = time.perf_counter()
         slots = self._ask(event, event.ts_ms, event_id)
         self.seconds += time.perf_counter() - started
-        self.metrics.add(_rank(slots, event.item))
+        listed = self._listed(slots, event.item)
         if previous_ms != event.ts_ms:
             slots = self._ask(event, previous_ms, event_id)
-        self.hidden.add(_rank(slots, event.item))
-        self._rank_sources(event)
+        self.hidden.add(self._listed(slots, event.item))
+        self._rank_all(event, listed)
 
-    def _ask(self, event: Interaction, ts_ms: int, event_id: str) -> list[tuple[str, float]]:
+    def _ask(self, event: Interaction, ts_ms: int, event_id: str) -> tuple[Slot, ...]:
         request = Request(user_id=event.user, ts_ms=ts_ms, decision_id=f"ask-{event_id}", n=_LIST)
-        slots = self.engine.recommend(request).decision.slots
-        return [(slot.item_id, slot.score) for slot in slots]
+        return self.engine.recommend(request).decision.slots
 
-    def _rank_sources(self, event: Interaction) -> None:
+    def _listed(self, slots: Sequence[Slot], item: str) -> int | None:
+        """Return the rank in a list; ``None`` for an item that only fills it up, too."""
+        found = next((slot for slot in slots if slot.item_id == item), None)
+        if found is None or widen(found.features)[self._mix_column] <= 0.0:
+            return None
+        return sum(other.score >= found.score for other in slots)
+
+    def _rank_all(self, event: Interaction, listed: int | None) -> None:
+        """Rank the item among all candidates: by the engine, and by each source alone."""
         state = self.engine.state
         target = state.catalogue.index(event.item)
         user = state.users.get(event.user) or User(user_id=event.user)
         eligible = state.catalogue.alive.copy()
         if not state.settings.catalogue.repeats:
             eligible[list(user.consumed)] = False
+        if target is None or not eligible[target]:
+            target = None
+            self.not_candidates += 1
         mixed = mix(state.sources, state.source_weights, user, event.ts_ms, len(state.catalogue))
+        by_mix = _place(mixed.total, target, eligible)
+        self.metrics.add(by_mix if listed is None else listed)
         for source, scores in zip(state.sources, mixed.columns, strict=True):
-            candidate = target is not None and eligible[target]
-            score = float(scores[target]) if candidate else 0.0
-            at_least = int(np.count_nonzero((scores >= score) & eligible))
-            self.sources[source.name].add(pessimistic_rank(score, at_least))
+            self.sources[source.name].add(_place(scores, target, eligible))
 
     def learn(self, events: Sequence[Event]) -> None:
         started = time.perf_counter()
@@ -109,9 +137,14 @@ class _Run:
         self.seconds += time.perf_counter() - started
 
 
-def _rank(slots: Sequence[tuple[str, float]], item: str) -> int | None:
-    score = next((score for item_id, score in slots if item_id == item), None)
-    return None if score is None else sum(other >= score for _, other in slots)
+def _place(
+    scores: NDArray[np.float32], target: int | None, eligible: NDArray[np.bool_]
+) -> int | None:
+    """Return the rank of an item among those eligible; ``None`` stands for one that is not."""
+    if target is None:
+        return None
+    score = float(scores[target])
+    return pessimistic_rank(score, int(np.count_nonzero((scores >= score) & eligible)))
 
 
 def evaluate(
@@ -183,4 +216,7 @@ def evaluate(
         hidden=run.hidden.summary()["recall_at_10"],
         events_per_second=len(clicks) / run.seconds if run.seconds else 0.0,
         sources={name: metrics.summary() for name, metrics in run.sources.items()},
+        attributes=bool(items),
+        learner_examples=run.engine.stats().examples,
+        not_candidates=run.not_candidates,
     )

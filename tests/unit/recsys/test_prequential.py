@@ -134,6 +134,32 @@ def test_an_item_taken_again_is_no_candidate_unless_repeats_are() -> None:
     assert again.sources["popular"]["mrr"] == pytest.approx((1 / 2 + 1 / 2) / 2)
 
 
+def test_items_that_could_not_be_found_are_counted() -> None:
+    assert run("ua vb ub ua").not_candidates == 1
+    assert run("ua vb ub ua", repeats=True).not_candidates == 0
+
+
+def test_all_items_are_ranked_however_long_the_list_is() -> None:
+    rows = [(f"w{n}", f"i{n % 120}") for n in range(240)]
+    rows += [("u", "mine"), ("v", "rare"), ("u", "rare")]
+    events = [Interaction(*row, 1000 * n, None, n) for n, row in enumerate(rows)]
+    report = evaluate("long", events, POPULARITY)
+    assert report.metrics == report.sources["popular"]
+    assert report.metrics["mrr"] == pytest.approx(1 / 121)
+
+
+def test_an_item_that_only_fills_the_list_up_is_not_found() -> None:
+    unmixed = CandidateSettings(
+        popular=PopularSettings(weight=0.0),
+        transitions=TransitionSettings(weight=1.0),
+        fresh=FreshSettings(weight=0.0),
+        tastes=TasteSettings(weight=0.0),
+    )
+    report = run("ua vb ub", EngineSettings(candidates=unmixed))
+    assert report.ranked == 1
+    assert (report.metrics["recall_at_20"], report.metrics["mrr"], report.hidden) == (0.0, 0.0, 0.0)
+
+
 def test_low_ratings_are_left_out() -> None:
     report = run("ua vb ub va vc", ratings={0: 5.0, 1: 5.0, 2: 4.5, 3: 5.0})
     assert report.events == 4
@@ -157,3 +183,6 @@ def test_the_document_is_flat() -> None:
     assert document["dataset"] == "story"
     assert document["recall_at_10_hidden"] == document["recall_at_10"] == 1.0
     assert document["ranked"] == len(RANKS)
+    assert (document["attributes"], document["learner_examples"]) == (False, 0)
+    assert document["not_candidates"] == 0
+    assert run(STORY, items={"a": {"g": "x"}}).to_json()["attributes"] is True
