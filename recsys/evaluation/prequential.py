@@ -172,10 +172,13 @@ def evaluate(
     progress
         Called with (done, total) now and then.
     """
-    catalogue = settings.catalogue.model_copy(update={"repeats": repeats})
+    clicks = [one for one in interactions if one.rating is None or one.rating >= click_at]
+    # Every item of the protocol is a candidate: there must be room for it.
+    n_items = max(settings.catalogue.max_items, len({one.item for one in clicks}))
+    changes = {"repeats": repeats, "auto_insert": True, "max_items": n_items}
+    catalogue = settings.catalogue.model_copy(update=changes)
     arms = {"learner": ArmSettings(policy=GreedySettings())}
     run = _Run(settings.model_copy(update={"catalogue": catalogue, "arms": arms}))
-    clicks = [one for one in interactions if one.rating is None or one.rating >= click_at]
     last_ms = dict[str, int]()
     seen = set[str]()
     for number, event in enumerate(clicks):

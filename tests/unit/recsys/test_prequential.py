@@ -10,6 +10,7 @@ from recsys.evaluation.prequential import Report, evaluate
 from recsys.events import Attributes
 from recsys.settings import (
     CandidateSettings,
+    CatalogueSettings,
     EngineSettings,
     FreshSettings,
     LearnerSettings,
@@ -158,6 +159,13 @@ def test_an_item_that_only_fills_the_list_up_is_not_found() -> None:
     report = run("ua vb ub", EngineSettings(candidates=unmixed))
     assert report.ranked == 1
     assert (report.metrics["recall_at_20"], report.metrics["mrr"], report.hidden) == (0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("items", [None, {"a": {"g": "x"}}])
+def test_there_is_room_for_every_item(items: dict[str, Attributes] | None) -> None:
+    catalogue = CatalogueSettings(max_items=1, auto_insert=False)
+    tight = POPULARITY.model_copy(update={"catalogue": catalogue})
+    assert run(STORY, tight, items=items).metrics == run(STORY, items=items).metrics
 
 
 def test_low_ratings_are_left_out() -> None:
