@@ -1,8 +1,9 @@
 """``recsys bench quality``: how well the engine ranks, on data that the user has."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -10,15 +11,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from actors.cli.problems import fail, read_settings
-from recsys.datasets import Columns, read_interactions, read_items
-from recsys.errors import InvalidDataset
+from recsys.datasets import Columns, Interaction, read_interactions, read_items
+from recsys.errors import InvalidDataset, InvalidSettings
 from recsys.evaluation.prequential import Report, evaluate
 
 __all__ = ["bench"]
 
 bench = typer.Typer(help="Measure the engine.", no_args_is_help=True)
 
-_DATASETS = ("ml-100k", "ml-1m", "csv")
+_DATASETS: Final = {"ml-100k": 100_000, "ml-1m": 1_000_209, "csv": None}
+"""How many ratings there are, where that is known: a report must not bear another's name."""
 _STEP = 250
 _METRICS = ("recall_at_10", "ndcg_at_10", "recall_at_20", "mrr")
 
@@ -49,8 +51,8 @@ def quality(
     console = Console()
     if dataset not in _DATASETS:
         fail(f"--dataset must be one of {', '.join(_DATASETS)}, got {dataset!r}", 2)
-    if out is not None and not out.resolve().parent.is_dir():
-        fail(f"--json: the folder {out.resolve().parent} does not exist", 2)
+    if out is not None:
+        _check_out(out)
     settings = read_settings(config).engine
     try:
         named = Columns.parse(columns) if columns is not None else None
@@ -58,6 +60,8 @@ def quality(
         items = read_items(data) if data.is_dir() and not no_attributes else None
     except (InvalidDataset, ValueError, OSError) as error:
         fail(str(error), 2)
+    _check_size(data, dataset, len(interactions))
+    _check_clicks(interactions, click_at)
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -72,18 +76,54 @@ def quality(
             if done % _STEP == 0 or done == total:
                 progress.update(task, completed=done, total=total)
 
-        report = evaluate(
-            dataset,
-            interactions,
-            settings,
-            items=items,
-            click_at=click_at,
-            repeats=repeats,
-            progress=show,
-        )
+        try:
+            report = evaluate(
+                dataset,
+                interactions,
+                settings,
+                items=items,
+                click_at=click_at,
+                repeats=repeats,
+                progress=show,
+            )
+        except InvalidSettings as error:
+            fail(f"{config or 'settings'}: {error}", 2)
     _print(console, report)
     if out is not None:
+        _write(out, report)
+
+
+def _check_out(out: Path) -> None:
+    if out.is_dir():
+        fail(f"--json: {out} is a folder, a file is needed", 2)
+    if not out.resolve().parent.is_dir():
+        fail(f"--json: the folder {out.resolve().parent} does not exist", 2)
+
+
+def _check_size(data: Path, dataset: str, found: int) -> None:
+    if found == 0:
+        fail(f"{data}: there are no interactions in it", 2)
+    expected = _DATASETS[dataset]
+    if expected not in {None, found}:
+        fail(f"{data}: {dataset} has {expected:,} ratings, this has {found:,}: --dataset csv", 2)
+
+
+def _check_clicks(interactions: Sequence[Interaction], click_at: float) -> None:
+    ratings = [one.rating for one in interactions if one.rating is not None]
+    if len(ratings) < len(interactions) or any(rating >= click_at for rating in ratings):
+        return
+    fail(
+        f"no rating reaches --click-at {click_at:g}; "
+        f"ratings run from {min(ratings):g} to {max(ratings):g}",
+        2,
+    )
+
+
+def _write(out: Path, report: Report) -> None:
+    try:
         out.write_text(json.dumps(report.to_json(), indent=2) + "\n")
+    except OSError as error:
+        fail(f"--json: {out}: {error.strerror}")
 
 
 def _print(console: Console, report: Report) -> None:
