@@ -12,6 +12,7 @@ from rich.console import Console
 from actors.cli.problems import read_settings
 from actors.cli.serve import PortOption
 from actors.cli.server import run_server, show_news
+from actors.cli.terminal import say
 from actors.host.ports import with_free_side_ports
 from actors.overrides import override
 
@@ -75,9 +76,9 @@ def _simulate(runtime: "Runtime", console: Console, duration: int, seed: int) ->
             if simulator.poll() is None:
                 simulator.kill()
     if simulator.returncode:
-        console.print(f"recsys: the simulator ended with status {simulator.returncode}")
+        say(console, f"recsys: the simulator ended with status {simulator.returncode}")
     elif _PLOT.exists():
-        console.print(f"the picture of it is in {_PLOT.absolute()}")
+        say(console, f"the picture of it is in {_PLOT.absolute()}")
     return simulator.returncode
 
 

@@ -4,6 +4,7 @@ import importlib
 import os
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
@@ -11,7 +12,7 @@ from rich.console import Console
 
 from actors.cli.interrupts import Interrupts
 from actors.cli.problems import fail
-from actors.cli.terminal import Terminal, quiet
+from actors.cli.terminal import Terminal, quiet, say
 from actors.errors import RuntimeFault, StartupError
 from actors.host.environment import prepare_environment
 from actors.host.ports import check_ports, ports_of
@@ -47,21 +48,25 @@ def run_server(settings: ServerSettings, task: Task, *, keep_data: bool = True) 
     """
     interrupts = Interrupts()
     interrupts.listen()
+    folder: RunFolder | None = None
     try:
         for report in clean_leftovers():
             typer.echo(report)
         check_ports(ports_of(settings.http))
         if keep_data:
             DataFolder(settings.shards).release()
-        folder = RunFolder(settings.http.port)
+        with interrupts.held():
+            folder = RunFolder(settings.http.port)
+        if not keep_data:
+            settings = override(settings, data_dir=folder.path / "data")
+        with quiet(folder.log) as terminal:
+            status = _Session(settings, folder, terminal, interrupts).run(task)
     except StartupError as error:
         fail(str(error))
     except KeyboardInterrupt:
+        if folder is not None:
+            folder.remove()
         raise typer.Exit(_INTERRUPTED) from None
-    if not keep_data:
-        settings = override(settings, data_dir=folder.path / "data")
-    with quiet(folder.log) as terminal:
-        status = _Session(settings, folder, terminal, interrupts).run(task)
     raise typer.Exit(status)
 
 
@@ -89,11 +94,21 @@ class _Session:
 
     def run(self, task: Task) -> int:
         """Do it all and return the exit status."""
-        status = 1
         try:
-            status = self._serve(task)
-        except KeyboardInterrupt:
-            status = 0
+            status = self._work(task)
+            runtime = self._running
+            if runtime is None or self._interrupts.twice:
+                self._end_now(_INTERRUPTED if self._interrupts.twice else status)
+            return self._drain(runtime, status)
+        except (KeyboardInterrupt, SystemExit):
+            self._end_now(_INTERRUPTED)
+
+    def _work(self, task: Task) -> int:
+        try:
+            return self._serve(task)
+        except (KeyboardInterrupt, SystemExit):
+            # While Ray starts, SIGTERM is Ray's, which answers it by leaving the program.
+            return 0
         except RuntimeFault as error:
             self._running = None
             self._complain(str(error))
@@ -102,11 +117,10 @@ class _Session:
             traceback.print_exc()
             self._complain(f"it ended by a fault of its own; what it said is in {self._folder.log}")
             self._folder.keep()
-        runtime = self._running
-        return self._end_now(status) if runtime is None else self._drain(runtime, status)
+        return 1
 
     def _serve(self, task: Task) -> int:
-        self._terminal.out.print(f"starting {self._settings.shards.count} shards on Ray ...")
+        say(self._terminal.out, f"starting {self._settings.shards.count} shards on Ray ...")
         prepare_environment(self._settings.http, self._folder)
         # Not at the top: Ray reads its environment when it is imported.
         runtime: Runtime = importlib.import_module("actors.runtime").Runtime(
@@ -119,19 +133,22 @@ class _Session:
         return task(runtime, self._terminal.out)
 
     def _complain(self, message: str) -> None:
-        self._terminal.err.print(f"recsys: {message}")
+        say(self._terminal.err, f"recsys: {message}")
 
     def _drain(self, runtime: "Runtime", status: int) -> int:
-        self._terminal.out.print(
-            "writing what the shards hold and stopping ... (Ctrl-C: stop at once)"
+        say(
+            self._terminal.out,
+            "writing what the shards hold and stopping ... (Ctrl-C: stop at once)",
         )
         try:
             runtime.drain()
-        except KeyboardInterrupt:
-            self._end_now(_INTERRUPTED)
+        except Exception as error:
+            # Ray may have died under it. What was acknowledged is on the disk.
+            self._complain(f"the shards did not drain: {error}")
+            self._end_now(1)
         self._interrupts.ignore()
         self._folder.remove()
-        self._terminal.out.print("stopped")
+        say(self._terminal.out, "stopped")
         return status
 
     def _end_now(self, status: int) -> NoReturn:
@@ -140,14 +157,16 @@ class _Session:
         end_marked(self._folder.path, grace_s=0.2)
         self._folder.remove()
         for console in self._terminal:
-            console.file.flush()
+            with suppress(OSError):
+                console.file.flush()
         # Ray's exit handlers would wait for processes that are gone.
         os._exit(status)
 
 
 def _greet(runtime: "Runtime", settings: ServerSettings, console: Console) -> None:
     shards = settings.shards
-    console.print(
+    say(
+        console,
         f"recsys is ready\n"
         f"  API            {runtime.url}\n"
         f"  documentation  {runtime.url}/docs\n"
@@ -156,11 +175,11 @@ def _greet(runtime: "Runtime", settings: ServerSettings, console: Console) -> No
         f"  data           {shards.data_dir} ({shards.count} shards, "
         f"{shards.partitions} partitions)\n"
         f"  logs           {runtime.folder.logs}\n"
-        f"Ctrl-C stops it."
+        f"Ctrl-C stops it.",
     )
 
 
 def show_news(runtime: "Runtime", console: Console) -> None:
     """Print what the supervisor noticed since the last time."""
     for notice in runtime.news():
-        console.print(notice.text)
+        say(console, notice.text)

@@ -3,13 +3,22 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 from rich.console import Console
+from typing_extensions import override
 
-__all__ = ["Terminal", "quiet"]
+__all__ = ["Terminal", "quiet", "say"]
+
+
+class _Lasting(Console):
+    """Goes on without a reader; others leave the program."""
+
+    @override
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
 
 
 class Terminal(NamedTuple):
@@ -17,6 +26,12 @@ class Terminal(NamedTuple):
 
     out: Console
     err: Console
+
+
+def say(console: Console, text: str) -> None:
+    """Print, or not when the terminal was closed: that must keep nobody from ending well."""
+    with suppress(OSError):
+        console.print(text)
 
 
 @contextmanager
@@ -32,8 +47,9 @@ def quiet(log: Path) -> Iterator[Terminal]:
         for number in (1, 2):
             saved = os.dup(number)
             stack.callback(_put_back, saved, number)
-            real = stack.enter_context(os.fdopen(os.dup(number), "w", encoding="utf-8"))
-            consoles.append(Console(file=real, markup=False, highlight=False, soft_wrap=True))
+            real = os.fdopen(os.dup(number), "w", encoding="utf-8")
+            stack.callback(_close, real)
+            consoles.append(_Lasting(file=real, markup=False, highlight=False, soft_wrap=True))
         with log.open("ab") as file:
             for number in (1, 2):
                 os.dup2(file.fileno(), number)
@@ -45,3 +61,8 @@ def quiet(log: Path) -> Iterator[Terminal]:
 def _put_back(saved: int, number: int) -> None:
     os.dup2(saved, number)
     os.close(saved)
+
+
+def _close(file: TextIO) -> None:
+    with suppress(OSError):
+        file.close()

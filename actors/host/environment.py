@@ -41,6 +41,8 @@ def prepare_environment(http: HttpSettings, folder: RunFolder) -> None:
         "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "0.1",
         # Three missed checks replace a dead proxy: seconds, not half a minute.
         "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "2",
+        # While Ray starts, SIGTERM is Ray's, and there is nothing yet that would have to drain.
+        "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
         "RAY_SERVE_ENABLE_HA_PROXY": "0",
         **(_haproxy(http, folder.haproxy) if _has_haproxy(http) else {}),
     }

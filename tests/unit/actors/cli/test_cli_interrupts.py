@@ -9,6 +9,8 @@ import pytest
 from actors.cli import interrupts as module
 from actors.cli.interrupts import Interrupts
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 class Clock:
     """Seconds as the test says."""
@@ -29,7 +31,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def interrupts() -> Iterator[Interrupts]:
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in SIGNALS}
     interrupts = Interrupts()
     interrupts.listen()
     yield interrupts
@@ -37,7 +39,7 @@ def interrupts() -> Iterator[Interrupts]:
         signal.signal(number, handler)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", SIGNALS)
 def test_the_first_and_the_second_signal_interrupt(
     interrupts: Interrupts, clock: Clock, number: signal.Signals
 ) -> None:
@@ -46,6 +48,7 @@ def test_the_first_and_the_second_signal_interrupt(
             os.kill(os.getpid(), number)
         clock.now_s += 1.0
     os.kill(os.getpid(), number)
+    assert interrupts.twice
 
 
 def test_an_echo_of_the_first_is_no_second(interrupts: Interrupts, clock: Clock) -> None:
@@ -60,4 +63,24 @@ def test_an_echo_of_the_first_is_no_second(interrupts: Interrupts, clock: Clock)
 
 def test_the_last_steps_are_not_disturbed(interrupts: Interrupts) -> None:
     interrupts.ignore()
-    os.kill(os.getpid(), signal.SIGINT)
+    for number in SIGNALS:
+        os.kill(os.getpid(), number)
+
+
+def test_an_interrupt_can_be_put_off(interrupts: Interrupts) -> None:
+    steps = []
+
+    def work() -> None:
+        with interrupts.held():
+            os.kill(os.getpid(), signal.SIGTERM)
+            steps.append("done")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert steps == ["done"]
+
+
+def test_under_nohup_a_closed_terminal_ends_nothing(interrupts: Interrupts) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    interrupts.listen()
+    os.kill(os.getpid(), signal.SIGHUP)
