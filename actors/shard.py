@@ -182,6 +182,11 @@ class Shard:
             # Nothing is lost: the log still holds every event. The next round tries again.
             _log.error("shard %d: no snapshot: %s", self._index, error)
             return
+        except Exception:
+            # The same holds for a learner that cannot be saved; without the next round the log
+            # would grow for ever.
+            _log.exception("shard %d: no snapshot", self._index)
+            return
         self._observer.on_snapshot(perf_counter() - started)
 
     async def _blocking(self, work: Callable[[], T]) -> T:

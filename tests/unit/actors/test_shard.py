@@ -205,7 +205,8 @@ async def test_snapshots_are_taken_regularly_when_something_changed() -> None:
         assert engine.stats().snapshot_sequence == 1
 
 
-async def test_a_snapshot_that_fails_is_tried_again() -> None:
+@pytest.mark.parametrize("fault", [StoreError("the disk is full"), RuntimeError("save failed")])
+async def test_a_snapshot_that_fails_is_tried_again(fault: Exception) -> None:
     class Refusing(Engine):
         failures = 1
 
@@ -213,7 +214,7 @@ async def test_a_snapshot_that_fails_is_tried_again() -> None:
         def commit(self, capture: Capture) -> None:
             if self.failures:
                 self.failures -= 1
-                raise StoreError("no space left on the device")
+                raise fault
             super().commit(capture)
 
     settings = with_store(snapshot_every_s=0.02)
@@ -224,6 +225,25 @@ async def test_a_snapshot_that_fails_is_tried_again() -> None:
         await asyncio.wait_for(tally.snapshot.wait(), 20)
         assert engine.failures == 0
         assert engine.stats().snapshot_sequence == 1
+
+
+async def test_a_snapshot_that_fails_does_not_keep_the_engine_open() -> None:
+    class Refusing(Engine):
+        closed = False
+
+        @override
+        def capture(self) -> Capture:
+            raise RuntimeError("save failed")
+
+        @override
+        def close(self) -> None:
+            self.closed = True
+            super().close()
+
+    engine = Refusing.open(None, SETTINGS.engine)
+    async with running(engine) as shard:
+        await shard.call("append", batch(click(1)))
+    assert engine.closed
 
 
 async def test_stop_drains_snapshots_and_closes(tmp_path: Path) -> None:
