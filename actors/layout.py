@@ -57,11 +57,7 @@ class DataFolder:
             self._lock = os.open(self._path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             why = "it is a file" if isinstance(error, FileExistsError) else error.strerror
-            message = (
-                f"the data directory {self._path} cannot be used: {why}; "
-                "choose another with --data-dir"
-            )
-            raise StartupError(message) from error
+            raise _unusable(self._path, why) from error
         try:
             self._take_lock()
             self._layout = self._read(settings)
@@ -85,11 +81,13 @@ class DataFolder:
     def _read(self, settings: ShardSettings) -> _Layout:
         path = self._path / "layout.json"
         wanted = _Layout(_FORMAT, settings.count, settings.partitions, epoch=0)
-        if not path.exists():
-            _write(path, msgspec.json.encode(wanted))
-            return wanted
         try:
+            if not path.exists():
+                _write(path, msgspec.json.encode(wanted))
+                return wanted
             layout = msgspec.json.decode(path.read_bytes(), type=_Layout)
+        except OSError as error:
+            raise _unusable(self._path, f"{path.name}: {error.strerror}") from error
         except msgspec.DecodeError as error:
             message = f"{path} is damaged ({error}); restore it from a copy of the directory"
             raise StartupError(message) from error
@@ -114,15 +112,32 @@ class DataFolder:
         return self._layout.epoch
 
     def advance(self) -> None:
-        """Begin a new epoch of the shard map."""
-        self._layout.epoch += 1
-        _write(self._path / "layout.json", msgspec.json.encode(self._layout))
+        """Begin a new epoch of the shard map.
+
+        Raises
+        ------
+        StartupError
+            When it cannot be written; the epoch is then the old one.
+        """
+        path = self._path / "layout.json"
+        layout = msgspec.structs.replace(self._layout, epoch=self._layout.epoch + 1)
+        try:
+            _write(path, msgspec.json.encode(layout))
+        except OSError as error:
+            raise _unusable(self._path, f"{path.name}: {error.strerror}") from error
+        self._layout = layout
 
     def release(self) -> None:
         """Let another process use the directory. A second call is fine."""
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+def _unusable(path: Path, why: str | None) -> StartupError:
+    """Return a complaint about the directory, to be raised."""
+    message = f"the data directory {path} cannot be used: {why}; choose another with --data-dir"
+    return StartupError(message)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -78,6 +78,25 @@ def test_a_damaged_layout_is_refused(tmp_path: Path, content: str) -> None:
         DataFolder(shards(tmp_path))
 
 
+def test_a_layout_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "layout.json").mkdir()
+    with pytest.raises(StartupError, match=r"cannot be used: layout\.json: Is a directory; choose"):
+        DataFolder(shards(tmp_path))
+
+
+def test_a_layout_that_cannot_be_written_is_named_and_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "layout.json.new").mkdir()
+    with pytest.raises(StartupError, match=r"cannot be used: layout\.json: Is a directory; choose"):
+        DataFolder(shards(tmp_path))
+    (tmp_path / "layout.json.new").rmdir()
+    folder = DataFolder(shards(tmp_path))
+    (tmp_path / "layout.json.new").mkdir()
+    with pytest.raises(StartupError, match="cannot be used"):
+        folder.advance()
+    assert folder.epoch == 0
+    folder.release()
+
+
 def test_a_layout_of_the_future_is_refused(tmp_path: Path) -> None:
     (tmp_path / "layout.json").write_text(
         '{"format": 2, "shards": 2, "partitions": 64, "epoch": 0}'
