@@ -1,14 +1,10 @@
-"""Creates the shards, knows who owns what, and opens anew what has ended for good.
-
-Ray restarts a shard whose process died; that takes seconds and needs nobody. The supervisor steps
-in where Ray gives up: a shard that was ended on purpose, or whose store could not be opened.
-"""
+"""Creates the shards, knows who owns what, and has each of them watched."""
 
 import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from time import monotonic, time_ns
+from time import time_ns
 from typing import Final
 
 from typing_extensions import override
@@ -19,14 +15,13 @@ from actors.handles import Notice, Ready, ShardHandle, ShardMap
 from actors.layout import DataFolder
 from actors.logs import log_to_stderr
 from actors.settings import ServerSettings
+from actors.watch import Watch
 
 __all__ = ["Supervisor", "SupervisorActor"]
 
 _log = logging.getLogger(__name__)
 
 _NOTICES: Final = 200
-_PAUSES_S: Final = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
-"""Before the first, second, ... attempt to open a lost shard; the last one repeats."""
 
 
 class Supervisor:
@@ -81,13 +76,16 @@ class Supervisor:
         answers = await asyncio.gather(
             *(self._opened(shard) for shard in shards), return_exceptions=True
         )
-        failures = [answer for answer in answers if isinstance(answer, BaseException)]
-        if failures:
+        try:
+            failures = [answer for answer in answers if isinstance(answer, BaseException)]
+            if failures:
+                raise failures[0]
+            self._folder.advance()
+        except BaseException:
             await self._close_all(timeout_s=self._patience_s)
-            raise failures[0]
-        self._folder.advance()
+            raise
         self._watches = [
-            asyncio.create_task(self._watch(shard, answer), name=f"watch-{shard}")
+            asyncio.create_task(self._watch(shard).run(answer), name=f"watch-{shard}")
             for shard, answer in zip(shards, answers, strict=True)
             if isinstance(answer, Ready)
         ]
@@ -106,8 +104,19 @@ class Supervisor:
     def resume(self) -> None:
         """Take up the watch again after the supervisor itself was restarted; ends no shard."""
         for shard in range(self._shards.count):
-            self._reopen(shard)
-            self._watches.append(asyncio.create_task(self._watch(shard, None)))
+            watch = self._watch(shard)
+            watch.open_anew()
+            self._watches.append(asyncio.create_task(watch.run(None), name=f"watch-{shard}"))
+
+    def _watch(self, shard: int) -> Watch:
+        return Watch(
+            shard,
+            self._fleet,
+            self._folder,
+            self._notice,
+            interval_s=self._interval_s,
+            patience_s=self._patience_s,
+        )
 
     def shard_map(self) -> ShardMap:
         """Return who owns which users: partition modulo number of shards."""
@@ -132,47 +141,6 @@ class Supervisor:
     async def _close_all(self, timeout_s: float) -> None:
         await asyncio.gather(
             *(self._fleet.close(shard, timeout_s) for shard in range(self._shards.count))
-        )
-
-    async def _watch(self, shard: int, known: Ready | None) -> None:
-        well_s = monotonic()
-        down = False
-        attempts = 0
-        while True:
-            try:
-                answer = await self._fleet.ready(shard, self._patience_s)
-            except ShardLost as error:
-                down = True
-                self._notice(f"shard {shard} has ended ({error.reason}); opening it anew")
-                await asyncio.sleep(_PAUSES_S[min(attempts, len(_PAUSES_S) - 1)])
-                attempts += 1
-                self._reopen(shard)
-            except ShardUnavailable as error:
-                if not down:
-                    down = True
-                    self._notice(str(error))
-                await asyncio.sleep(self._interval_s / 10)
-            else:
-                if known is not None and (down or answer.pid != known.pid):
-                    self._returned(shard, known, answer, monotonic() - well_s)
-                known, well_s, down, attempts = answer, monotonic(), False, 0
-                await asyncio.sleep(self._interval_s)
-
-    def _reopen(self, shard: int) -> None:
-        try:
-            self._fleet.open(shard)
-        except RuntimeError as error:
-            # Ray may refuse for a moment; the next round finds the shard lost and tries again.
-            _log.warning("shard %d: %s", shard, error)
-
-    def _returned(self, shard: int, known: Ready, answer: Ready, away_s: float) -> None:
-        if answer.pid == known.pid:
-            self._notice(f"shard {shard} answers again")
-            return
-        self._folder.advance()
-        self._notice(
-            f"shard {shard} is back, {away_s:.1f} s after it was last well: "
-            f"recovered sequence {answer.recovered} in {answer.recovery_s:.2f} s"
         )
 
     def _notice(self, text: str) -> None:

@@ -1,6 +1,7 @@
 """The supervisor over shards that live and die on command."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -163,6 +164,46 @@ async def test_a_silence_without_a_restart_changes_no_owner(
         fleet.faults[0] = [ShardUnavailable(0, "it did not answer in time")]
         await notice(supervisor, "shard 0 answers again")
         assert supervisor.shard_map().epoch == 1
+
+
+async def test_a_watch_outlasts_what_it_cannot_write(
+    fleet: PaperFleet,
+    folder: DataFolder,
+    settings: ServerSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async with watching(fleet, folder, settings) as supervisor:
+        await supervisor.start()
+        with monkeypatch.context() as disk:
+            disk.setattr("actors.layout._write", full)
+            fleet.restarts[1] = 1
+            text = await notice(supervisor, "the watch of shard 1 failed and goes on")
+            assert "No space left on device" in text
+            await asyncio.sleep(0.02)
+            assert len(supervisor.notices(after=0)) == 1, "it says so once"
+        await notice(supervisor, "shard 1 is back")
+        assert supervisor.shard_map().epoch == 2
+        fleet.faults[1] = [ShardLost(1, "killed by ray.kill")]
+        await notice(supervisor, "shard 1 has ended (killed by ray.kill); opening it anew")
+
+
+async def test_a_layout_that_cannot_be_written_leaves_no_shard_open(
+    fleet: PaperFleet,
+    folder: DataFolder,
+    settings: ServerSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("actors.layout._write", full)
+    async with watching(fleet, folder, settings) as supervisor:
+        with pytest.raises(StartupError, match=r"cannot be used: layout\.json: No space"):
+            await supervisor.start()
+        assert sorted(fleet.closed) == [0, 1, 2]
 
 
 async def test_a_restarted_supervisor_opens_nothing_twice_and_goes_on_watching(

@@ -1,0 +1,127 @@
+"""Watches one shard and opens it anew when it has ended for good.
+
+Ray restarts a shard whose process died; that takes seconds and needs nobody. The watch steps in
+where Ray gives up: a shard that was ended on purpose, or whose store could not be opened.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from time import monotonic
+from typing import Final
+
+from actors.errors import ShardUnavailable
+from actors.fleet import Fleet, ShardLost
+from actors.handles import Ready
+from actors.layout import DataFolder
+
+__all__ = ["Watch"]
+
+_log = logging.getLogger(__name__)
+
+_PAUSES_S: Final = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Before the first, second, ... attempt to open a lost shard; the last one repeats."""
+
+
+class Watch:
+    """The watch of one shard.
+
+    Parameters
+    ----------
+    folder
+        Told of every return, which begins a new epoch.
+    notice
+        Takes a sentence about what happened.
+    interval_s
+        Pause between two questions to a shard that is well.
+    patience_s
+        A shard that takes longer to answer is reported, not touched: it may be busy.
+    """
+
+    def __init__(
+        self,
+        shard: int,
+        fleet: Fleet,
+        folder: DataFolder,
+        notice: Callable[[str], None],
+        *,
+        interval_s: float,
+        patience_s: float,
+    ) -> None:
+        self._shard = shard
+        self._fleet = fleet
+        self._folder = folder
+        self._notice = notice
+        self._interval_s = interval_s
+        self._patience_s = patience_s
+        self._known: Ready | None = None
+        self._well_s = monotonic()
+        self._down = False
+        self._attempts = 0
+        self._fault = ""
+
+    async def run(self, known: Ready | None) -> None:
+        """Watch until cancelled.
+
+        Parameters
+        ----------
+        known
+            The shard's last answer, ``None`` when nobody has asked yet.
+        """
+        self._known, self._well_s = known, monotonic()
+        while True:
+            try:
+                await self._look()
+            except Exception as error:
+                # Nobody else would open this shard anew: the watch must outlast a full disk.
+                self._stumbled(error)
+                await asyncio.sleep(self._interval_s)
+            else:
+                self._fault = ""
+
+    def open_anew(self) -> None:
+        """Make the shard's actor if there is none."""
+        try:
+            self._fleet.open(self._shard)
+        except RuntimeError as error:
+            # Ray may refuse for a moment; the next round finds the shard lost and tries again.
+            _log.warning("shard %d: %s", self._shard, error)
+
+    async def _look(self) -> None:
+        """Ask once, do what the answer calls for, and wait until it is time to ask again."""
+        try:
+            answer = await self._fleet.ready(self._shard, self._patience_s)
+        except ShardLost as error:
+            self._down = True
+            self._notice(f"shard {self._shard} has ended ({error.reason}); opening it anew")
+            await asyncio.sleep(_PAUSES_S[min(self._attempts, len(_PAUSES_S) - 1)])
+            self._attempts += 1
+            self.open_anew()
+        except ShardUnavailable as error:
+            if not self._down:
+                self._down = True
+                self._notice(str(error))
+            await asyncio.sleep(self._interval_s / 10)
+        else:
+            if self._known is not None and (self._down or answer.pid != self._known.pid):
+                self._returned(self._known, answer, monotonic() - self._well_s)
+            self._known, self._well_s, self._down, self._attempts = answer, monotonic(), False, 0
+            await asyncio.sleep(self._interval_s)
+
+    def _returned(self, known: Ready, answer: Ready, away_s: float) -> None:
+        if answer.pid == known.pid:
+            self._notice(f"shard {self._shard} answers again")
+            return
+        self._folder.advance()
+        self._notice(
+            f"shard {self._shard} is back, {away_s:.1f} s after it was last well: "
+            f"recovered sequence {answer.recovered} in {answer.recovery_s:.2f} s"
+        )
+
+    def _stumbled(self, error: Exception) -> None:
+        fault = f"{type(error).__name__}: {error}"
+        if fault != self._fault:
+            # Once, not every second for as long as it lasts.
+            _log.error("the watch of shard %d failed", self._shard, exc_info=error)
+            self._notice(f"the watch of shard {self._shard} failed and goes on: {fault}")
+        self._fault = fault
