@@ -14,6 +14,7 @@ from actors.settings import ServerSettings, load_settings
 __all__ = ["fail", "read_settings", "setting_problems"]
 
 _WRONG_SETTINGS = 2
+_KEY_TAGS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
 
 
 def fail(message: str, status: int = 1) -> NoReturn:
@@ -26,6 +27,8 @@ def read_settings(path: Path | None) -> ServerSettings:
     """Read the settings, or say what is wrong with them and end with status 2."""
     try:
         _check_variables()
+        if path is not None and path.is_file():
+            _check_keys(path)
         return load_settings(path)
     except FileNotFoundError:
         fail(f"{path}: there is no such file", _WRONG_SETTINGS)
@@ -54,6 +57,28 @@ def _check_variables() -> None:
             section = name[len(prefix) :].split("__")[0].lower()
             if section not in ServerSettings.model_fields:
                 fail(f"environment variable {name}: there is no such setting", _WRONG_SETTINGS)
+
+
+def _check_keys(path: Path) -> None:
+    """Refuse keys that stand there twice, of which the first would be lost, or are no text."""
+    seen = list[yaml.Node]()
+    waiting = [yaml.compose(path.read_text("utf-8"), yaml.SafeLoader)]
+    while waiting:
+        node = waiting.pop()
+        # An alias names a node that was looked at, or is being looked at.
+        if not isinstance(node, yaml.MappingNode) or any(node is other for other in seen):
+            continue
+        seen.append(node)
+        waiting += [value for _, value in node.value]
+        lines = dict[str, int]()
+        for key, _ in node.value:
+            where = f"{path}: line {key.start_mark.line + 1}:"
+            if key.tag not in _KEY_TAGS:
+                fail(f"{where} a key must be a text, in quotes if need be", _WRONG_SETTINGS)
+            if key.value in lines:
+                first = f"the first is in line {lines[key.value]}"
+                fail(f"{where} {key.value} is there for the second time; {first}", _WRONG_SETTINGS)
+            lines[key.value] = key.start_mark.line + 1
 
 
 def setting_problems(error: ValidationError, where: str) -> list[str]:
