@@ -59,6 +59,8 @@ async def until_ready(client: AsyncClient, patience_s: float) -> bool:
     ------
     Unreachable
         When nothing listens there at all.
+    ApiError
+        When what listens there is something else.
     """
     last = perf_counter() + patience_s
     while not await client.ready():

@@ -134,8 +134,14 @@ class AsyncClient:
         return await self._connection.do(calls.STATS)
 
     async def ready(self) -> bool:
-        """Return whether every shard answers. Asks once."""
-        return await self._connection.status("/readyz") == HTTPStatus.OK
+        """Return whether every shard answers. Asks once.
+
+        Raises
+        ------
+        ApiError
+            When what answers is no server of this kind.
+        """
+        return calls.read_ready(*(await self._connection.get("/readyz")))
 
     async def _find(self, call: calls.Call[T]) -> T | None:
         try:

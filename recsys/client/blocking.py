@@ -127,8 +127,14 @@ class Client:
         return self._connection.do(calls.STATS)
 
     def ready(self) -> bool:
-        """Return whether every shard answers. Asks once."""
-        return self._connection.status("/readyz") == HTTPStatus.OK
+        """Return whether every shard answers. Asks once.
+
+        Raises
+        ------
+        ApiError
+            When what answers is no server of this kind.
+        """
+        return calls.read_ready(*self._connection.get("/readyz"))
 
     def _find(self, call: calls.Call[T]) -> T | None:
         try:

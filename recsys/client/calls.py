@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final, Generic, TypeVar
 from urllib.parse import quote
 
@@ -32,6 +33,7 @@ __all__ = [
     "put_items",
     "rank",
     "read_answer",
+    "read_ready",
     "recommend",
     "remove_item",
     "send_events",
@@ -156,6 +158,19 @@ def read_answer(call: Call[T], status: int, headers: Mapping[str, str], body: by
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         detail = f"the answer to {call.method} {call.path} is no {call.kind.__name__}: {error}"
         raise ApiError(status, detail) from error
+
+
+def read_ready(status: int, body: bytes) -> bool:
+    """Return whether an answer of ``/readyz`` says that every shard answers.
+
+    Raises
+    ------
+    ApiError
+        For a status that ``/readyz`` never has: something else listens there.
+    """
+    if status not in {HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE}:
+        raise ApiError(status, _detail(body))
+    return status == HTTPStatus.OK
 
 
 def _path(collection: str, name: str) -> str:

@@ -20,6 +20,7 @@ AsyncTransport = httpx2.AsyncBaseTransport
 Transport = httpx2.BaseTransport
 
 _HEADERS: Final = {"content-type": "application/json", "accept": "application/json"}
+_LAST_PORT: Final = 65_535
 _HOPELESS: Final = (
     httpx2.UnsupportedProtocol,
     httpx2.LocalProtocolError,
@@ -38,6 +39,14 @@ def _translated(url: str) -> Iterator[None]:
         yield
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise Unreachable(url, str(error) or type(error).__name__) from error
+
+
+def _check_port(url: str) -> None:
+    """Refuse a port that no machine has; the socket would, in words of its own."""
+    port = httpx2.URL(url).port
+    if port is not None and port > _LAST_PORT:
+        message = f"a port is at most {_LAST_PORT}, got {port}"
+        raise httpx2.InvalidURL(message)
 
 
 class _Patience:
@@ -88,6 +97,7 @@ class Connection:
         self.rng = Random(new_id())
         self._url = url
         with _translated(url):
+            _check_port(url)
             self._http = httpx2.Client(
                 base_url=url, timeout=timeout_s, transport=transport, headers=_HEADERS
             )
@@ -100,10 +110,11 @@ class Connection:
         """Wait."""
         time.sleep(wait_s)
 
-    def status(self, path: str) -> int:
-        """Ask once and return the status code."""
+    def get(self, path: str) -> tuple[int, bytes]:
+        """Ask once and return the status code and the body."""
         with _translated(self._url):
-            return self._http.get(path).status_code
+            answer = self._http.get(path)
+            return answer.status_code, answer.content
 
     def do(self, call: Call[T]) -> T:
         """Make a call, again where that may help, and return its answer."""
@@ -140,6 +151,7 @@ class AsyncConnection:
         self.rng = Random(new_id())
         self._url = url
         with _translated(url):
+            _check_port(url)
             self._http = httpx2.AsyncClient(
                 base_url=url,
                 # Waiting for a free connection is what the limit is for, not a failure.
@@ -159,10 +171,11 @@ class AsyncConnection:
         """Wait."""
         await anyio.sleep(wait_s)
 
-    async def status(self, path: str) -> int:
-        """Ask once and return the status code."""
+    async def get(self, path: str) -> tuple[int, bytes]:
+        """Ask once and return the status code and the body."""
         with _translated(self._url):
-            return (await self._http.get(path)).status_code
+            answer = await self._http.get(path)
+            return answer.status_code, answer.content
 
     async def do(self, call: Call[T]) -> T:
         """Make a call, again where that may help, and return its answer."""

@@ -180,6 +180,17 @@ def test_nobody_listens() -> None:
             client.ready()
 
 
+@pytest.mark.parametrize("status", [301, 401, 404, 500, 502])
+def test_only_a_server_of_this_kind_says_whether_it_is_ready(
+    client: Client, server: FakeServer, status: int
+) -> None:
+    server.faults = [Fault("/readyz", status)]
+    with pytest.raises(ApiError, match=f"HTTP {status}: as ordered"):
+        client.ready()
+    server.faults = [Fault("/readyz", 503)]
+    assert not client.ready()
+
+
 class Failing(httpx2.BaseTransport):
     """Every request ends in an error, or in the same answer."""
 
@@ -220,6 +231,9 @@ def test_an_unusable_address() -> None:
         client.stats()
     with pytest.raises(Unreachable, match="port"):
         Client("http://test:port")
+    for kind in (Client, AsyncClient):
+        with pytest.raises(Unreachable, match="a port is at most 65535, got 99999"):
+            kind("http://test:99999")
 
 
 def test_a_proxys_page_is_quoted() -> None:
