@@ -3,12 +3,10 @@
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final
 
-import msgspec
 import typer
 from rich.console import Console
-from rich.text import Text
 
 from recsys.client import AsyncClient, Item, Retry
 from recsys.datasets import (
@@ -23,6 +21,14 @@ from recsys.events import Attributes
 from simulators.driver import Driver, Pace, put_all, until_ready
 from simulators.live import Watch, replay_bar, stop_on_signal
 from simulators.plot import draw
+from simulators.problems import (
+    check_file,
+    check_picture,
+    fail,
+    unreachable,
+    write,
+    write_json,
+)
 from simulators.replay import Replay, ReplayResult, ReplaySettings, learned
 from simulators.report import Report
 from simulators.worlds import World, WorldSettings
@@ -53,24 +59,8 @@ class _Shown:
     table_every_s: float = 0.0
 
 
-def _fail(message: str) -> NoReturn:
-    Console(stderr=True).print(Text(f"clickstream: {message}"), soft_wrap=True)
-    raise typer.Exit(1)
-
-
-def _writable(path: Path | None) -> None:
-    """Refuse a file whose folder is not there, before an hour of work depends on it."""
-    if path is not None and not path.parent.is_dir():
-        message = f"there is no folder {path.parent}"
-        raise typer.BadParameter(message)
-
-
 def _not_ready(url: str) -> str:
     return f"{url} answers, but not all its shards do ({_READY_PATIENCE_S:g} s waited)"
-
-
-def _unreachable(error: Unreachable) -> str:
-    return f"{error}; is the server running? `recsys serve` starts one"
 
 
 @app.command()
@@ -97,22 +87,20 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Let simulated people click, and show how the click rate moves."""
-    _writable(plot)
-    _writable(json_file)
+    check_picture(plot)
+    check_file(json_file)
     world = World(WorldSettings(seed=seed, n_people=users, n_items=items))
     pace = Pace(people_at_once=concurrency, rate=rate, speed=speed, switch_at_s=switch_at)
     shown = _Shown(Console(), quiet, table_every)
     try:
         report = asyncio.run(_run(url, world, pace, duration or None, shown))
     except Unreachable as error:
-        _fail(_unreachable(error))
+        fail(unreachable(error))
     except ApiError as error:
-        _fail(f"{url}: {error}")
+        fail(f"{url}: {error}")
     summary = report.summary()
-    if plot is not None:
-        draw(summary, plot)
-    if json_file is not None:
-        json_file.write_bytes(msgspec.json.format(msgspec.json.encode(summary)))
+    write(plot, lambda path: draw(summary, path))
+    write_json(json_file, summary)
 
 
 async def _run(
@@ -125,7 +113,7 @@ async def _run(
     ):
         driver = Driver(world, client, pace, report)
         if not await until_ready(client, _READY_PATIENCE_S):
-            _fail(_not_ready(url))
+            fail(_not_ready(url))
         if not shown.quiet:
             # Simulated people are no guests for a server with real ones: say whose door this is.
             before = await client.stats()
@@ -167,7 +155,7 @@ def replay(
     quiet: Quiet = False,
 ) -> None:
     """Send recorded interactions in the order of time; a second time adds nothing."""
-    _writable(json_file)
+    check_file(json_file)
     try:
         named = None if columns is None else Columns.parse(columns)
     except ValueError as error:
@@ -180,13 +168,12 @@ def replay(
         source = fingerprint(path)
         result = asyncio.run(_replay(url, interactions, attributes or {}, source, settings, shown))
     except InvalidDataset as error:
-        _fail(str(error))
+        fail(str(error))
     except Unreachable as error:
-        _fail(_unreachable(error))
+        fail(unreachable(error))
     except ApiError as error:
-        _fail(f"{url}: {error}")
-    if json_file is not None:
-        json_file.write_bytes(msgspec.json.format(msgspec.json.encode(result)))
+        fail(f"{url}: {error}")
+    write_json(json_file, result)
     _conclude(result, shown.console)
 
 
@@ -200,7 +187,7 @@ async def _replay(
 ) -> ReplayResult:
     async with AsyncClient(url, connections=settings.concurrency) as client:
         if not await until_ready(client, _READY_PATIENCE_S):
-            _fail(_not_ready(url))
+            fail(_not_ready(url))
         await put_all(client, [Item(*pair) for pair in attributes.items()])
         hidden = shown.quiet or not shown.console.is_terminal
         with replay_bar(shown.console, disable=hidden) as bar:
@@ -228,20 +215,20 @@ def _conclude(result: ReplayResult, console: Console) -> None:
     )
     if result.error:
         cure = "; run the same command again, nothing counts twice" if result.again else ""
-        _fail(f"{result.error}{cure}")
+        fail(f"{result.error}{cure}")
     if result.interrupted:
         raise typer.Exit(_INTERRUPTED)
     if result.learned is None:
         console.print("not checked what the server has learned: not all its shards answer")
     elif result.learned < result.accepted:
-        _fail(f"{result.accepted:,} events were accepted, only {result.learned:,} are learned")
+        fail(f"{result.accepted:,} events were accepted, only {result.learned:,} are learned")
     else:
         console.print(
             f"the server has learned {result.learned:,} events since the start"
             f"{'; it was empty before' if result.was_empty else ''}"
         )
     if result.conflicts:
-        _fail(
+        fail(
             f"{result.conflicts:,} events were sent before with other content "
             "(another --click-at?) and stay as they were"
         )

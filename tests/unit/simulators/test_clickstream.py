@@ -1,3 +1,4 @@
+import errno
 import gzip
 import os
 import signal
@@ -88,10 +89,57 @@ def test_a_refusal_is_one_line(command: str, url: str, server: FakeServer, folde
     assert result.stderr == f"clickstream: {url}: HTTP 422: as ordered\n"
 
 
-def test_a_plot_needs_a_folder(url: str, tmp_path: Path, server: FakeServer) -> None:
-    arguments = ["run", "--url", url, "--plot", str(tmp_path / "no" / "x.png")]
-    assert CliRunner().invoke(app, arguments).exit_code == 2
+@pytest.mark.parametrize(
+    ("command", "option", "name"),
+    [
+        ("run", "--plot", "no/x.png"),
+        ("run", "--plot", "x.xyz"),
+        ("run", "--plot", "."),
+        ("run", "--json", "no/x.json"),
+        ("run", "--json", "."),
+        ("replay", "--json", "no/x.json"),
+        ("replay", "--json", "."),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_the_work(
+    command: str, option: str, name: str, url: str, folder: Path, server: FakeServer
+) -> None:
+    arguments = [command, *([str(folder)] if command == "replay" else []), "--url", url]
+    result = CliRunner().invoke(app, [*arguments, option, str(folder / name)])
+    assert result.exit_code == 2
     assert not server.requests
+
+
+def test_what_could_not_be_written_is_one_line(
+    url: str, server: FakeServer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    path = folder / "x.json"
+    result = CliRunner().invoke(app, ["replay", str(folder), "--url", url, "--json", str(path)])
+    assert (result.exit_code, result.stderr) == (
+        1,
+        f"clickstream: {path}: No space left on device\n",
+    )
+
+
+@pytest.mark.parametrize("command", ["run", "replay"])
+def test_a_server_of_another_kind_is_one_line_at_once(
+    command: str, url: str, server: FakeServer, folder: Path
+) -> None:
+    arguments = [command, *([str(folder)] if command == "replay" else []), "--url", f"{url}/nope"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    assert result.stderr == f"clickstream: {url}/nope: HTTP 404: Not Found\n"
+
+
+def test_a_port_that_no_machine_has_is_one_line() -> None:
+    result = CliRunner().invoke(app, ["run", "--url", "http://127.0.0.1:99999"])
+    assert result.exit_code == 1
+    assert result.stderr.startswith("clickstream: no answer from http://127.0.0.1:99999: ")
+    assert result.stderr.count("\n") == 1
 
 
 def test_replay(server: FakeServer, url: str, folder: Path) -> None:
