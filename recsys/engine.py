@@ -90,7 +90,8 @@ class Engine:
         """
         settings = settings or EngineSettings()
         if folder is None:
-            return cls(MemoryStore(), settings, secrets.token_bytes(KEY_BYTES))
+            memory = MemoryStore(log_events=settings.store.log_events)
+            return cls(memory, settings, secrets.token_bytes(KEY_BYTES))
         path = Path(folder)
         path.mkdir(parents=True, exist_ok=True)
         store = SqliteStore(path / "log.sqlite", log_events=settings.store.log_events)

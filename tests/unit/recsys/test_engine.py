@@ -15,7 +15,7 @@ from recsys.decision import Request
 from recsys.engine import Engine
 from recsys.errors import CorruptRecord, InvalidEvent, StoreError, StoreLocked
 from recsys.events import Attributes, Decision, Event, Feedback, ItemUpsert, Slot
-from recsys.settings import CatalogueSettings, EngineSettings, UserSettings
+from recsys.settings import CatalogueSettings, EngineSettings, StoreSettings, UserSettings
 from recsys.store.base import Outcome
 from recsys.store.memory import MemoryStore
 from recsys.users import User
@@ -328,6 +328,16 @@ def test_stats_are_a_copy() -> None:
     asked(engine, "u", "d2")
     engine.apply([feedback("u", "i1", 2000)])
     assert (stats.arms["learner"].decisions, stats.feedback["click"]) == (1, 1)
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_the_log_is_as_long_as_the_settings_say(tmp_path: Path, on_disk: bool) -> None:
+    settings = EngineSettings(store=StoreSettings(log_events=1000))
+    engine = Engine.open(tmp_path if on_disk else None, settings)
+    engine.apply(people(1200))
+    engine.snapshot()
+    assert [sequence for sequence, _ in engine.store.read(after=0)] == list(range(201, 1201))
+    engine.close()
 
 
 @pytest.mark.parametrize("mask", [0o022, 0o000], ids=["usual", "open"])
