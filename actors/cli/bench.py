@@ -20,7 +20,7 @@ __all__ = ["bench"]
 bench = typer.Typer(help="Measure the engine.", no_args_is_help=True)
 
 _DATASETS: Final = {"ml-100k": 100_000, "ml-1m": 1_000_209, "csv": None}
-"""How many ratings there are, where that is known: a report must not bear another's name."""
+"""How many ratings there are, where that is known."""
 _STEP = 250
 _METRICS = ("recall_at_10", "ndcg_at_10", "recall_at_20", "mrr")
 
@@ -60,7 +60,9 @@ def quality(
         items = read_items(data) if data.is_dir() and not no_attributes else None
     except (InvalidDataset, ValueError, OSError) as error:
         fail(str(error), 2)
-    _check_size(data, dataset, len(interactions))
+    if not interactions:
+        fail(f"{data}: there are no interactions in it", 2)
+    _warn_of_size(data, dataset, len(interactions))
     _check_clicks(interactions, click_at)
     with Progress(
         TextColumn("{task.description}"),
@@ -100,12 +102,12 @@ def _check_out(out: Path) -> None:
         fail(f"--json: the folder {out.resolve().parent} does not exist", 2)
 
 
-def _check_size(data: Path, dataset: str, found: int) -> None:
-    if found == 0:
-        fail(f"{data}: there are no interactions in it", 2)
+def _warn_of_size(data: Path, dataset: str, found: int) -> None:
+    """Say that a report bears the name of a data set that this is not, or not all of."""
     expected = _DATASETS[dataset]
     if expected not in {None, found}:
-        fail(f"{data}: {dataset} has {expected:,} ratings, this has {found:,}: --dataset csv", 2)
+        message = f"recsys: {dataset} has {expected:,} ratings, {data} has {found:,}"
+        Console(stderr=True).print(message, soft_wrap=True, highlight=False, markup=False)
 
 
 def _check_clicks(interactions: Sequence[Interaction], click_at: float) -> None:
