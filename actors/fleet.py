@@ -31,7 +31,7 @@ class Fleet(Protocol):
         Raises
         ------
         ShardLost
-            When it has ended for good.
+            When it has ended for good, or was never opened.
         ShardUnavailable
             When it restarts or does not answer in time.
         """
@@ -66,9 +66,12 @@ class RayFleet(Fleet):
 
     @override
     async def ready(self, shard: int, timeout_s: float | None) -> Ready:
+        handle = self._handles.get(shard)
+        if handle is None:
+            raise ShardLost(shard, "it is not open")
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._handles[shard].ready.remote()
+                return await handle.ready.remote()
         except ActorDiedError as error:
             raise ShardLost(shard, reason(error)) from error
         except (RayError, TimeoutError) as error:
