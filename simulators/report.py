@@ -156,7 +156,7 @@ class Report:
     def _arms(self, name: str, recent: Mapping[str, Tally], title: str) -> Table:
         table = Table(title=title, title_justify="left")
         table.add_column("arm")
-        for column in ("decisions", "clicks", name, "rate", "best possible", "random"):
+        for column in ("decisions", "clicks", name, "rate", "best", "random"):
             table.add_column(column, justify="right")
         for arm, series in sorted(self.arms.items()):
             total = series.total
