@@ -1,6 +1,5 @@
 """Times as people write them."""
 
-import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Final
@@ -18,8 +17,6 @@ _UNITS_MS: Final = (
 )
 """A number below the first is in the second; the bounds are in March 1973 of the next unit."""
 _NANOSECOND_MS: Final = Decimal("1e-6")
-_DATE: Final = re.compile(r"(?:19|20)\d\d[01]\d[0-3]\d")
-"""A date in eight digits. As epoch seconds all of them would lie in August 1970."""
 
 
 def exact_ms(text: str) -> int | Decimal:
@@ -29,8 +26,8 @@ def exact_ms(text: str) -> int | Decimal:
     ----------
     text
         Epoch seconds, milliseconds (from 1e11), microseconds (from 1e14) or nanoseconds (from
-        1e17); a date, with or without a time, as in ISO 8601 and RFC 3339, which is UTC when it
-        names no offset; or a date in eight digits.
+        1e17); or a date, with or without a time, as in ISO 8601 and RFC 3339, which is UTC when it
+        names no offset. Eight digits are seconds, not a date: many clocks start at 0.
 
     Raises
     ------
@@ -38,7 +35,7 @@ def exact_ms(text: str) -> int | Decimal:
         Saying what was expected.
     """
     try:
-        exact = _moment_ms(text) if _DATE.fullmatch(text.strip()) else _number_ms(text)
+        exact = _number_ms(text)
     except InvalidOperation:
         exact = _moment_ms(text)
     whole = int(exact)
