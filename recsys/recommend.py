@@ -190,14 +190,16 @@ def _scores(state: State, arm: ArmSettings, candidates: Candidates) -> NDArray[n
     if arm.ranker == "popularity":
         popular: NDArray[np.float64] = numeric[:, column[state.popular.name]]
         return popular
-    settings = state.settings.learners
-    learned = state.learner.score(candidates)
-    examples = state.counters.examples
-    trust = examples / (examples + settings.vw.prior_examples) if examples else 0.0
     mixed = numeric[:, column["mix"]]
     # The best of them is worth what an average slot earns, however few sources propose it: for
     # a stranger popularity speaks alone.
-    prior = state.counts.base_rate * mixed / (mixed.max() or 1.0)
+    prior: NDArray[np.float64] = state.counts.base_rate * mixed / (mixed.max() or 1.0)
+    examples = state.counters.examples
+    if not examples:
+        return prior
+    settings = state.settings.learners
+    trust = examples / (examples + settings.vw.prior_examples)
+    learned = state.learner.score(candidates)
     own = settings.personal_bandit
     optimism = own.optimism * numeric[:, column["taste_deviation"]]
     taste = own.weight * (numeric[:, column["taste"]] + optimism)

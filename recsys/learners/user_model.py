@@ -15,6 +15,7 @@ import importlib
 import importlib.metadata
 import inspect
 import math
+from collections.abc import Callable
 from typing import ClassVar
 
 import msgspec
@@ -40,6 +41,8 @@ _LARGEST = float(np.finfo(np.float16).max)
 """Answers are features, and features travel as float16."""
 
 Estimator = base.Classifier | base.Regressor
+Inputs = dict[base.typing.FeatureName, object]
+Answer = Callable[[Inputs], float]
 
 
 class _State(msgspec.Struct):
@@ -93,7 +96,7 @@ class UserModel(PersonalModel):
             model = self._make()
             for reward in (1.0, 0.0):
                 _teach(model, {1: 1.0}, reward)
-            _raw(model, {1: 1.0})
+            _answer_of(model)({1: 1.0})
             self._open(self._seal(model))
         except Exception as error:
             # Whatever foreign code raises here, it would raise at every event.
@@ -109,9 +112,10 @@ class UserModel(PersonalModel):
         model = self._model(user) if self._settings.enabled else None
         if model is None:
             return values
+        answer = _answer_of(model)
         for row, item in enumerate(items.tolist()):
             if item >= 0:
-                values[row, 0] = _predict(model, self._inputs(item))
+                values[row, 0] = _predict(answer, self._inputs(item))
         return values
 
     @override
@@ -128,17 +132,15 @@ class UserModel(PersonalModel):
             self.resets += 1
 
     @staticmethod
-    def _survives(
-        model: Estimator, inputs: dict[base.typing.FeatureName, object], reward: float
-    ) -> bool:
+    def _survives(model: Estimator, inputs: Inputs, reward: float) -> bool:
         """Teach, and return whether the model still answers a finite number."""
         try:
             _teach(model, inputs, reward)
-            return math.isfinite(_raw(model, inputs))
+            return math.isfinite(_answer_of(model)(inputs))
         except ArithmeticError:
             return False
 
-    def _inputs(self, item: int) -> dict[base.typing.FeatureName, object]:
+    def _inputs(self, item: int) -> Inputs:
         # Numbers, not texts: a pickle spells an equal text out or refers to the one before, as they
         # are one object or two, and then the same model has other bytes after a restart.
         hashes = self._catalogue.token_hashes
@@ -206,22 +208,25 @@ def _find(path: str) -> type[Estimator]:
     return found
 
 
-def _teach(model: Estimator, inputs: dict[base.typing.FeatureName, object], reward: float) -> None:
+def _teach(model: Estimator, inputs: Inputs, reward: float) -> None:
     if isinstance(model, base.Classifier):
         model.learn_one(inputs, reward > 0.0)
     else:
         model.learn_one(inputs, reward)
 
 
-def _raw(model: Estimator, inputs: dict[base.typing.FeatureName, object]) -> float:
+def _answer_of(model: Estimator) -> Answer:
+    """Return what the model answers, to be called with inputs."""
     if isinstance(model, base.Classifier):
-        return float(model.predict_proba_one(inputs).get(True, 0.0))
-    return float(model.predict_one(inputs) or 0.0)
+        chances = model.predict_proba_one
+        return lambda inputs: float(chances(inputs).get(True, 0.0))
+    predict = model.predict_one
+    return lambda inputs: float(predict(inputs) or 0.0)
 
 
-def _predict(model: Estimator, inputs: dict[base.typing.FeatureName, object]) -> float:
+def _predict(answer: Answer, inputs: Inputs) -> float:
     try:
-        value = _raw(model, inputs)
+        value = answer(inputs)
     except ArithmeticError:
         return 0.0
     return min(max(value, -_LARGEST), _LARGEST) if math.isfinite(value) else 0.0

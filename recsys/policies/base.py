@@ -22,6 +22,9 @@ class Policy(ABC):
     explores: ClassVar[bool] = True
     """Whether every candidate has a chance while the scores lie close together."""
 
+    greedy: ClassVar[bool] = False
+    """Whether the best has probability 1, the first of them on a tie; then a list is an order."""
+
     @abstractmethod
     def probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the probability of each candidate to be chosen.

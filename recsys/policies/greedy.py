@@ -20,6 +20,7 @@ class Greedy(Policy):
     """
 
     explores: ClassVar[bool] = False
+    greedy: ClassVar[bool] = True
 
     @override
     def probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -13,9 +13,10 @@ One race
     propensity ``q_j``, ``p_j`` is ``q_j`` times the product of ``1 - q`` over the slots above.
 
 One slot after the other
-    for all others (greedy, epsilon-greedy, SquareCB). The policy is asked again for what remains,
-    so that a list is ``k`` bandit choices in a row. A race over their first-slot probabilities
-    would be another policy: below the best it would fill an epsilon-greedy list uniformly.
+    for all others (greedy, where it is sorting, epsilon-greedy, SquareCB). The policy is asked
+    again for what remains, so that a list is ``k`` bandit choices in a row. A race over their
+    first-slot probabilities would be another policy: below the best it would fill an
+    epsilon-greedy list uniformly.
 
 References
 ----------
@@ -87,6 +88,9 @@ def draw(policy: Policy, scores: NDArray[np.float64], k: int, seed: int) -> Slat
         raise ValueError(message)
     rng = np.random.Generator(np.random.PCG64(seed))
     n = scores.size
+    if policy.greedy:
+        best = (-scores).argsort(kind="stable")[:k]
+        return Slate(best, np.ones(best.size), None)
     if n and policy.plackett_luce:
         chances = policy.probabilities(scores)
         if np.count_nonzero(chances >= _VISIBLE) >= min(k + 1, n):

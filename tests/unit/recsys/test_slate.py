@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from typing_extensions import override
 
@@ -28,6 +30,20 @@ def test_greedy_lists_by_score_and_position() -> None:
     slate = draw(Greedy(), np.array([0.3, 0.9, 0.1, 0.9, 0.3]), 5, seed=1)
     assert slate.chosen.tolist() == [1, 3, 0, 4, 2]
     assert slate.propensities.tolist() == [1.0] * 5
+
+
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=12), st.integers(1, 12))
+def test_a_greedy_list_is_greedy_choices_in_a_row(scores: list[int], k: int) -> None:
+    left = dict(enumerate(map(float, scores)))
+    expected = list[int]()
+    while left and len(expected) < k:
+        places = list(left)
+        chances = Greedy().probabilities(np.array([left[place] for place in places]))
+        expected.append(places[int(chances.argmax())])
+        del left[expected[-1]]
+    slate = draw(Greedy(), np.array(scores, float), k, seed=1)
+    assert slate.chosen.tolist() == expected
+    assert slate.propensities.tolist() == [1.0] * len(expected)
 
 
 def test_uniform_slots_are_one_in_what_remains() -> None:
