@@ -43,6 +43,19 @@ class Interrupts:
             signal.signal(number, signal.SIG_IGN)
 
     @contextmanager
+    def hangup_held(self) -> Iterator[None]:
+        """Put a closed terminal off to the end of the block; processes begun in it never hear it.
+
+        Else it would end Ray's own processes, and with them what the shards still have to write.
+        """
+        # A mask, unlike a handler, is inherited.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+
+    @contextmanager
     def held(self) -> Iterator[None]:
         """Put an interrupt off to the end of the block."""
         self._held = True

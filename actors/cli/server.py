@@ -126,7 +126,8 @@ class _Session:
         runtime: Runtime = importlib.import_module("actors.runtime").Runtime(
             self._settings, self._folder
         )
-        runtime.start()
+        with self._interrupts.hangup_held():
+            runtime.start()
         self._interrupts.listen()
         self._running = runtime
         _greet(runtime, self._settings, self._terminal.out)

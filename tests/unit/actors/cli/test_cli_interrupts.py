@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -84,3 +86,20 @@ def test_under_nohup_a_closed_terminal_ends_nothing(interrupts: Interrupts) -> N
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     interrupts.listen()
     os.kill(os.getpid(), signal.SIGHUP)
+
+
+def test_what_begins_meanwhile_never_hears_of_a_closed_terminal(interrupts: Interrupts) -> None:
+    program = "import signal; print(signal.SIGHUP in signal.pthread_sigmask(0, []))"
+    command = [sys.executable, "-c", program]
+
+    def begin() -> bytes:
+        return subprocess.run(command, capture_output=True, check=True).stdout
+
+    def hang_up() -> None:
+        with interrupts.hangup_held():
+            signal.raise_signal(signal.SIGHUP)
+            assert begin() == b"True\n"
+
+    with pytest.raises(KeyboardInterrupt):
+        hang_up()
+    assert begin() == b"False\n"
