@@ -126,13 +126,23 @@ class ApiError(RecsysError):
         The problem document's ``detail``, or the first bytes of a body that was none.
     retry_after_s
         Seconds after which the server wants to be asked again, where it said so.
+    foreign
+        Whether it was no problem document: a proxy in front has answered, not the server.
     """
 
-    def __init__(self, status: int, detail: str, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        retry_after_s: float | None = None,
+        *,
+        foreign: bool = False,
+    ) -> None:
         super().__init__(status, detail, retry_after_s)
         self.status = status
         self.detail = detail
         self.retry_after_s = retry_after_s
+        self.foreign = foreign
 
     @override
     def __str__(self) -> str:

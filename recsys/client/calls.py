@@ -152,7 +152,8 @@ def read_answer(call: Call[T], status: int, headers: Mapping[str, str], body: by
         For every status but 2xx, and when the answer is not what ``docs/http.md`` says.
     """
     if not 200 <= status < 300:
-        raise ApiError(status, _detail(body), _retry_after_s(headers))
+        foreign = not headers.get("content-type", "").startswith("application/problem+json")
+        raise ApiError(status, _detail(body), _retry_after_s(headers), foreign=foreign)
     try:
         return msgspec.json.decode(body, type=call.kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -15,10 +15,19 @@ from recsys.client.calls import Call, send_events
 from recsys.client.schema import EventResult, EventResults, NewFeedback
 from recsys.errors import ApiError
 
-__all__ = ["RETRIED", "Delivery", "Retry"]
+__all__ = ["Delivery", "Retry", "may_pass"]
 
-RETRIED: Final = frozenset({429, 502, 503, 504})
-"""A full queue, or a shard or a proxy without an answer: ask again."""
+_PASSING: Final = frozenset({429, 502, 503, 504})
+_PROXY: Final = frozenset({404, 500})
+
+
+def may_pass(error: ApiError) -> bool:
+    """Return whether another attempt may end better.
+
+    So it is with a full queue, a shard or a proxy without an answer, and with what HAProxy says by
+    itself as long as it knows no gateway (404) or reaches none (500).
+    """
+    return error.status in _PASSING or (error.foreign and error.status in _PROXY)
 
 
 @dataclass(frozen=True)
@@ -31,12 +40,13 @@ class Retry:
     Attributes
     ----------
     attempts
-        Requests in total; 1 never repeats.
+        Requests in total; 1 never repeats. Twelve wait a quarter of a minute on average, twice
+        what HAProxy takes to come back.
     longest_s
         Also the longest ``Retry-After`` that is obeyed; a longer one ends the attempts.
     """
 
-    attempts: int = 8
+    attempts: int = 12
     first_s: float = 0.1
     longest_s: float = 5.0
 

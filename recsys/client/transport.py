@@ -10,7 +10,7 @@ import anyio
 import httpx2
 
 from recsys.client.calls import Call, read_answer
-from recsys.client.retry import RETRIED, Retry
+from recsys.client.retry import Retry, may_pass
 from recsys.errors import ApiError, Unreachable
 from recsys.ids import new_id
 
@@ -67,7 +67,7 @@ class _Patience:
         """
         asked_s = None
         if isinstance(error, ApiError):
-            if error.status not in RETRIED:
+            if not may_pass(error):
                 raise error
             asked_s = error.retry_after_s
         elif isinstance(error.__cause__, _HOPELESS):

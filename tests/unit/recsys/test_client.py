@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from recsys.client import AsyncClient, Client, Item, NewFeedback, Retry
 from recsys.client.calls import STATS, read_answer
+from recsys.client.retry import may_pass
 from recsys.errors import ApiError, InvalidEvent, Unreachable
 from tests.unit.simulators.fake_server import FakeServer, Fault, Stage, listening
 
@@ -108,6 +109,15 @@ def test_gives_up_with_the_servers_own_words(client: Client, server: FakeServer)
         client.recommend("ann")
     assert caught.value.retry_after_s == 0.0
     assert server.requests["/v1/recommend"] == AT_ONCE.attempts
+
+
+@pytest.mark.parametrize(("kind", "again"), [("text/plain", True), ("problem+json", False)])
+@pytest.mark.parametrize("status", [404, 500])
+def test_what_a_proxy_says_of_itself_may_pass(status: int, kind: str, again: bool) -> None:
+    headers = {"content-type": kind if "/" in kind else f"application/{kind}"}
+    with pytest.raises(ApiError) as raised:
+        read_answer(STATS, status, headers, b"")
+    assert may_pass(raised.value) is again
 
 
 def test_does_not_wait_longer_than_it_may(client: Client, server: FakeServer) -> None:
