@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -27,6 +28,7 @@ _GUESSES: Final = {
     "time": ("timestamp", "time", "ts"),
     "rating": ("rating",),
 }
+_NEXT_COLUMN: Final = re.compile(r",(?=\s*\w+\s*=)")
 
 
 class Interaction(msgspec.Struct, frozen=True, gc=False):
@@ -58,7 +60,7 @@ class Columns:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``user=U,item=I,time=T[,rating=R]``.
+        """Read ``user=U,item=I,time=T[,rating=R]``; names may have commas and equals signs.
 
         Raises
         ------
@@ -66,7 +68,7 @@ class Columns:
             Saying what is missing or unknown.
         """
         names = {}
-        for part in text.split(","):
+        for part in _NEXT_COLUMN.split(text):
             key, equals, name = part.partition("=")
             if not equals or not name.strip() or key.strip() not in _GUESSES:
                 message = f"expected user=U,item=I,time=T[,rating=R], got {part!r}"

@@ -47,6 +47,11 @@ def test_named_columns_without_ratings(tmp_path: Path) -> None:
     assert found == Interaction("ann", '"x', 1_704_067_200_000, None, 2)
 
 
+def test_named_columns_may_have_commas() -> None:
+    found = Columns.parse('user=Wer, bitte,item=Was "genau", time=Wann = wo')
+    assert found == Columns("Wer, bitte", 'Was "genau"', "Wann = wo")
+
+
 def test_quoted_fields_may_hold_lines(tmp_path: Path) -> None:
     path = write(tmp_path / "r.csv", 'user,item,note,time\na,x,"one,\ntwo",1\nb,y,,2\n')
     assert [one.line for one in read_interactions(path)] == [3, 4]
