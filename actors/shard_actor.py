@@ -105,4 +105,5 @@ class ShardActor:
         name = getattr(self, "_name", "shard")
         if not hasattr(self, "_shard"):
             return f"{name}[opening]"
-        return f"{name}[{self._partitions} partitions, seq {self._engine.stats().sequence}]"
+        # Once and for all: what changes is in /v1/stats and in the metrics.
+        return f"{name}[{self._partitions} partitions, opened at seq {self._recovered}]"
