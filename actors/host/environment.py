@@ -67,6 +67,9 @@ def _haproxy(http: HttpSettings, folder: Path) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(http.haproxy_stats_port),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(http.haproxy_metrics_port),
+        # A replica that has ended is left out after two seconds, one that hangs is given up.
+        "RAY_SERVE_HAPROXY_HEALTH_CHECK_INTER": "1s",
+        "RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S": "15",
         # Serve's own proxy stands by behind HAProxy; any free port will do.
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(free_port()),
         "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(free_port()),
