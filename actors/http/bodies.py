@@ -1,18 +1,18 @@
 """Reads and decodes bodies: bounded, of the right type, strictly what the schema says."""
 
 import asyncio
-import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Final, TypeVar
 
 import msgspec
 from starlette.requests import Request
 
+from actors.http.pointers import Decoder, locate
 from actors.http.problems import Problem
 from actors.http.schema import Fault
 
-__all__ = ["JSON", "MSGPACK", "NDJSON", "decode_body", "decode_lines", "pointer_of", "read_body"]
+__all__ = ["JSON", "MSGPACK", "NDJSON", "decode_body", "decode_lines", "read_body"]
 
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
@@ -124,7 +124,7 @@ def _check_coding(request: Request) -> None:
         raise Problem(415, f"the body must not be encoded, got {coding}", headers=headers)
 
 
-def decode_body(decode: Callable[[bytes], T], body: bytes, at: str = "") -> T:
+def decode_body(decoder: Decoder[T], body: bytes, at: str = "") -> T:
     """Decode, and say of a failure whether the body is unreadable or a value is wrong, and where.
 
     Parameters
@@ -138,9 +138,9 @@ def decode_body(decode: Callable[[bytes], T], body: bytes, at: str = "") -> T:
         400 or 422.
     """
     try:
-        return decode(body)
+        return decoder.decode(body)
     except msgspec.ValidationError as error:
-        pointer, detail = pointer_of(str(error))
+        pointer, detail = locate(error, decoder, body)
         pointer = at + pointer
         where = pointer or "the body"
         fault = Fault(pointer=pointer, detail=detail)
@@ -153,7 +153,7 @@ def decode_body(decode: Callable[[bytes], T], body: bytes, at: str = "") -> T:
         raise _unreadable(at, "is nested too deeply") from None
 
 
-def decode_lines(decode: Callable[[bytes], T], body: bytes) -> list[T]:
+def decode_lines(decoder: Decoder[T], body: bytes) -> list[T]:
     """Decode one value per line; blank lines do not count.
 
     Raises
@@ -162,35 +162,9 @@ def decode_lines(decode: Callable[[bytes], T], body: bytes) -> list[T]:
         400 or 422; names the line by its index.
     """
     lines = [line for line in body.split(b"\n") if line and not line.isspace()]
-    return [decode_body(decode, line, f"/{index}") for index, line in enumerate(lines)]
+    return [decode_body(decoder, line, f"/{index}") for index, line in enumerate(lines)]
 
 
 def _unreadable(at: str, what: str) -> Problem:
     errors = (Fault(pointer=at, detail=what),) if at else ()
     return Problem(400, f"{at or 'the body'} {what}", errors=errors)
-
-
-_PLACE: Final = re.compile(r"\.(\w+)|\[(\d+)\]|\[\.\.\.\]")
-_FIELD: Final = re.compile(r"Object (?:contains unknown|missing required) field `(.*)`", re.DOTALL)
-
-
-def pointer_of(message: str) -> tuple[str, str]:
-    """Split a message of msgspec into a JSON pointer and what is wrong there.
-
-    ``Expected `str`, got `int` - at `$[0].user_id``` becomes ``/0/user_id`` and ``Expected `str`,
-    got `int```. A field that is unknown or missing becomes part of the pointer. The name of an
-    entry of a dict is not in the message; then the pointer is the dict's.
-    """
-    detail, _, path = message.rpartition(" - at ")
-    if not detail:
-        detail, path = message, ""
-    pointer = ""
-    for match in _PLACE.finditer(path):
-        if match[0] == "[...]":
-            break
-        pointer += f"/{match[1] or match[2]}"
-    field = _FIELD.fullmatch(detail)
-    if field is not None:
-        name = field[1].replace("~", "~0").replace("/", "~1")
-        pointer = f"{pointer}/{name}"
-    return pointer, detail

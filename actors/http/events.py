@@ -71,14 +71,14 @@ class EventRoutes:
     def _decode(self, kind: str, payload: bytes) -> tuple[str, list[EventBody]]:
         """Return the pointer of the list and the list."""
         if kind == NDJSON:
-            return "", decode_lines(self._line.decode, payload)
+            return "", decode_lines(self._line, payload)
         if kind == MSGPACK:
             if payload[:1] and (0x80 <= payload[0] <= 0x8F or payload[0] in {0xDE, 0xDF}):
-                return "/events", decode_body(self._msgpack_object.decode, payload).events
-            return "", decode_body(self._msgpack_list.decode, payload)
+                return "/events", decode_body(self._msgpack_object, payload).events
+            return "", decode_body(self._msgpack_list, payload)
         if payload.lstrip()[:1] == b"{":
-            return "/events", decode_body(self._json_object.decode, payload).events
-        return "", decode_body(self._json_list.decode, payload)
+            return "/events", decode_body(self._json_object, payload).events
+        return "", decode_body(self._json_list, payload)
 
     def _event(self, body: EventBody, pointer: str, received_ms: int) -> Feedback:
         event = Feedback(

@@ -36,7 +36,7 @@ class ItemRoutes:
     async def put(self, request: Request) -> Response:
         """Set an item and all its attributes."""
         received_ms = now_ms()
-        body = decode_body(self._item.decode, await read_body(request, self._limit))
+        body = decode_body(self._item, await read_body(request, self._limit))
         item_id = path_id(request, "item_id")
         event = ItemUpsert(
             event_id=new_id(), ts_ms=received_ms, item_id=item_id, attributes=body.attributes
@@ -58,7 +58,7 @@ class ItemRoutes:
     async def post_batch(self, request: Request) -> Response:
         """Set many items; the batch is refused whole when one of them is invalid."""
         received_ms = now_ms()
-        body = decode_body(self._items.decode, await read_body(request, self._limit))
+        body = decode_body(self._items, await read_body(request, self._limit))
         events = [
             ItemUpsert(
                 event_id=new_id(),

@@ -32,7 +32,7 @@ class RecommendRoutes:
     async def recommend(self, request: Request) -> Response:
         """Recommend items to a person; the decision is logged with its propensities."""
         started = perf_counter()
-        body = decode_body(self._recommend_body.decode, await read_body(request, self._limit))
+        body = decode_body(self._recommend_body, await read_body(request, self._limit))
         return await self._answer(
             decision.Request(
                 user_id=body.user_id,
@@ -50,7 +50,7 @@ class RecommendRoutes:
     async def rank(self, request: Request) -> Response:
         """Order the candidates for a person; logged like a recommendation."""
         started = perf_counter()
-        body = decode_body(self._rank_body.decode, await read_body(request, self._limit))
+        body = decode_body(self._rank_body, await read_body(request, self._limit))
         return await self._answer(
             decision.Request(
                 user_id=body.user_id,

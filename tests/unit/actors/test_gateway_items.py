@@ -75,11 +75,13 @@ async def test_any_id_fits_into_a_path(server: Served) -> None:
 
 BAD: list[tuple[dict[str, object], str]] = [
     ({"attributes": {"a": float(10**7)}}, "/attributes/a"),
-    ({"attributes": {"a": [1]}}, "/attributes"),
+    ({"attributes": {"a": [1]}}, "/attributes/a/0"),
     ({"attributes": {"a": ["x"] * 33}}, "/attributes/a"),
     ({"attributes": {"a/b": ["x", "\n"]}}, "/attributes/a~1b/1"),
-    ({"attributes": {"a": {"b": 1}}}, "/attributes"),
-    ({"attributes": {"a": None}}, "/attributes"),
+    ({"attributes": {"a": {"b": 1}}}, "/attributes/a"),
+    ({"attributes": {"a": None}}, "/attributes/a"),
+    ({"attributes": {"good": 1, "": "x", "bad": None, "worse": {}}}, "/attributes/bad"),
+    ({"attributes": {"a/b": "x", "~1/c~": ["x", 1]}}, "/attributes/~01~1c~0/1"),
     ({"attributes": {str(n): 1 for n in range(65)}}, "/attributes"),
     ({"attribute": {}}, "/attribute"),
 ]

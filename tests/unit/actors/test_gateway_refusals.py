@@ -8,7 +8,7 @@ import pytest
 from starlette.types import Message, Scope
 
 from actors.gateway import build_app
-from actors.http.bodies import pointer_of
+from actors.http.pointers import pointer_of
 from actors.settings import ServerSettings
 from tests.servers import DeafPort, edge
 
