@@ -135,8 +135,8 @@ class Shards:
             raise failure
         if isinstance(failure, InvalidEvent):
             raise PartlyRefused(shard, failure)
-        detail = f"{failure}; the others may have taken it: send it again"
-        raise ShardUnavailable(shard, detail)
+        reason = failure.reason if isinstance(failure, ShardUnavailable) else str(failure)
+        raise ShardUnavailable(shard, f"{reason}; the others may have taken it: send it again")
 
     async def user(self, user_id: str) -> UserView | None:
         """Look up a user's state."""

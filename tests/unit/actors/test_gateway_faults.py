@@ -96,6 +96,9 @@ async def test_an_item_is_accepted_only_when_all_shards_have_it(server: Served) 
     for answer in answers:
         assert answer.status_code == 503
         assert answer.headers["retry-after"] == "1"
+        assert answer.json()["detail"] == (
+            "shard 1 is unavailable: restarting; the others may have taken it: send it again"
+        )
     server.port.faults[1, "append"] = FULL
     assert (await server.client.put("/v1/items/i1", json={})).status_code == 503
     server.port.faults[0, "append"] = Overloaded(0, 1.0)
