@@ -3,12 +3,10 @@
 import msgspec
 
 from recsys.errors import InvalidEvent
-from recsys.events import MAX_SLOTS, Context, Decision, check_context, check_ts
+from recsys.events import MAX_SLOTS, Context, Decision, check_context, check_ts, settle
 from recsys.ids import check_id
 
 __all__ = ["Recommendation", "Request", "conform_request", "validate_request"]
-
-_encoder = msgspec.msgpack.Encoder()
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,10 +64,7 @@ def conform_request(request: Request) -> Request:
     InvalidEvent
         When a value is not of its type.
     """
-    try:
-        return _decoder.decode(_encoder.encode(request))
-    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
-        raise InvalidEvent("", str(error)) from error
+    return settle(request, _decoder)
 
 
 def validate_request(request: Request) -> None:

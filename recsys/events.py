@@ -7,7 +7,7 @@ made in Python against the types themselves.
 """
 
 import math
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -32,6 +32,7 @@ __all__ = [
     "check_context",
     "check_ts",
     "conform",
+    "settle",
     "validate",
 ]
 
@@ -176,6 +177,8 @@ class ItemRemove(
 Event = Decision | Feedback | ItemUpsert | ItemRemove
 """The tagged union of everything a log holds."""
 
+T = TypeVar("T")
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
 
@@ -283,8 +286,19 @@ def conform(event: Event, pointer: str = "") -> Event:
     InvalidEvent
         When a value is not of its type.
     """
+    return settle(event, _decoder, pointer)
+
+
+def settle(value: T, decoder: msgspec.msgpack.Decoder[T], pointer: str = "") -> T:
+    """Return a copy of a struct, each value of the type that the decoder's says.
+
+    Raises
+    ------
+    InvalidEvent
+        When a value is not of its type.
+    """
     try:
-        return _decoder.decode(_encoder.encode(event))
+        return decoder.decode(_encoder.encode(value))
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
         raise InvalidEvent(pointer, str(error)) from error
 
