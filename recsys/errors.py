@@ -126,8 +126,8 @@ class ApiError(RecsysError):
         The problem document's ``detail``, or the first bytes of a body that was none.
     retry_after_s
         Seconds after which the server wants to be asked again, where it said so.
-    foreign
-        Whether it was no problem document: a proxy in front has answered, not the server.
+    from_front
+        Whether HAProxy in front has answered by itself, as far as can be told.
     """
 
     def __init__(
@@ -136,13 +136,23 @@ class ApiError(RecsysError):
         detail: str,
         retry_after_s: float | None = None,
         *,
-        foreign: bool = False,
+        from_front: bool = False,
     ) -> None:
         super().__init__(status, detail, retry_after_s)
         self.status = status
         self.detail = detail
         self.retry_after_s = retry_after_s
-        self.foreign = foreign
+        self.from_front = from_front
+
+    @property
+    def passing(self) -> bool:
+        """Whether another attempt may end better.
+
+        So it is with a full queue, a shard or a proxy without an answer, and with what HAProxy says
+        by itself as long as it knows no gateway (404) or reaches none (500).
+        """
+        front = self.from_front and self.status in {404, 500}
+        return front or self.status in {429, 502, 503, 504}
 
     @override
     def __str__(self) -> str:

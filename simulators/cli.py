@@ -60,7 +60,8 @@ class _Shown:
 
 
 def _not_ready(url: str) -> str:
-    return f"{url} answers, but not all its shards do ({_READY_PATIENCE_S:g} s waited)"
+    waited = f"{_READY_PATIENCE_S:g} s waited"
+    return f"{url} answers, but is not ready: not all its shards are, or it is no recsys ({waited})"
 
 
 @app.command()

@@ -14,7 +14,6 @@ from time import perf_counter
 import msgspec
 
 from recsys.client import MAX_BATCH, AsyncClient, NewFeedback, ServerStats
-from recsys.client.retry import may_pass
 from recsys.datasets import Interaction
 from recsys.errors import ApiError, Unreachable
 from simulators.measure import Latency
@@ -176,7 +175,7 @@ class Replay:
             except ApiError as error:
                 line = refused_line(error, rows)
                 where = "" if line is None else f"line {line} of the file: "
-                self._give_up(f"{where}{error}", again=may_pass(error))
+                self._give_up(f"{where}{error}", again=error.passing)
 
     async def _deliver(self, batch: Sequence[NewFeedback]) -> None:
         result = self._result

@@ -40,6 +40,7 @@ __all__ = [
     "user",
 ]
 
+_SERVE_ROUTES: Final = b"/-/routes"
 _EXCERPT: Final = 200
 
 T = TypeVar("T")
@@ -152,8 +153,7 @@ def read_answer(call: Call[T], status: int, headers: Mapping[str, str], body: by
         For every status but 2xx, and when the answer is not what ``docs/http.md`` says.
     """
     if not 200 <= status < 300:
-        foreign = not headers.get("content-type", "").startswith("application/problem+json")
-        raise ApiError(status, _detail(body), _retry_after_s(headers), foreign=foreign)
+        raise _refusal(status, headers, body)
     try:
         return msgspec.json.decode(body, type=call.kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -161,17 +161,27 @@ def read_answer(call: Call[T], status: int, headers: Mapping[str, str], body: by
         raise ApiError(status, detail) from error
 
 
-def read_ready(status: int, body: bytes) -> bool:
+def read_ready(status: int, headers: Mapping[str, str], body: bytes) -> bool:
     """Return whether an answer of ``/readyz`` says that every shard answers.
 
     Raises
     ------
     ApiError
-        For a status that ``/readyz`` never has: something else listens there.
+        For an answer that neither ``/readyz`` nor a proxy in front of it gives.
     """
-    if status not in {HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE}:
-        raise ApiError(status, _detail(body))
-    return status == HTTPStatus.OK
+    if status == HTTPStatus.OK:
+        return True
+    refusal = _refusal(status, headers, body)
+    if not refusal.passing:
+        raise refusal
+    return False
+
+
+def _refusal(status: int, headers: Mapping[str, str], body: bytes) -> ApiError:
+    ours = headers.get("content-type", "").startswith("application/problem+json")
+    # Any server says 404 in words of its own; Ray Serve's tells where its routes are.
+    front = not ours and (status != HTTPStatus.NOT_FOUND or _SERVE_ROUTES in body)
+    return ApiError(status, _detail(body), _retry_after_s(headers), from_front=front)
 
 
 def _path(collection: str, name: str) -> str:

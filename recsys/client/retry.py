@@ -7,7 +7,6 @@ one), so that a repetition is a duplicate; all other calls read, or set a thing 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Final
 
 import msgspec
 
@@ -15,19 +14,7 @@ from recsys.client.calls import Call, send_events
 from recsys.client.schema import EventResult, EventResults, NewFeedback
 from recsys.errors import ApiError
 
-__all__ = ["Delivery", "Retry", "may_pass"]
-
-_PASSING: Final = frozenset({429, 502, 503, 504})
-_PROXY: Final = frozenset({404, 500})
-
-
-def may_pass(error: ApiError) -> bool:
-    """Return whether another attempt may end better.
-
-    So it is with a full queue, a shard or a proxy without an answer, and with what HAProxy says by
-    itself as long as it knows no gateway (404) or reaches none (500).
-    """
-    return error.status in _PASSING or (error.foreign and error.status in _PROXY)
+__all__ = ["Delivery", "Retry"]
 
 
 @dataclass(frozen=True)

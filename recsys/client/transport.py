@@ -1,7 +1,7 @@
 """Carries calls over HTTP and asks again where that may help. The only user of httpx2."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from random import Random
 from typing import Final, TypeVar
@@ -10,7 +10,7 @@ import anyio
 import httpx2
 
 from recsys.client.calls import Call, read_answer
-from recsys.client.retry import Retry, may_pass
+from recsys.client.retry import Retry
 from recsys.errors import ApiError, Unreachable
 from recsys.ids import new_id
 
@@ -67,7 +67,7 @@ class _Patience:
         """
         asked_s = None
         if isinstance(error, ApiError):
-            if not may_pass(error):
+            if not error.passing:
                 raise error
             asked_s = error.retry_after_s
         elif isinstance(error.__cause__, _HOPELESS):
@@ -110,11 +110,11 @@ class Connection:
         """Wait."""
         time.sleep(wait_s)
 
-    def get(self, path: str) -> tuple[int, bytes]:
-        """Ask once and return the status code and the body."""
+    def get(self, path: str) -> tuple[int, Mapping[str, str], bytes]:
+        """Ask once and return the status code, the headers and the body."""
         with _translated(self._url):
             answer = self._http.get(path)
-            return answer.status_code, answer.content
+            return answer.status_code, answer.headers, answer.content
 
     def do(self, call: Call[T]) -> T:
         """Make a call, again where that may help, and return its answer."""
@@ -171,11 +171,11 @@ class AsyncConnection:
         """Wait."""
         await anyio.sleep(wait_s)
 
-    async def get(self, path: str) -> tuple[int, bytes]:
-        """Ask once and return the status code and the body."""
+    async def get(self, path: str) -> tuple[int, Mapping[str, str], bytes]:
+        """Ask once and return the status code, the headers and the body."""
         with _translated(self._url):
             answer = await self._http.get(path)
-            return answer.status_code, answer.content
+            return answer.status_code, answer.headers, answer.content
 
     async def do(self, call: Call[T]) -> T:
         """Make a call, again where that may help, and return its answer."""
