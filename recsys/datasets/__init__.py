@@ -1,5 +1,6 @@
-"""Reads the files that people have: MovieLens in all its shapes, and any CSV of interactions."""
+"""Reads the files that people have: MovieLens in all its shapes, any CSV of interactions, MIND."""
 
+from recsys.datasets.impressions import Impression, read_impressions, read_news
 from recsys.datasets.interactions import (
     Columns,
     Interaction,
@@ -11,9 +12,12 @@ from recsys.datasets.times import parse_time_ms
 
 __all__ = [
     "Columns",
+    "Impression",
     "Interaction",
     "fingerprint",
     "parse_time_ms",
+    "read_impressions",
     "read_interactions",
     "read_items",
+    "read_news",
 ]
