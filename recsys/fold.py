@@ -7,6 +7,7 @@ from recsys.candidates.base import Asker
 from recsys.candidates.gather import fill
 from recsys.events import Decision, Event, Feedback, ItemRemove, ItemUpsert
 from recsys.features.base import Choice, context_hashes, narrow
+from recsys.features.table import NOWHERE, surface
 from recsys.ids import feature_hash
 from recsys.joiner import Joined, Pending, PendingSlot
 from recsys.recommend import eligible
@@ -120,7 +121,7 @@ def _found(state: State, user: User, item: int, ts_ms: int) -> None:
     place = np.flatnonzero(cut.items == item)
     if not len(place):
         return
-    asked = state.features.ask(asker, cut)
+    asked = state.features.ask(asker, cut, NOWHERE, 0)
     _choose(
         state,
         Choice(
@@ -155,7 +156,7 @@ def _credit(state: State, joined: Joined, reward: float, ts_ms: int) -> None:
     if joined.first:
         arm.clicks += 1
         state.counts.click(item)
-        state.features.click(item, ts_ms)
+        state.features.click(item, joined.shares, ts_ms, surface(*joined.surface))
 
 
 def _like(

@@ -86,6 +86,11 @@ class Joined(msgspec.Struct, frozen=True):
         Whether the catalogue lacked the item when it was shown, and this is its first feedback.
     first
         Whether this is the first feedback of its slot that earned something.
+    shares
+        All items of the list, and the probability that a click falls on their place, if this is the
+        first.
+    surface
+        Context of the list, and how many slots it had.
     choice
         The item among those of the list that had earned nothing yet, if this is the first.
     """
@@ -96,6 +101,8 @@ class Joined(msgspec.Struct, frozen=True):
     first: bool
     discovered: bool = False
     choice: Choice | None = None
+    shares: tuple[tuple[int, float], ...] = ()
+    surface: tuple[tuple[int, ...], int] = ((), 0)
 
 
 class _State(msgspec.Struct):
@@ -172,7 +179,23 @@ class Joiner:
         bound = self._settings.max_reward
         slot.earned = min(max((slot.earned or 0.0) + reward, -bound), bound)
         example = _example(pending, slot, slot.earned)
-        return Joined(pending.user_id, pending.arm, example, first, discovered, choice)
+        return Joined(
+            pending.user_id,
+            pending.arm,
+            example,
+            first,
+            discovered,
+            choice,
+            self._shares(pending) if first else (),
+            (pending.context, len(pending.slots)),
+        )
+
+    def _shares(self, pending: Pending) -> tuple[tuple[int, float], ...]:
+        decay = self._settings.examination_decay
+        looked = [(slot.place + 1.0) ** -decay for slot in pending.slots]
+        total = sum(looked)
+        pairs = zip(pending.slots, looked, strict=True)
+        return tuple((slot.item, look / total) for slot, look in pairs if slot.item >= 0)
 
     def _choice(self, pending: Pending, chosen: PendingSlot) -> Choice:
         others = [slot for slot in pending.slots if not slot.clicked]

@@ -22,6 +22,7 @@ from recsys.decision import Recommendation, Request
 from recsys.errors import InvalidEvent
 from recsys.events import Decision, Slot
 from recsys.features.base import Candidates, context_hashes, narrow, narrow_rows
+from recsys.features.table import surface
 from recsys.ids import feature_hash
 from recsys.policies.build import build_policy
 from recsys.policies.slate import draw
@@ -66,15 +67,20 @@ def recommend(state: State, request: Request) -> Recommendation:
     seed = mmh3.hash64(request.decision_id, state.settings.seed & 0xFFFFFFFF, signed=False)[0]
     policy = build_policy(arm.policy)
     cut = choices.cut
+    n = min(request.n, len(cut.items))
+    context = context_hashes(request.context)
     if arm.ranker == "random":
         # All items of the catalogue score the same: only those drawn need their features.
         scores = np.zeros(len(cut.items))
         slate = draw(policy, scores, request.n, seed)
         drawn = state.pool.rate(cut.items[slate.chosen], state.weights, cut.largest)
-        numeric, shared = state.features.ask(asker, drawn)
+        numeric, shared = state.features.ask(asker, drawn, surface(context, n), n)
     else:
-        numeric, shared = state.features.ask(asker, cut)
-        scores = _scores(state, arm, request, cut, numeric, shared)
+        numeric, shared = state.features.ask(asker, cut, surface(context, n), n)
+        candidates = Candidates(
+            feature_hash("user", request.user_id), context, cut.items, numeric, shared
+        )
+        scores = _scores(state, arm, cut, candidates)
         slate = draw(policy, scores, request.n, seed)
         numeric = numeric[slate.chosen]
     slots = tuple(
@@ -170,22 +176,14 @@ def eligible(state: State, user: User, exclude: Sequence[str] = ()) -> NDArray[n
 def _scores(
     state: State,
     arm: ArmSettings,
-    request: Request,
     cut: Cut,
-    numeric: NDArray[np.float32],
-    shared: NDArray[np.float32],
+    candidates: Candidates,
 ) -> NDArray[np.float64]:
     """Return what the policy draws from, in units of reward, shape ``(n_candidates,)``."""
     mixed = cut.mixed.astype(np.float64)
     if arm.ranker == "popularity" or not len(mixed):
         return mixed
-    candidates = Candidates(
-        feature_hash("user", request.user_id),
-        context_hashes(request.context),
-        cut.items,
-        numeric,
-        shared,
-    )
+    numeric = candidates.numeric
     settings = state.settings.learners
     column = state.features.places
     # Who does not explore ranks by what is known.

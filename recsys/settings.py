@@ -231,6 +231,7 @@ class FeatureSettings(_Section):
     windows_s: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         (1800.0, 6 * 3600.0, 3 * 86_400.0, 30 * 86_400.0), min_length=1, max_length=8
     )
+    crossings: int = Field(65_536, ge=1)
 
 
 class ListwiseSettings(_Section):

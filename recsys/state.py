@@ -22,7 +22,7 @@ from recsys.features.base import Choice, Example
 from recsys.features.counts import ItemCounts
 from recsys.features.encode import TextEncoder
 from recsys.features.habits import ItemHabits
-from recsys.features.table import FeatureTable
+from recsys.features.table import FeatureTable, Windows
 from recsys.features.windows import WindowCounts
 from recsys.ids import feature_hash
 from recsys.joiner import Joiner
@@ -85,7 +85,9 @@ class State:
         self.joiner = Joiner(settings.joiner)
         self.habits = ItemHabits()
         windows_s = settings.features.windows_s
-        self.windows = (WindowCounts(windows_s), WindowCounts(windows_s))
+        crossings = WindowCounts((max(windows_s),))
+        crossings.grow(settings.features.crossings)
+        self.windows = Windows(WindowCounts(windows_s), WindowCounts(windows_s), crossings)
         self.personal_bandit = PersonalBandit(settings.learners.personal_bandit, self.catalogue)
         self.user_model = UserModel(settings.learners.user_model, self.catalogue, key)
         self.personal: tuple[PersonalModel, ...] = (self.personal_bandit, self.user_model)
@@ -164,8 +166,7 @@ class State:
             "joiner": self.joiner.snapshot(),
             "layout": pack(_LAYOUT),
             "habits": self.habits.snapshot(),
-            "windows.items": self.windows[0].snapshot(),
-            "windows.attributes": self.windows[1].snapshot(),
+            **{f"windows.{name}": w.snapshot() for name, w in self.windows._asdict().items()},
             "examples": self.examples.snapshot(),
             "choices": self.choices.snapshot(),
             f"learner.{self.settings.learners.ranker}": self.learner.snapshot(),
@@ -196,8 +197,8 @@ class State:
         self.counts.restore(parts["counts"])
         self.joiner.restore(parts["joiner"])
         self.habits.restore(parts["habits"])
-        self.windows[0].restore(parts["windows.items"])
-        self.windows[1].restore(parts["windows.attributes"])
+        for name, windows in self.windows._asdict().items():
+            windows.restore(parts[f"windows.{name}"])
         self.examples.restore(parts["examples"])
         self.choices.restore(parts["choices"])
         self.learner.restore(parts[f"learner.{self.settings.learners.ranker}"])

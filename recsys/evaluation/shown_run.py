@@ -115,6 +115,7 @@ class ShownRun:
             slots=slots,
             policy=_POLICY,
             model_sequence=answer.model_sequence,
+            features=answer.features,
         )
         clicked = [item for item, click in impression.shown if click]
         self._apply([decision, *_clicks(impression, clicked, "click", decision.event_id)])

@@ -7,11 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.compiled import compiled
+from recsys.features.windows import crossed
 
 __all__ = ["Items", "fill_rows"]
 
-_PRIOR_SHOWN = 5.0
-"""Shows for which the base rate stands in (MIND: the best of the windowed click rates)."""
+_PRIOR_CLICKS = 2.0
+"""Expected clicks for which the average stands in."""
+_PRIOR_CROSSED = 3.0
+"""The same for an item in a context, where the item's own average stands in."""
 
 _TINY = 1e-20
 """As in ``recsys.candidates.pool``."""
@@ -37,11 +40,30 @@ def _lift(
     key: int,
     window: int,
     fade: float,
-    base: float,
 ) -> float:
-    """Return the log of a key's click rate over the base rate, 0 while nothing is known."""
-    clicked = fade * counts[key, window, 1] + _PRIOR_SHOWN * base
-    return math.log(clicked / ((fade * counts[key, window, 0] + _PRIOR_SHOWN) * base))
+    """Return the log of a key's clicks over its expected clicks, 0 while nothing is known."""
+    clicked = fade * counts[key, window, 1] + _PRIOR_CLICKS
+    return math.log(clicked / (fade * counts[key, window, 2] + _PRIOR_CLICKS))
+
+
+@compiled
+def _crossed_lift(
+    counts: NDArray[np.float32],
+    last_ms: NDArray[np.int64],
+    half_life_ms: float,
+    item: int,
+    tokens: NDArray[np.int64],
+    rate: float,
+    ts_ms: int,
+) -> float:
+    """Return the log of an item's rate in a context over its own, averaged over the tokens."""
+    total = 0.0
+    for i in range(tokens.shape[0]):
+        row = crossed(item, tokens[i], last_ms.shape[0])
+        fade = 2.0 ** (-max(ts_ms - last_ms[row], 0) / half_life_ms)
+        clicked = fade * counts[row, 0, 1] + _PRIOR_CROSSED * rate
+        total += math.log(clicked / ((fade * counts[row, 0, 2] + _PRIOR_CROSSED) * rate))
+    return total / max(tokens.shape[0], 1)
 
 
 @compiled
@@ -56,7 +78,9 @@ def fill_rows(
     item_windows: Windows,
     attribute_windows: Windows,
     half_lives_ms: NDArray[np.float64],
-    base: float,
+    crossings: Windows,
+    crossing_half_life_ms: float,
+    tokens: NDArray[np.int64],
     ts_ms: int,
     pause_ms: int,
 ) -> None:
@@ -68,6 +92,8 @@ def fill_rows(
         Dense indices, -1 rows are left as they are, shape ``(n_candidates,)``.
     seen
         How often the person was shown each, ``(n_candidates,)``.
+    tokens
+        Hashes of the context and of the list's length.
     pause_ms
         Since the person's last like, -1 when there is none.
     """
@@ -105,7 +131,7 @@ def fill_rows(
         for window in range(n_windows):
             age_ms = max(ts_ms - item_windows[1][item], 0)
             fade = 2.0 ** (-age_ms / half_lives_ms[window])
-            rows[i, at + window] = _lift(item_windows[0], item, window, fade, base)
+            rows[i, at + window] = _lift(item_windows[0], item, window, fade)
             shown = fade * item_windows[0][item, window, 0]
             rows[i, at + n_windows + window] = math.log1p(shown)
             total = 0.0
@@ -116,6 +142,11 @@ def fill_rows(
                     break
                 age_ms = max(ts_ms - attribute_windows[1][token], 0)
                 fade_token = 2.0 ** (-age_ms / half_lives_ms[window])
-                total += _lift(attribute_windows[0], token, window, fade_token, base)
+                total += _lift(attribute_windows[0], token, window, fade_token)
                 count += 1
             rows[i, at + 2 * n_windows + window] = total / max(count, 1)
+        at += 3 * n_windows
+        rate = math.exp(rows[i, at - 2 * n_windows - 1])
+        rows[i, at] = _crossed_lift(
+            crossings[0], crossings[1], crossing_half_life_ms, item, tokens, rate, ts_ms
+        )

@@ -22,10 +22,10 @@ from recsys.catalogue import Catalogue
 from recsys.features.counts import ItemCounts
 from recsys.features.habits import ItemHabits
 from recsys.features.rows import Items, fill_rows
-from recsys.features.windows import CLICKED, SHOWN, WindowCounts
+from recsys.features.windows import CLICKED, EXPECTED, SHOWN, Kind, WindowCounts, crossed
 from recsys.learners.base import PersonalModel
 
-__all__ = ["Asked", "FeatureTable"]
+__all__ = ["NOWHERE", "Asked", "FeatureTable", "Windows", "surface"]
 
 _LARGEST: Final = float(np.finfo(np.float16).max)
 _ITEM: Final = (
@@ -50,11 +50,41 @@ _SHARED: Final = (
     "pool_size",
     "own_click_rate",
     "own_shown",
+    "list_size",
     "hour_sine",
     "hour_cosine",
 )
 _DAY_MS: Final = 86_400_000.0
 _SESSION_MS: Final = 1_800_000
+
+
+NOWHERE: Final = np.zeros(0, np.int64)
+"""The surface of what happens outside of any list."""
+_CONTEXTS: Final = 8
+"""Entries of a context that count; a request may bring more."""
+
+
+class Windows(NamedTuple):
+    """Counts by item index, by attribute token, and by item and context hashed together."""
+
+    items: WindowCounts
+    attributes: WindowCounts
+    crossings: WindowCounts
+
+
+def surface(context: Sequence[int], list_size: int) -> NDArray[np.int64]:
+    """Return what a list's place in the application is known by: its context and its length.
+
+    Parameters
+    ----------
+    context
+        See ``recsys.features.base.context_hashes``.
+
+    Returns
+    -------
+    Tokens, int64: one for the power of two that the length reaches, and one per entry.
+    """
+    return np.array([list_size.bit_length(), *context[:_CONTEXTS]], np.int64)
 
 
 class Asked(NamedTuple):
@@ -79,8 +109,6 @@ class FeatureTable:
     ----------
     pool
         Holds the sources' scores when ``ask`` is called.
-    windows
-        Counts by item index and by attribute token.
 
     Attributes
     ----------
@@ -96,20 +124,21 @@ class FeatureTable:
         catalogue: Catalogue,
         counts: ItemCounts,
         habits: ItemHabits,
-        windows: tuple[WindowCounts, WindowCounts],
+        windows: Windows,
         personal: Sequence[PersonalModel],
     ) -> None:
         self._pool = pool
         self._catalogue = catalogue
         self._counts = counts
         self._habits = habits
-        self._item_windows, self._attribute_windows = windows
+        self._item_windows, self._attribute_windows, self._crossings = windows
         self._personal = personal
         spans = [_span(half_life) for half_life in self._item_windows.half_lives_ms.tolist()]
         self._windowed = (
             *(f"click_lift_{span}" for span in spans),
             *(f"shown_{span}" for span in spans),
             *(f"attribute_lift_{span}" for span in spans),
+            "context_lift",
         )
         self.columns = (
             *(f"{name}_relative" for name in pool.columns),
@@ -122,12 +151,22 @@ class FeatureTable:
         self._n_common = len(self.columns) - sum(len(model.columns) for model in personal)
         self.shared_columns = (*_SHARED, *(f"{name}_largest" for name in pool.columns))
 
-    def ask(self, asker: Asker, cut: Cut) -> Asked:
-        """Return the features of the cut's items for a person at a moment."""
-        shared = self._shared(asker, cut)
-        return Asked(_rounded(self._rows(asker, cut)), _rounded(shared))
+    def ask(
+        self, asker: Asker, cut: Cut, tokens: NDArray[np.int64], list_size: int
+    ) -> Asked:
+        """Return the features of the cut's items for a person at a moment.
 
-    def _rows(self, asker: Asker, cut: Cut) -> NDArray[np.float32]:
+        Parameters
+        ----------
+        tokens
+            What ``surface`` says of the request; empty when there is none.
+        list_size
+            How many items will be shown, 0 when there is no list.
+        """
+        shared = self._shared(asker, cut, list_size)
+        return Asked(_rounded(self._rows(asker, cut, tokens)), _rounded(shared))
+
+    def _rows(self, asker: Asker, cut: Cut, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
         user, ts_ms, items = asker.user, asker.ts_ms, cut.items
         rows = np.zeros((len(items), len(self.columns)), np.float32)
         if not len(self._catalogue):
@@ -156,7 +195,9 @@ class FeatureTable:
             (self._item_windows.counts, self._item_windows.last_ms),
             (self._attribute_windows.counts, self._attribute_windows.last_ms),
             self._item_windows.half_lives_ms,
-            self._counts.base_rate,
+            (self._crossings.counts, self._crossings.last_ms),
+            float(self._crossings.half_lives_ms[0]),
+            tokens,
             ts_ms,
             pause_ms,
         )
@@ -166,7 +207,7 @@ class FeatureTable:
             column += len(model.columns)
         return rows
 
-    def _shared(self, asker: Asker, cut: Cut) -> NDArray[np.float32]:
+    def _shared(self, asker: Asker, cut: Cut, list_size: int) -> NDArray[np.float32]:
         user, ts_ms = asker.user, asker.ts_ms
         times = user.times_ms
         pause_ms = max(ts_ms - times[-1], 0) if times else -1
@@ -188,6 +229,7 @@ class FeatureTable:
             math.log1p(self._pool.count),
             math.log((user.clicks + 10.0 * base) / (user.shown + 10.0) / base),
             math.log1p(user.shown),
+            math.log1p(list_size),
             math.sin(angle),
             math.cos(angle),
         )
@@ -198,16 +240,37 @@ class FeatureTable:
 
     def show(self, item: int, ts_ms: int) -> None:
         """Count in the windows that an item was shown."""
-        self._count(item, SHOWN, ts_ms)
+        self._count(item, SHOWN, ts_ms, 1.0, NOWHERE)
 
-    def click(self, item: int, ts_ms: int) -> None:
-        """Count in the windows that an item, where shown, earned something."""
-        self._count(item, CLICKED, ts_ms)
+    def click(
+        self,
+        item: int,
+        shares: Sequence[tuple[int, float]],
+        ts_ms: int,
+        tokens: NDArray[np.int64],
+    ) -> None:
+        """Count in the windows that an item of a list earned something.
 
-    def _count(self, item: int, kind: int, ts_ms: int) -> None:
-        self._item_windows.add(item, kind, ts_ms)
+        Parameters
+        ----------
+        shares
+            All items of the list and the probability that a click falls on their place.
+        tokens
+            What ``surface`` says of the list.
+        """
+        self._count(item, CLICKED, ts_ms, 1.0, tokens)
+        for other, share in shares:
+            self._count(other, EXPECTED, ts_ms, share, tokens)
+
+    def _count(
+        self, item: int, kind: Kind, ts_ms: int, amount: float, tokens: NDArray[np.int64]
+    ) -> None:
+        self._item_windows.add(item, kind, ts_ms, amount)
         for token in self._catalogue[item].tokens:
-            self._attribute_windows.add(token, kind, ts_ms)
+            self._attribute_windows.add(token, kind, ts_ms, amount)
+        for token in tokens.tolist():
+            row = crossed(item, token, len(self._crossings.last_ms))
+            self._crossings.add(row, kind, ts_ms, amount)
 
     def grow(self) -> None:
         """Make room for the catalogue's items and attributes."""
