@@ -84,10 +84,10 @@ def recommend(state: State, request: Request) -> Recommendation:
         slate = draw(policy, scores, request.n, seed)
         numeric = numeric[slate.chosen]
     slots = tuple(
-        Slot(_name(state, choices, place), min(propensity, 1.0), score, features)
-        for place, propensity, score, features in zip(
-            slate.chosen.tolist(),
-            slate.propensities.tolist(),
+        Slot(item_id, propensity, score, features)
+        for item_id, propensity, score, features in zip(
+            _names(state, choices, slate.chosen),
+            np.minimum(slate.propensities, 1.0).tolist(),
             scores[slate.chosen].tolist(),
             narrow_rows(numeric),
             strict=True,
@@ -155,10 +155,12 @@ def _unknown(state: State, request: Request) -> tuple[str, ...]:
     )
 
 
-def _name(state: State, choices: _Choices, place: int) -> str:
+def _names(state: State, choices: _Choices, places: NDArray[np.intp]) -> list[str]:
+    """Return the item ids of candidates, ``len(places)`` of them."""
     if choices.ids is not None:
-        return choices.ids[place]
-    return state.catalogue[int(choices.cut.items[place])].item_id
+        return [choices.ids[place] for place in places.tolist()]
+    catalogue = state.catalogue
+    return [catalogue[item].item_id for item in choices.cut.items[places].tolist()]
 
 
 def eligible(state: State, user: User, exclude: Sequence[str] = ()) -> NDArray[np.bool_]:

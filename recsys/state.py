@@ -81,6 +81,7 @@ class State:
         self.counters = Counters()
         self.catalogue = Catalogue(settings.catalogue)
         self.counts = ItemCounts()
+        self._grown_to = (-1, -1)
         self.users = UserTable(load_user, settings.users.in_memory)
         self.joiner = Joiner(settings.joiner)
         self.habits = ItemHabits()
@@ -134,6 +135,9 @@ class State:
     def grow(self) -> None:
         """Give every component room for the catalogue's items."""
         n_items = len(self.catalogue)
+        if self._grown_to == (size := (n_items, self.catalogue.n_tokens)):
+            return
+        self._grown_to = size
         self.counts.grow(n_items)
         self.habits.grow(n_items)
         self.features.grow()
@@ -206,6 +210,7 @@ class State:
         self.user_model.restore(parts["user_model"])
         for source in self.sources:
             source.restore(parts[f"source.{_name(source)}"])
+        self._grown_to = (-1, -1)
         self.grow()
 
     def fingerprint(self, users: Iterable[bytes]) -> str:

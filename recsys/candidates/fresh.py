@@ -17,7 +17,7 @@ from recsys.users import User
 
 __all__ = ["Fresh"]
 
-_CONSIDERED = 1000
+_CONSIDERED = 200
 """Only so many of the newest items are looked at."""
 
 

@@ -55,7 +55,7 @@ class Popular(Source):
         self._leading = settings.leaders
         self._counts = np.zeros((64, len(windows)), np.float32)
         self._n_items = 0
-        self._origin_ms = [-1] * len(windows)
+        self._origin_ms = np.full(len(windows), -1, np.int64)
         self._leaders = np.zeros(0, np.int32)
         self._learned = 0
 
@@ -69,7 +69,7 @@ class Popular(Source):
         for window, half_life_ms in enumerate(self._half_life_ms.tolist()):
             if self._origin_ms[window] < 0:
                 self._origin_ms[window] = ts_ms
-            age = (ts_ms - self._origin_ms[window]) / half_life_ms
+            age = (ts_ms - int(self._origin_ms[window])) / half_life_ms
             if age > _RESCALE_AT:
                 # After a pause of any length the old counts may vanish: that is forgetting.
                 self._counts[:, window] *= np.float32(2.0 ** -min(age, 200.0))
@@ -96,18 +96,22 @@ class Popular(Source):
 
     @override
     def score(self, asker: Asker, pool: Pool, column: int) -> None:
-        for window, half_life_ms in enumerate(self._half_life_ms.tolist()):
-            origin_ms = self._origin_ms[window]
-            age = (asker.ts_ms - origin_ms) / half_life_ms if origin_ms >= 0 else 0.0
-            fade = 2.0 ** min(max(-age, -_FADED), _RESCALE_AT)
-            _fill(self._counts, window, fade, pool.scores, column + window, pool.items)
+        _fill(
+            self._counts,
+            self._origin_ms,
+            self._half_life_ms,
+            asker.ts_ms,
+            pool.scores,
+            column,
+            pool.items,
+        )
 
     @override
     def snapshot(self) -> bytes:
         state = _State(
             list(self.columns),
             pack_array(self._counts[: self._n_items]),
-            self._origin_ms,
+            self._origin_ms.tolist(),
             pack_array(self._leaders),
             self._learned,
         )
@@ -124,7 +128,7 @@ class Popular(Source):
             raise IncompatibleState(message)
         self._counts = unpack_array(state.counts, np.float32)
         self._n_items = len(self._counts)
-        self._origin_ms = state.origin_ms
+        self._origin_ms = np.array(state.origin_ms, np.int64)
         self._leaders = unpack_array(state.leaders, np.int32)
         self._learned = state.learned
 
@@ -132,11 +136,20 @@ class Popular(Source):
 @compiled
 def _fill(
     counts: NDArray[np.float32],
-    window: int,
-    fade: float,
+    origin_ms: NDArray[np.int64],
+    half_life_ms: NDArray[np.float64],
+    ts_ms: int,
     scores: NDArray[np.float32],
     column: int,
     items: NDArray[np.int32],
 ) -> None:
+    fade = np.ones(counts.shape[1])
+    for window in range(counts.shape[1]):
+        if origin_ms[window] >= 0:
+            age = (ts_ms - origin_ms[window]) / half_life_ms[window]
+            fade[window] = 2.0 ** min(max(-age, -_FADED), _RESCALE_AT)
     for i in range(items.shape[0]):
-        scores[items[i], column] = np.float32(counts[items[i], window] * fade)
+        for window in range(counts.shape[1]):
+            scores[items[i], column + window] = np.float32(
+                counts[items[i], window] * fade[window]
+            )

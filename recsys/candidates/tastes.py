@@ -47,16 +47,14 @@ class Tastes(Source):
     def propose(self, asker: Asker, pool: Pool, column: int) -> None:
         if not asker.user.tastes.mean:
             return
-        everything = np.arange(len(self._catalogue), dtype=np.int32)
-        posterior = self._bandit.posterior(asker.user, everything)
+        n_items = len(self._catalogue)
         # Kept until ``score``, which follows at once: the pool takes what it needs from there.
-        self._scores = np.empty(len(everything), np.float32)
+        self._scores = np.empty(n_items, np.float32)
+        self._bandit.optimistic(asker.user, self._settings.optimism, self._scores)
         pool.count = _propose(
-            posterior,
-            self._settings.optimism,
+            self._scores,
             self._catalogue.alive,
             self._settings.leaders,
-            self._scores,
             pool.proposed,
             pool.known,
             pool.count,
@@ -65,7 +63,7 @@ class Tastes(Source):
     @override
     def score(self, asker: Asker, pool: Pool, column: int) -> None:
         if asker.user.tastes.mean:
-            pool.scores[pool.items, column] = self._scores[pool.items]
+            _score(self._scores, pool.scores, column, pool.items)
 
     @override
     def snapshot(self) -> bytes:
@@ -78,21 +76,29 @@ class Tastes(Source):
 
 @compiled
 def _propose(
-    posterior: NDArray[np.float32],
-    optimism: float,
+    scores: NDArray[np.float32],
     alive: NDArray[np.bool_],
     leaders: int,
-    scores: NDArray[np.float32],
     proposed: NDArray[np.int32],
     known: NDArray[np.bool_],
     count: int,
 ) -> int:
-    """Fill ``scores`` and add the best to a pool; returns the pool's new count."""
+    """Add the best to a pool; returns the pool's new count."""
     items = np.empty(leaders, np.int32)
     best = np.empty(leaders, np.float32)
     n = 0
     for item in range(scores.shape[0]):
-        scores[item] = max(posterior[item, 0] + optimism * posterior[item, 1], 0.0)
         if alive[item] and scores[item] > 0.0:
             n = insert(items, best, n, item, scores[item])
     return add_items(items[:n], proposed, known, count)
+
+
+@compiled
+def _score(
+    worth: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    column: int,
+    items: NDArray[np.int32],
+) -> None:
+    for i in range(items.shape[0]):
+        scores[items[i], column] = worth[items[i]]

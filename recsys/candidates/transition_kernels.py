@@ -12,6 +12,9 @@ __all__ = ["Kernels", "Table", "learn", "normalise", "propose"]
 
 _BOTH, _FORWARD, _BACKWARD = 0, 1, 2
 _VANISHED = 1e-6
+_COMPARED = 32
+"""A full row gives up the weakest of so many neighbours, others each time: to compare all would
+take longer than all the rest."""
 _NEGLIGIBLE = 1e-3
 """A place in the history that weighs less under every kernel ends the walk through it."""
 
@@ -84,7 +87,8 @@ def _place(
     else:
         place = 0
         weakest = math.inf
-        for other in range(used):
+        for step in range(min(_COMPARED, used)):
+            other = (evicted[0] * _COMPARED + step) % used
             total = 0.0
             for k in range(table.weights.shape[2]):
                 if kernels.lasting[k]:
@@ -204,7 +208,8 @@ def normalise(
     """
     deflation = np.empty(half_life_ms.shape[0])
     for k in range(deflation.shape[0]):
-        deflation[k] = 2.0 ** (-age_ms / half_life_ms[k])
+        # A question may name a time long before the first like, or long after the last.
+        deflation[k] = 2.0 ** min(max(-age_ms / half_life_ms[k], -100.0), 40.0)
     for i in range(items.shape[0]):
         item = items[i]
         cosine = 1.0 / math.sqrt(table.likes[item] + kernels.shrink)

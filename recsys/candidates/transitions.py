@@ -49,7 +49,7 @@ class Transitions(Source):
     """A bounded table of neighbours per item, with a weight per kernel.
 
     Rows hold ``(n_items, neighbours)`` indices and ``(n_items, neighbours, n_kernels)`` weights,
-    filled from the left; a full row gives up its weakest neighbour for a new one.
+    filled from the left; a full row gives up a weak neighbour for a new one.
     """
 
     def __init__(self, settings: TransitionSettings) -> None:

@@ -203,8 +203,9 @@ class FeatureTable:
         )
         column = self._n_common
         for model in self._personal:
-            rows[:, column : column + len(model.columns)] = model.features(user, items)
-            column += len(model.columns)
+            after = column + len(model.columns)
+            np.clip(model.features(user, items), -_LARGEST, _LARGEST, out=rows[:, column:after])
+            column = after
         return rows
 
     def _shared(self, asker: Asker, cut: Cut, list_size: int) -> NDArray[np.float32]:
@@ -279,7 +280,7 @@ class FeatureTable:
 
 
 def _rounded(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.clip(values, -_LARGEST, _LARGEST).astype("<f2").astype(np.float32)
+    return values.astype("<f2").astype(np.float32)
 
 
 def _span(half_life_ms: float) -> str:

@@ -19,7 +19,7 @@ predicted and came.
 import hashlib
 import math
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import msgspec
 import numpy as np
@@ -29,7 +29,7 @@ from typing_extensions import override
 from recsys.arrays import Packed, pack_array, unpack_array
 from recsys.codec import pack, unpack
 from recsys.errors import IncompatibleState
-from recsys.features.base import Candidates, Choice, Example
+from recsys.features.base import Candidates, Choice, Example, widen
 from recsys.learners import listwise_net as net
 from recsys.learners.base import Learner
 from recsys.settings import ListwiseSettings
@@ -50,6 +50,13 @@ class _State(msgspec.Struct):
     variance: Packed
     steps: int
     log_scale: float
+
+
+class _Shown(NamedTuple):
+    """Features as in ``recsys.features.table.Asked``, shapes (n_candidates, ...) and (1, ...)."""
+
+    rows: NDArray[np.float32]
+    shared: NDArray[np.float32]
 
 
 class ListwiseRanker(Learner):
@@ -101,8 +108,8 @@ class ListwiseRanker(Learner):
     def score(self, candidates: Candidates) -> NDArray[np.float64]:
         if not len(candidates.numeric):
             return np.zeros(0)
-        inputs = _inputs(candidates.numeric, candidates.shared)
-        logits = self._logits(inputs)[1].astype(np.float64)
+        shown = _Shown(candidates.numeric, candidates.shared[None, :])
+        logits = self._logits(shown)[1].astype(np.float64)
         expected: NDArray[np.float64] = self.scale * np.exp(logits - logits.max())
         return expected
 
@@ -113,54 +120,56 @@ class ListwiseRanker(Learner):
         step = self._settings.scale_rate * min(max(error, -_CLIP), _CLIP)
         self._log_scale = min(max(self._log_scale + step, _LOWEST), _HIGHEST)
 
-    def _logits(
-        self, inputs: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _logits(self, shown: _Shown) -> tuple[_Shown, NDArray[np.float32]]:
         """Return the standardised inputs and the logits; leaves the hidden layer in place."""
-        if len(inputs) > len(self._hidden):
-            self._hidden = np.zeros((2 * len(inputs), self._n_hidden), np.float32)
-        standard = net.standardise(inputs, self._mean, self._variance)
-        out = net.forward(self._weights, standard, self._n_hidden, self._hidden)
-        return standard, out + inputs[:, : self._n_columns] @ self._offset
+        rows, shared = shown
+        if len(rows) > len(self._hidden):
+            self._hidden = np.zeros((2 * len(rows), self._n_hidden), np.float32)
+        standard = _Shown(
+            net.standardise(rows, self._mean, self._variance, 0),
+            net.standardise(shared, self._mean, self._variance, self._n_columns),
+        )
+        out = net.forward(self._weights, *standard, self._hidden)
+        return standard, out + rows @ self._offset
 
     @override
     def choose(self, choice: Choice, old: Sequence[Choice]) -> float | None:
-        inputs = self._readable(choice)
-        if inputs is None:
+        shown = self._readable(choice)
+        if shown is None:
             return None
         readable = [(other, self._readable(other)) for other in old]
         lessons = [(other, rows) for other, rows in readable if rows is not None]
         share = 1.0 / (1 + len(lessons))
-        loss = self._gather(choice, inputs, share) / share
-        for other, rows in lessons:
-            self._gather(other, rows, share)
+        loss = self._gather(choice, shown, share) / share
+        for other, others in lessons:
+            self._gather(other, others, share)
         self._steps += 1
         rate = self._settings.learning_rate
         net.adapt(self._weights, self._gradient, self._first, self._second, rate, self._steps)
-        net.observe(inputs, self._mean, self._variance, self._steps)
+        net.observe(shown.rows, self._mean, self._variance, 0, self._steps)
+        net.observe(shown.shared, self._mean, self._variance, self._n_columns, self._steps)
         return loss
 
     def loss(self, choice: Choice) -> float | None:
-        """Return the loss of a choice in nats, learning nothing; ``None`` as in ``learn``."""
-        inputs = self._readable(choice)
-        if inputs is None:
+        """Return the loss of a choice in nats, learning nothing; ``None`` as in ``choose``."""
+        shown = self._readable(choice)
+        if shown is None:
             return None
-        _, logits = self._logits(inputs)
-        logits += choice.examination()
+        logits = self._logits(shown)[1] + choice.examination()
         largest = float(logits.max())
         mass = float(np.exp(logits - largest).sum())
         return math.log(mass) + largest - float(logits[choice.chosen])
 
-    def _gather(self, choice: Choice, inputs: NDArray[np.float32], share: float) -> float:
-        standard, logits = self._logits(inputs)
+    def _gather(self, choice: Choice, shown: _Shown, share: float) -> float:
+        standard, logits = self._logits(shown)
         logits += choice.examination()
-        hidden = self._hidden[: len(inputs)]
+        hidden = self._hidden[: choice.n]
         return net.gather(
-            self._weights, standard, hidden, logits, choice.chosen, share, self._gradient
+            self._weights, *standard, hidden, logits, choice.chosen, share, self._gradient
         )
 
-    def _readable(self, choice: Choice) -> NDArray[np.float32] | None:
-        """Return the inputs as served, ``None`` when other columns were served then."""
+    def _readable(self, choice: Choice) -> _Shown | None:
+        """Return the features as served, ``None`` when they say nothing or are of others."""
         n_shared = len(self._columns) - self._n_columns
         if (
             choice.n < 2
@@ -168,10 +177,9 @@ class ListwiseRanker(Learner):
             or len(choice.shared) != 2 * n_shared
         ):
             return None
-        rows = np.frombuffer(choice.rows, "<f2").reshape(choice.n, self._n_columns)
-        shared = np.frombuffer(choice.shared, "<f2")
-        inputs = _inputs(rows.astype(np.float32), shared.astype(np.float32))
-        return inputs if bool(np.isfinite(inputs).all()) else None
+        rows = widen(choice.rows).reshape(choice.n, self._n_columns)
+        shared = widen(choice.shared)[None, :]
+        return _Shown(rows, shared) if np.isfinite(rows.sum() + shared.sum()) else None
 
     @override
     def snapshot(self) -> bytes:
@@ -205,12 +213,3 @@ class ListwiseRanker(Learner):
     @override
     def fingerprint(self) -> bytes:
         return hashlib.blake2b(self.snapshot(), digest_size=16).digest()
-
-
-def _inputs(rows: NDArray[np.float32], shared: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Put the request's features beside each candidate's."""
-    n, width = rows.shape
-    inputs = np.empty((n, width + len(shared)), np.float32)
-    inputs[:, :width] = rows
-    inputs[:, width:] = shared
-    return inputs

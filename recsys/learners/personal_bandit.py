@@ -14,7 +14,8 @@ is still unknown about the person, and drives exploration.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import ClassVar
 
 import msgspec
@@ -52,7 +53,7 @@ class PersonalBandit(PersonalModel):
         self._settings = settings
         self._catalogue = catalogue
         self._shared = _State()
-        self._places = np.zeros(64, np.int32)
+        self._by_token = np.zeros((64, 2))
 
     @property
     def base(self) -> float:
@@ -73,18 +74,26 @@ class PersonalBandit(PersonalModel):
         the base left.
         """
         out = np.empty((len(items), 3), np.float32)
-        tokens, means, variances = self._known(user)
-        _posterior(
-            self._catalogue.attributes,
-            items,
-            tokens,
-            means,
-            variances,
-            (self._settings.prior_variance, self._shared.base),
-            self._scratch(),
-            out,
-        )
+        attributes = self._catalogue.attributes
+        prior = self._settings.prior_variance
+        with self._table(user) as by_token:
+            _posterior(attributes, items, prior, self._shared.base, by_token, out)
         return out
+
+    def optimistic(self, user: User, optimism: float, out: NDArray[np.float32]) -> None:
+        """Write ``max(mean + optimism * deviation, 0)`` of all items, shape ``(n_items,)``."""
+        attributes = self._catalogue.attributes
+        with self._table(user) as by_token:
+            _optimistic(attributes, self._settings.prior_variance, optimism, by_token, out)
+
+    @contextmanager
+    def _table(self, user: User) -> Iterator[NDArray[np.float64]]:
+        """Lend a person's means and variances (less the prior) by token, ``(n_tokens, 2)``."""
+        self._by_token = grown(self._by_token, self._catalogue.n_tokens)
+        tokens, means, variances = self._known(user)
+        _spread(tokens, means, variances, self._settings.prior_variance, self._by_token)
+        yield self._by_token
+        _wipe(tokens, self._by_token)
 
     def _known(
         self, user: User
@@ -96,11 +105,6 @@ class PersonalBandit(PersonalModel):
             np.fromiter(known.values(), np.float64, n),
             np.fromiter(user.tastes.variance.values(), np.float64, n),
         )
-
-    def _scratch(self) -> NDArray[np.int32]:
-        """Return zeros by token, ``(n_tokens,)`` or more; whoever writes to it wipes it."""
-        self._places = grown(self._places, self._catalogue.n_tokens)
-        return self._places
 
     @override
     def features(self, user: User, items: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -158,39 +162,72 @@ class PersonalBandit(PersonalModel):
 
 
 @compiled
-def _posterior(
-    attributes: NDArray[np.int32],
-    items: NDArray[np.int32],
+def _spread(
     tokens: NDArray[np.int32],
     means: NDArray[np.float64],
     variances: NDArray[np.float64],
-    prior_and_base: tuple[float, float],
-    places: NDArray[np.int32],
+    prior: float,
+    by_token: NDArray[np.float64],
+) -> None:
+    """Write a person's means and variances into a table by token, ``(n_tokens, 2)``."""
+    for known in range(tokens.shape[0]):
+        by_token[tokens[known], 0] = means[known]
+        by_token[tokens[known], 1] = variances[known] - prior
+
+
+@compiled
+def _wipe(tokens: NDArray[np.int32], by_token: NDArray[np.float64]) -> None:
+    for known in range(tokens.shape[0]):
+        by_token[tokens[known], 0] = 0.0
+        by_token[tokens[known], 1] = 0.0
+
+
+@compiled
+def _sum_up(
+    attributes: NDArray[np.int32], item: int, prior: float, by_token: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Return mean and variance of the person's part of an item."""
+    total = 0.0
+    spread = 0.0
+    count = 0
+    for column in range(attributes.shape[1]):
+        token = attributes[item, column]
+        if token < 0:
+            break
+        total += by_token[token, 0]
+        spread += by_token[token, 1] + prior
+        count += 1
+    if count == 0:
+        return 0.0, 0.0
+    return total / math.sqrt(count), spread / count
+
+
+@compiled
+def _posterior(
+    attributes: NDArray[np.int32],
+    items: NDArray[np.int32],
+    prior: float,
+    base: float,
+    by_token: NDArray[np.float64],
     out: NDArray[np.float32],
 ) -> None:
-    """Sum up the person's part of each item; ``places`` is 0 before and after."""
-    prior, base = prior_and_base
-    for known in range(tokens.shape[0]):
-        places[tokens[known]] = known + 1
     for i in range(items.shape[0]):
-        total = 0.0
-        spread = 0.0
-        count = 0
+        mean, variance = 0.0, 0.0
         if items[i] >= 0:
-            for column in range(attributes.shape[1]):
-                token = attributes[items[i], column]
-                if token < 0:
-                    break
-                count += 1
-                place = places[token]
-                if place > 0:
-                    total += means[place - 1]
-                    spread += variances[place - 1]
-                else:
-                    spread += prior
-        mean = total / math.sqrt(max(count, 1))
+            mean, variance = _sum_up(attributes, items[i], prior, by_token)
         out[i, 0] = mean
-        out[i, 1] = math.sqrt(spread / max(count, 1))
+        out[i, 1] = math.sqrt(variance)
         out[i, 2] = math.log(max(base + mean, 0.1 * base) / base)
-    for known in range(tokens.shape[0]):
-        places[tokens[known]] = 0
+
+
+@compiled
+def _optimistic(
+    attributes: NDArray[np.int32],
+    prior: float,
+    optimism: float,
+    by_token: NDArray[np.float64],
+    out: NDArray[np.float32],
+) -> None:
+    for item in range(out.shape[0]):
+        mean, variance = _sum_up(attributes, item, prior, by_token)
+        out[item] = max(mean + optimism * math.sqrt(variance), 0.0)
