@@ -239,8 +239,9 @@ class ListwiseSettings(_Section):
 
     hidden: int = Field(64, ge=1, le=1024)
     learning_rate: float = Field(5e-4, gt=0)
-    mix_weight: float = Field(1.5, ge=0)
-    taste_weight: float = Field(0.5, ge=0)
+    start: dict[str, float] = Field(
+        default_factory=lambda: {"mix": 1.5, "taste_lift": 0.5, "click_lift_6h": 0.5}
+    )
     initial_reward: float = Field(0.05, gt=0)
     scale_rate: float = Field(0.002, ge=0, le=1)
 

@@ -16,6 +16,8 @@ _PRIOR_CLICKS = 2.0
 _PRIOR_CROSSED = 3.0
 """The same for an item in a context, where the item's own average stands in."""
 
+_MIX_FLOOR = 0.05
+"""Added before the logarithm: where weak sources speak alone they must not decide the order."""
 _TINY = 1e-20
 """As in ``recsys.candidates.pool``."""
 
@@ -99,9 +101,6 @@ def fill_rows(
     """
     n_sources = scores.shape[1]
     n_windows = half_lives_ms.shape[0]
-    best = np.float32(0.0)
-    for i in range(candidates.shape[0]):
-        best = max(best, mixed[i])
     log_pause = math.log1p(pause_ms / 1000.0) if pause_ms >= 0 else -1.0
     for i in range(candidates.shape[0]):
         item = candidates[i]
@@ -113,7 +112,7 @@ def fill_rows(
             rows[i, source] = math.log(relative + 1e-3)
             rows[i, n_sources + source] = math.log(score + 1e-4)
         at = 2 * n_sources
-        rows[i, at] = math.log(mixed[i] / best + 1e-3) if best > 0.0 else math.log(1e-3)
+        rows[i, at] = math.log(mixed[i] + _MIX_FLOOR)
         rows[i, at + 1] = math.log1p(i)
         rows[i, at + 2] = math.log1p(items.liked[item])
         rows[i, at + 3] = math.log1p(max(ts_ms - items.created_ms[item], 0) / 3_600_000.0)

@@ -171,7 +171,7 @@ class FeatureTable:
         rows = np.zeros((len(items), len(self.columns)), np.float32)
         if not len(self._catalogue):
             return rows
-        pause_ms = ts_ms - user.times_ms[-1] if user.times_ms else -1
+        pause_ms = max(ts_ms - user.times_ms[-1], 0) if user.times_ms else -1
         known = Items(
             self._catalogue.created_ms,
             self._catalogue.attributes,
@@ -226,7 +226,7 @@ class FeatureTable:
             math.log1p(session),
             math.log1p(len(times)),
             math.log1p(self._counts.liked[user.items[-1]]) if times else 0.0,
-            math.log1p((times[-1] - times[max(0, len(times) - 5)]) / 1000.0) if times else 0.0,
+            math.log1p(abs(times[-1] - times[max(0, len(times) - 5)]) / 1000.0) if times else 0.0,
             math.log1p(self._pool.count),
             math.log((user.clicks + 10.0 * base) / (user.shown + 10.0) / base),
             math.log1p(user.shown),

@@ -4,7 +4,7 @@ A small network over the candidates' features with a softmax over the list, trai
 and on a few old ones, from the features as they were served and logged. It starts at the order of
 the hand mix, because the mix enters as an offset::
 
-    logit_i = mix_weight * mix_i + taste_weight * taste_lift_i + net(features_i)
+    logit_i = start.features_i + net(features_i)      start: mix 1.5, ...
     loss    = -log softmax(logit + log examined)[chosen]
 
 Where a list was shown, ``examined`` is the probability of looking at each place: among the places
@@ -28,7 +28,7 @@ from typing_extensions import override
 
 from recsys.arrays import Packed, pack_array, unpack_array
 from recsys.codec import pack, unpack
-from recsys.errors import IncompatibleState
+from recsys.errors import IncompatibleState, InvalidSettings
 from recsys.features.base import Candidates, Choice, Example, widen
 from recsys.learners import listwise_net as net
 from recsys.learners.base import Learner
@@ -83,8 +83,11 @@ class ListwiseRanker(Learner):
         self._n_columns = len(columns)
         self._n_hidden = settings.hidden
         self._offset = np.zeros(len(columns), np.float32)
-        self._offset[columns.index("mix")] = settings.mix_weight
-        self._offset[columns.index("taste_lift")] = settings.taste_weight
+        for name, weight in settings.start.items():
+            if name not in columns:
+                message = f"learners.listwise.start names {name!r}, which is none of {columns}"
+                raise InvalidSettings(message)
+            self._offset[columns.index(name)] = weight
         n_inputs = len(self._columns)
         n_weights = net.n_weights(n_inputs, settings.hidden)
         self._weights = np.zeros(n_weights, np.float32)
