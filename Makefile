@@ -12,7 +12,8 @@ MOVIELENS = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that ml
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test test-unit test-browser lint fmt lock clean \
-        bench-quality bench-first-change bench-recovery bench-replay bench-serving
+        bench-quality bench-first-change bench-recovery bench-replay bench-river \
+        bench-serving
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 28
@@ -89,6 +90,9 @@ bench-recovery: setup  ## kill -9 of shards in a stream of events; what is lost
 
 bench-replay: setup  ## a data set replayed twice; RECSYS_DATA as above
 	@$(BIN)/python -m benchmarks.replay --data $(MOVIELENS) $(ARGS)
+
+bench-river: setup  ## the errors that River publishes, through our adapter; RECSYS_DATA as above
+	@$(BIN)/python -m benchmarks.river --data $(MOVIELENS) $(ARGS)
 
 bench-serving: setup  ## latency and throughput of lists; ARGS="--help"
 	@$(BIN)/python -m benchmarks.serving $(ARGS)
