@@ -18,20 +18,19 @@ What draws lots and is given no ``seed`` gets one, so that folding the log again
 
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, TypeGuard
 
-from river import base, reco
+from river import base
 
 from recsys.errors import InvalidSettings
 from recsys.learners.envelope import FORBIDDEN
 from recsys.settings import Parameters, PartSettings
 
-__all__ = ["Blueprint", "Estimator"]
+__all__ = ["Blueprint"]
 
 _SEED: Final = 1
-
-Estimator = base.Classifier | base.Regressor | reco.base.Ranker
 
 
 class Blueprint:
@@ -62,17 +61,12 @@ class Blueprint:
         self._name = name
         self._classes = dict[str, type]()
         found = _import(f"{name}.estimator", estimator)
-        if not inspect.isclass(found) or not issubclass(found, Estimator):
-            message = f"{name}.estimator: {estimator!r} is no River classifier, regressor or ranker"
-            raise InvalidSettings(message)
-        self._class = found
+        self._class = _learner(f"{name}.estimator", estimator, found)
         self._parameters = parameters
         self._find_parts(f"{name}.parameters", parameters)
-        self.rates_pairs = any(
-            issubclass(part, reco.base.Ranker) for part in (found, *self._classes.values())
-        )
+        self.rates_pairs = any(map(_is_ranker, (self._class, *self._classes.values())))
 
-    def make(self) -> Estimator:
+    def make(self) -> base.Estimator:
         """Return a new estimator that shares nothing with the others.
 
         Raises
@@ -82,7 +76,7 @@ class Blueprint:
             as it is.
         """
         parameters = self._made(f"{self._name}.parameters", self._parameters)
-        make: Callable[..., Estimator] = self._class
+        make: Callable[..., base.Estimator] = self._class
         return make(**_seeded(self._class, parameters))
 
     def _find_parts(self, place: str, parameters: Parameters) -> None:
@@ -122,6 +116,21 @@ def _import(place: str, path: str) -> object:
         message = f"{place}: cannot import {path!r} ({error})"
         raise InvalidSettings(message) from error
     return found
+
+
+def _learner(place: str, path: str, found: object) -> type[base.Estimator]:
+    if inspect.isclass(found) and (
+        issubclass(found, base.Classifier | base.Regressor) or _is_ranker(found)
+    ):
+        return found
+    message = f"{place}: {path!r} is no River classifier, regressor or ranker"
+    raise InvalidSettings(message)
+
+
+def _is_ranker(found: type) -> TypeGuard[type[base.Estimator]]:
+    # What nobody has imported, nothing derives from; and half of SciPy comes with it.
+    module = sys.modules.get("river.reco.base")
+    return module is not None and issubclass(found, module.Ranker)
 
 
 def _find_part(place: str, path: str) -> type:

@@ -25,7 +25,7 @@ from river import base
 
 from recsys.errors import IncompatibleState, InvalidSettings
 from recsys.learners.envelope import open_envelope, seal_envelope
-from recsys.learners.river_build import Blueprint, Estimator
+from recsys.learners.river_build import Blueprint
 from recsys.learners.river_view import view
 from recsys.settings import Parameters
 
@@ -54,6 +54,8 @@ class Lesson(NamedTuple):
 
 Ask = Callable[[Lesson], float]
 """Answers a finite number, or NaN where the estimator has none."""
+Look = Callable[[base.Estimator], base.Estimator]
+"""Returns what is asked in place of an estimator: itself, a view or a copy."""
 
 _TRIAL: Final = (
     (Lesson({1: 1.0, 2: 1.0}, "u", "i"), 1.0),
@@ -87,7 +89,11 @@ class RiverModel:
     __slots__ = ("_look", "_pairs", "estimator")
 
     def __init__(
-        self, estimator: Estimator, look: Callable[[Estimator], Estimator], *, pairs: bool
+        self,
+        estimator: base.Estimator,
+        look: Look,
+        *,
+        pairs: bool,
     ) -> None:
         self.estimator = estimator
         self._look = look
@@ -111,7 +117,7 @@ class RiverModel:
         """Return what answers questions; it is good until the next lesson."""
         return self._ask(self._look(self.estimator))
 
-    def _ask(self, estimator: Estimator) -> Ask:
+    def _ask(self, estimator: base.Estimator) -> Ask:
         answer = _answer_of(estimator, pairs=self._pairs)
 
         def ask(lesson: Lesson) -> float:
@@ -124,7 +130,7 @@ class RiverModel:
         return ask
 
 
-def _teach(estimator: Estimator, lesson: Lesson, reward: float, *, pairs: bool) -> None:
+def _teach(estimator: base.Estimator, lesson: Lesson, reward: float, *, pairs: bool) -> None:
     if isinstance(estimator, base.Classifier):
         estimator.learn_one(lesson.inputs, reward > 0.0)
     elif isinstance(estimator, base.Regressor) and not pairs:
@@ -134,7 +140,7 @@ def _teach(estimator: Estimator, lesson: Lesson, reward: float, *, pairs: bool) 
         rater.learn_one(x=lesson.inputs, y=reward, user=lesson.user, item=lesson.item)
 
 
-def _answer_of(estimator: Estimator, *, pairs: bool) -> Ask:
+def _answer_of(estimator: base.Estimator, *, pairs: bool) -> Ask:
     if isinstance(estimator, base.Classifier):
         chances = estimator.predict_proba_one
         return lambda lesson: float(chances(lesson.inputs).get(True, 0.0))
@@ -145,7 +151,7 @@ def _answer_of(estimator: Estimator, *, pairs: bool) -> Ask:
     return lambda lesson: float(rate(x=lesson.inputs, user=lesson.user, item=lesson.item))
 
 
-def _itself(estimator: Estimator) -> Estimator:
+def _itself(estimator: base.Estimator) -> base.Estimator:
     return estimator
 
 
@@ -177,7 +183,7 @@ class RiverKind:
         self._roots = ("river", estimator.split(".", 1)[0])
         self._key = key
         self._version = f"river {_RIVER} {(estimator, parameters, made_of)}"
-        self._look: Callable[[Estimator], Estimator] = _itself
+        self._look: Look = _itself
         try:
             self._look = self._find_look()
         except InvalidSettings:
@@ -215,12 +221,12 @@ class RiverKind:
             value = open_envelope(record, key=self._key, version=self._version, roots=self._roots)
         except IncompatibleState:
             return None
-        return self._model(value) if isinstance(value, Estimator) else None
+        return self._model(value) if isinstance(value, base.Estimator) else None
 
-    def _model(self, estimator: Estimator) -> RiverModel:
+    def _model(self, estimator: base.Estimator) -> RiverModel:
         return RiverModel(estimator, self._look, pairs=self._blueprint.rates_pairs)
 
-    def _find_look(self) -> Callable[[Estimator], Estimator]:
+    def _find_look(self) -> Look:
         """Find out at the start, not at somebody's first click, that the settings do not work.
 
         Returns
@@ -231,12 +237,12 @@ class RiverKind:
         for lesson, reward in _TRIAL:
             model.teach(lesson, reward)
         self.open(self.seal(model))
-        looks: list[Callable[[Estimator], Estimator]] = [_itself]
+        looks: list[Look] = [_itself]
         # A copy is right for all of them, but a ranker knows everybody.
         looks += [view] if self.rates_pairs else []
         return next((look for look in looks if self._is_pure(model, look)), copy.deepcopy)
 
-    def _is_pure(self, model: RiverModel, look: Callable[[Estimator], Estimator]) -> bool:
+    def _is_pure(self, model: RiverModel, look: Look) -> bool:
         """Return whether asking so leaves a model as it was, and answers what a copy answers."""
         before = pickle.dumps(model.estimator)
         questions = (*_STRANGE, *(lesson for lesson, _ in _TRIAL))
@@ -247,5 +253,5 @@ class RiverKind:
         )
         return found == expected and pickle.dumps(model.estimator) == before
 
-    def _asking(self, model: RiverModel, look: Callable[[Estimator], Estimator]) -> Ask:
+    def _asking(self, model: RiverModel, look: Look) -> Ask:
         return RiverModel(model.estimator, look, pairs=self.rates_pairs).asking()
