@@ -1,7 +1,6 @@
 """``recsys bench quality``: how well the engine ranks, on data that the user has."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -10,8 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from actors.cli.problems import fail, read_settings
-from recsys.datasets import Columns, Interaction, read_interactions, read_items
+from actors.cli.problems import check_clicks, fail, read_settings
+from recsys.datasets import Columns, read_interactions, read_items
 from recsys.errors import InvalidDataset, InvalidSettings
 from recsys.evaluation.prequential import Report, evaluate
 
@@ -35,7 +34,7 @@ def quality(
     data: Annotated[Path, typer.Option(help="The folder or file with the interactions.")],
     dataset: Annotated[str, typer.Option(help=f"One of {', '.join(_DATASETS)}.")] = "csv",
     columns: Annotated[
-        str | None, typer.Option(help="For csv: user=U,item=I,time=T[,rating=R].")
+        str | None, typer.Option(help="For csv: user=U,item=I,time=T[,rating=R][,type=Y].")
     ] = None,
     click_at: Annotated[float, typer.Option(help="Ratings from here on are clicks.")] = 5.0,
     repeats: Annotated[
@@ -63,7 +62,7 @@ def quality(
     if not interactions:
         fail(f"{data}: there are no interactions in it", 2)
     _warn_of_size(data, dataset, len(interactions))
-    _check_clicks(interactions, click_at)
+    check_clicks(interactions, click_at)
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -108,17 +107,6 @@ def _warn_of_size(data: Path, dataset: str, found: int) -> None:
     if expected not in {None, found}:
         message = f"recsys: {dataset} has {expected:,} ratings, {data} has {found:,}"
         Console(stderr=True).print(message, soft_wrap=True, highlight=False, markup=False)
-
-
-def _check_clicks(interactions: Sequence[Interaction], click_at: float) -> None:
-    ratings = [one.rating for one in interactions if one.rating is not None]
-    if len(ratings) < len(interactions) or any(rating >= click_at for rating in ratings):
-        return
-    fail(
-        f"no rating reaches --click-at {click_at:g}; "
-        f"ratings run from {min(ratings):g} to {max(ratings):g}",
-        2,
-    )
 
 
 def _write(out: Path, report: Report) -> None:
