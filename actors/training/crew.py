@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import TracebackType
@@ -74,6 +74,8 @@ class Crew:
     def _start(self) -> None:
         # A new interpreter each, because a fork of one that has read Parquet has broken threads.
         context = get_context("spawn")
+        # It would lift the mask.
+        resource_tracker.ensure_running()
         # A mask is inherited: what ends us is for us alone to hear, who then tell them.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
