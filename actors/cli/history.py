@@ -76,8 +76,8 @@ def describe(history: History) -> str:
     names = {name for attributes in history.items.values() for name in attributes}
     attributes = f" and the attributes {', '.join(sorted(names))}" if names else ""
     return (
-        f"{len(rows):,} events of {len({one.user for one in rows}):,} people with "
-        f"{len({one.item for one in rows}):,} items, {_moment(rows[0])} to {_moment(rows[-1])}; "
+        f"{len(rows):,} events of {len(history.users):,} people with {len(history.touched):,} "
+        f"items, {_moment(rows[0])} to {_moment(rows[-1])}; "
         f"{len(history.items):,} items are described{attributes}"
     )
 
@@ -139,7 +139,7 @@ def _check_times(history: History, path: Path, settings: ServerSettings) -> None
 
 def _check_room(history: History, settings: ServerSettings) -> None:
     catalogue = settings.engine.catalogue
-    named = {one.item for one in history.interactions}
+    named = history.touched
     if not catalogue.auto_insert:
         if not named & history.items.keys():
             fail(
@@ -147,7 +147,7 @@ def _check_room(history: History, settings: ServerSettings) -> None:
                 "that nothing would be learned; describe them with --items",
                 _WRONG_INPUT,
             )
-        named = set()
+        named = frozenset()
     if (n_items := len(named | history.items.keys())) > catalogue.max_items:
         fail(
             f"the history has {n_items:,} items, the catalogue has room for "

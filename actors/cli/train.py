@@ -149,12 +149,11 @@ def _warn_of_length(events: int, kept: int) -> None:
 def _conclude(tally: _Tally, history: History, settings: ServerSettings, out: Console) -> None:
     """Print what came of it and set the exit code."""
     per_s = tally.events / tally.seconds if tally.seconds > 0 else 0.0
-    rows = history.interactions
-    of = f" of {len(rows):,}" if tally.interrupted else ""
+    of = f" of {len(history.interactions):,}" if tally.interrupted else ""
+    n_items = len(history.touched | history.items.keys())
     out.print(
         f"{tally.events:,}{of} events: {tally.accepted:,} learned, {tally.duplicates:,} duplicates "
-        f"skipped; {len({one.user for one in rows}):,} users, "
-        f"{max((shard.items for shard in tally.shards), default=0):,} items; "
+        f"skipped; {len(history.users):,} users, {n_items:,} items; "
         f"{tally.seconds:.1f} s, {per_s:,.0f} events/s"
     )
     if refused := max((shard.refused_items for shard in tally.shards), default=0):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from typing import Final
 
@@ -45,12 +46,19 @@ class History:
     items: Mapping[str, Attributes] = field(default_factory=dict)
     items_source: str = ""
 
+    @cached_property
+    def users(self) -> frozenset[str]:
+        """Who did something."""
+        return frozenset(one.user for one in self.interactions)
+
+    @cached_property
+    def touched(self) -> frozenset[str]:
+        """The items with which somebody did something."""
+        return frozenset(one.item for one in self.interactions)
+
     def divide(self, shards: ShardSettings) -> list["Lessons"]:
         """Give each shard the feedback of its users, and all of them all items."""
-        owners = {
-            user: shard_of(user, shards.partitions, shards.count)
-            for user in {one.user for one in self.interactions}
-        }
+        owners = {user: shard_of(user, shards.partitions, shards.count) for user in self.users}
         rows: list[list[Interaction | ItemUpsert]] = [[] for _ in range(shards.count)]
         for one in with_items(self.interactions, self.items, self.items_source):
             if isinstance(one, Interaction):

@@ -59,8 +59,6 @@ class Finished(msgspec.Struct, frozen=True, tag=True):
     ----------
     sequence
         Of its last event.
-    items
-        That may be recommended.
     refused_items
         Items for which the catalogue had no room, ever.
     failed
@@ -68,7 +66,6 @@ class Finished(msgspec.Struct, frozen=True, tag=True):
     """
 
     sequence: int
-    items: int
     refused_items: int
     failed: int
 
@@ -134,7 +131,7 @@ class Teacher:
         stats = self._engine.stats()
         if stats.sequence != stats.snapshot_sequence:
             self._engine.snapshot()
-        return Finished(stats.sequence, stats.items, stats.evicted["items"], stats.failed)
+        return Finished(stats.sequence, stats.evicted["items"], stats.failed)
 
     def _snapshot(self) -> None:
         started_s = perf_counter()
@@ -163,7 +160,9 @@ def work(index: int, settings: ServerSettings, pipe: Connection) -> None:
     try:
         pipe.send_bytes(_encoder.encode(report))
     except OSError:
-        _log.warning("shard %d: nobody is left to hear %s", index, report)
+        # Who sent is gone; the state is in the snapshot, or the log has it.
+        if isinstance(report, Failed):
+            _log.warning("shard %d: %s", index, report.reason)
 
 
 def _teach(teacher: Teacher, pipe: Connection) -> Finished:

@@ -46,7 +46,7 @@ def test_what_became_of_a_batch() -> None:
     assert one.teach([click, other, changed, item(1), renamed]) == Taught(
         accepted=1, duplicates=1, conflicts=1, other_items=1
     )
-    assert one.finish() == Finished(sequence=3, items=1, refused_items=0, failed=0)
+    assert one.finish() == Finished(sequence=3, refused_items=0, failed=0)
 
 
 def test_snapshots_come_in_time_and_take_little_of_it(
@@ -110,7 +110,7 @@ def taught(settings: ServerSettings, payloads: list[bytes]) -> list[object]:
 
 def test_asked_for_the_end_it_says_how_it_went(tmp_path: Path) -> None:
     settings = make_history(tmp_path)
-    assert taught(settings, [*lessons(9), b""]) == [Taught(accepted=9), Finished(9, 9, 0, 0)]
+    assert taught(settings, [*lessons(9), b""]) == [Taught(accepted=9), Finished(9, 0, 0)]
 
 
 def test_left_alone_it_ends_as_well(tmp_path: Path) -> None:
