@@ -13,7 +13,7 @@ MOVIELENS = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that ml
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test test-unit test-browser lint fmt lock clean \
         bench-quality bench-first-change bench-recovery bench-replay bench-river \
-        bench-serving
+        bench-serving bench-train
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 28
@@ -96,6 +96,9 @@ bench-river: setup  ## the errors that River publishes, through our adapter; REC
 
 bench-serving: setup  ## latency and throughput of lists; ARGS="--help"
 	@$(BIN)/python -m benchmarks.serving $(ARGS)
+
+bench-train: setup  ## what learning a history costs; RECSYS_DATA as above
+	@$(BIN)/python -m benchmarks.training --data $(MOVIELENS) $(ARGS)
 
 lock:  ## renew requirements.lock; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \

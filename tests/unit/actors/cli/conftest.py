@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.training import crew
+from actors.training import crew, teacher
 from tests.histories import Threads, make_history
 
 
@@ -21,6 +21,7 @@ def folder(tmp_path: Path) -> Path:
 def threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start no processes; ``test_crew`` does."""
     monkeypatch.setattr(crew, "get_context", lambda _: Threads())
+    monkeypatch.setattr(teacher, "prepare_process", lambda: None)
 
 
 @pytest.fixture
