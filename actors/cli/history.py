@@ -73,12 +73,12 @@ def read_history(source: Source, settings: ServerSettings) -> History:
 def describe(history: History) -> str:
     """Return what is in it."""
     rows = history.interactions
-    names = {name for attributes in history.items.values() for name in attributes}
-    attributes = f" and the attributes {', '.join(sorted(names))}" if names else ""
+    names = sorted({name for attributes in history.items.values() for name in attributes})
+    described = f"; {len(history.items):,} items come with {', '.join(names) or 'nothing more'}"
     return (
         f"{len(rows):,} events of {len(history.users):,} people with {len(history.touched):,} "
-        f"items, {_moment(rows[0])} to {_moment(rows[-1])}; "
-        f"{len(history.items):,} items are described{attributes}"
+        f"items, {_moment(rows[0])} to {_moment(rows[-1])}"
+        f"{described if history.items else ''}"
     )
 
 

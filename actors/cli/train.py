@@ -76,7 +76,7 @@ def train(
     Every event goes the way of a live one. Ctrl-C ends it well, and the same command goes on.
     """
     settings = override(read_settings(config), data_dir=data_dir)
-    out = Console(soft_wrap=True, highlight=False)
+    out = Console(soft_wrap=True, highlight=False, markup=False)
     interrupts = Interrupts()
     interrupts.listen()
     try:
@@ -89,7 +89,9 @@ def train(
         fail(f"{error}; once its cause is gone, {_AGAIN}")
     except KeyboardInterrupt:
         fail(f"stopped at once; {_AGAIN}", _INTERRUPTED)
-    _conclude(tally, history, settings, out)
+    _conclude(tally, history, out)
+    given = "" if config is None else f" --config {config}"
+    out.print(f"`recsys serve{given} --data-dir {settings.shards.data_dir}` starts with it")
 
 
 def _learn(
@@ -134,6 +136,7 @@ def _bar(console: Console) -> Progress:
         TimeRemainingColumn(),
         console=console,
         transient=True,
+        disable=not console.is_terminal,
     )
 
 
@@ -146,7 +149,7 @@ def _warn_of_length(events: int, kept: int) -> None:
         )
 
 
-def _conclude(tally: _Tally, history: History, settings: ServerSettings, out: Console) -> None:
+def _conclude(tally: _Tally, history: History, out: Console) -> None:
     """Print what came of it and set the exit code."""
     per_s = tally.events / tally.seconds if tally.seconds > 0 else 0.0
     of = f" of {len(history.interactions):,}" if tally.interrupted else ""
@@ -170,4 +173,3 @@ def _conclude(tally: _Tally, history: History, settings: ServerSettings, out: Co
             f"{tally.conflicts:,} events and {tally.other_items:,} items were there before with "
             "other content (another --click-at?) and stay as they were"
         )
-    out.print(f"`recsys serve --data-dir {settings.shards.data_dir}` starts with it")

@@ -73,7 +73,7 @@ def test_free_text_among_the_attributes_names_the_cure(folder: Path) -> None:
     assert result.stderr.endswith("; --attributes names those to be used\n")
     result = train(folder, "--items", str(folder / "goods.csv"), "--attributes", "price")
     assert result.exit_code == 0
-    assert "1 items are described and the attributes price" in result.output
+    assert "; 1 items come with price" in result.output
 
 
 def test_a_catalogue_that_is_too_small_is_refused(folder: Path) -> None:
@@ -120,4 +120,4 @@ def test_a_data_set_as_it_is(folder: Path) -> None:
     (folder / "goods.csv").rename(folder / "items.csv")
     result = train(folder, source=".")
     assert result.exit_code == 0
-    assert "12 items are described and the attributes genres" in result.output
+    assert "; 12 items come with genres" in result.output
