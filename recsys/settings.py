@@ -6,11 +6,12 @@ sections carry the names of the folders they configure.
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from recsys.errors import InvalidEvent
 from recsys.events import FEEDBACK_TYPES, MAX_NUMBER
 from recsys.ids import check_id
+from recsys.parameters import Parameters
 
 __all__ = [
     "ArmSettings",
@@ -23,8 +24,6 @@ __all__ = [
     "JoinerSettings",
     "LearnerSettings",
     "MemorySettings",
-    "Parameters",
-    "PartSettings",
     "PersonalBanditSettings",
     "PolicySettings",
     "PopularSettings",
@@ -176,44 +175,6 @@ class PersonalBanditSettings(_Section):
     attributes: int = Field(64, ge=1)
     weight: float = Field(1.0, ge=0)
     optimism: float = Field(0.2, ge=0)
-
-
-def _kind(value: object) -> str | None:
-    """Return which of the types of a parameter a value has, so that only that one is checked."""
-    if isinstance(value, dict | PartSettings):
-        return "part"
-    # A truth value is an integer, too.
-    kinds = {"bool": bool, "int": int, "float": float, "str": str}
-    return next((name for name, kind in kinds.items() if isinstance(value, kind)), None)
-
-
-class PartSettings(_Section):
-    """A parameter that is an object: a class of River, by dotted path, and its own parameters."""
-
-    model_config = ConfigDict(serialize_by_alias=True)
-
-    path: str = Field(alias="class")
-    parameters: "Parameters" = {}
-
-
-Parameters = dict[
-    str,
-    Annotated[
-        Annotated[bool, Tag("bool")]
-        | Annotated[int, Tag("int")]
-        | Annotated[float, Tag("float")]
-        | Annotated[str, Tag("str")]
-        | Annotated[PartSettings, Tag("part")],
-        Discriminator(
-            _kind,
-            custom_error_type="parameter",
-            custom_error_message=(
-                "expected a number, a text, true, false or {class: PATH, parameters: {...}}"
-            ),
-        ),
-    ],
-]
-"""What a constructor is called with; a value that is an object names its class."""
 
 
 class UserModelSettings(_Section):

@@ -26,7 +26,7 @@ from river import base
 
 from recsys.errors import InvalidSettings
 from recsys.learners.envelope import FORBIDDEN
-from recsys.settings import Parameters, PartSettings
+from recsys.parameters import Parameters, PartSettings
 
 __all__ = ["Blueprint"]
 

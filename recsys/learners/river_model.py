@@ -27,7 +27,7 @@ from recsys.errors import IncompatibleState, InvalidSettings
 from recsys.learners.envelope import open_envelope, seal_envelope
 from recsys.learners.river_build import Blueprint
 from recsys.learners.river_view import view
-from recsys.settings import Parameters
+from recsys.parameters import Parameters
 
 __all__ = ["Ask", "Inputs", "Lesson", "RiverKind", "RiverModel"]
 

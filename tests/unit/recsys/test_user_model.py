@@ -13,7 +13,8 @@ from recsys.errors import CorruptRecord, IncompatibleState, InvalidSettings
 from recsys.ids import feature_hash
 from recsys.learners import river_model
 from recsys.learners.user_model import UserModel
-from recsys.settings import CatalogueSettings, Parameters, UserModelSettings
+from recsys.parameters import Parameters
+from recsys.settings import CatalogueSettings, UserModelSettings
 from recsys.users import User
 from tests.engines import KEY
 
