@@ -10,9 +10,11 @@ STAMP := $(VENV)/.installed
 
 MOVIELENS = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that ml-100k is in))/ml-100k
 
+MIND = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that mind-5k is in))/mind-5k
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test test-unit test-browser lint fmt lock clean \
-        bench-quality bench-first-change bench-recovery bench-replay bench-river \
+        bench-quality bench-shown bench-first-change bench-recovery bench-replay bench-river \
         bench-serving bench-train
 
 help:  ## say what there is
@@ -81,6 +83,9 @@ fmt: setup  ## put style right
 
 bench-quality: setup  ## how well it ranks; RECSYS_DATA=DIR with DIR/ml-100k in it
 	@$(BIN)/recsys bench quality --dataset ml-100k --data $(MOVIELENS) $(ARGS)
+
+bench-shown: setup  ## how well it ranks what was shown; RECSYS_DATA=DIR with DIR/mind-5k in it
+	@$(BIN)/recsys bench quality --dataset mind-5k --data $(MIND) $(ARGS)
 
 bench-first-change: setup  ## from one click to that person's changed list
 	@$(BIN)/python -m benchmarks.first_change $(ARGS)

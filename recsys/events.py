@@ -99,6 +99,8 @@ class Decision(
         by one race (``recsys.policies.slate``).
     fallback
         Whether the user had liked nothing yet, so that popular items were served.
+    features
+        float16 little-endian bytes of the features that all slots share, as served.
     """
 
     event_id: str
@@ -110,6 +112,7 @@ class Decision(
     model_sequence: int = 0
     threshold: float | None = None
     fallback: bool = False
+    features: bytes = b""
 
 
 class Feedback(
@@ -266,6 +269,9 @@ def _check_decision(event: Decision, pointer: str) -> None:
         raise InvalidEvent(f"{pointer}/model_sequence", detail)
     if event.threshold is not None:
         _check_number(event.threshold, f"{pointer}/threshold", bound=math.inf)
+    if len(event.features) > MAX_FEATURES_BYTES:
+        detail = f"at most {MAX_FEATURES_BYTES} bytes, got {len(event.features)}"
+        raise InvalidEvent(f"{pointer}/features", detail)
 
 
 def check_ts(ts_ms: int, pointer: str) -> None:

@@ -1,11 +1,16 @@
 """The fold: what each kind of event teaches. Only this module changes a ``State``."""
 
 import msgspec
+import numpy as np
 
+from recsys.candidates.base import Asker
+from recsys.candidates.gather import fill
 from recsys.events import Decision, Event, Feedback, ItemRemove, ItemUpsert
-from recsys.features.base import context_hashes
+from recsys.features.base import Choice, context_hashes, narrow
+from recsys.features.table import NOWHERE, surface
 from recsys.ids import feature_hash
 from recsys.joiner import Joined, Pending, PendingSlot
+from recsys.recommend import eligible
 from recsys.state import State
 from recsys.users import User
 from recsys.views import ArmStats
@@ -45,16 +50,23 @@ def _decision(state: State, event: Decision) -> None:
         item = state.catalogue.index(slot.item_id)
         if item is None:
             lacking = PendingSlot(place, -1, slot.propensity, slot.features, item_id=slot.item_id)
+            lacking.score = slot.score
             slots.append(lacking)
         else:
-            slots.append(PendingSlot(place, item, slot.propensity, slot.features))
+            pending_slot = PendingSlot(place, item, slot.propensity, slot.features)
+            pending_slot.score = slot.score
+            slots.append(pending_slot)
             state.counts.show(item)
+            state.features.show(item, event.ts_ms)
     arm = state.counters.arms.setdefault(event.policy, ArmStats())
     arm.decisions += 1
     arm.shown += len(slots)
     user = state.users.touch(event.user_id)
     user.shown += len(slots)
     user.last_seen_ms = max(user.last_seen_ms, event.ts_ms)
+    for slot in slots:
+        if slot.item >= 0:
+            user.see(slot.item, state.settings.users.seen)
     if slots:
         pending = Pending(
             decision_id=event.event_id,
@@ -64,6 +76,7 @@ def _decision(state: State, event: Decision) -> None:
             user=feature_hash("user", event.user_id),
             context=context_hashes(event.context),
             slots=slots,
+            shared=event.features,
         )
         for joined in state.joiner.open(pending):
             _learn(state, joined)
@@ -86,23 +99,64 @@ def _feedback(state: State, event: Feedback) -> None:
             event.user_id, event.decision_id, item, event.item_id, reward
         )
     if joined is None:
+        if reward > 0.0:
+            _found(state, user, item, event.ts_ms)
         _learn_personal(state, user, item, reward, shown=False)
     else:
-        _credit(state, joined, reward)
+        _credit(state, joined, reward, event.ts_ms)
         _learn(state, joined)
+        if joined.choice is not None:
+            _choose(state, joined.choice)
     if reward > 0.0:
         _like(state, user, item, event, reward, again=joined is not None and not joined.first)
 
 
-def _credit(state: State, joined: Joined, reward: float) -> None:
+def _found(state: State, user: User, item: int, ts_ms: int) -> None:
+    """Teach the learner what a person found by themselves, among what it would have considered."""
+    if not state.learner.from_choices or item in user.consumed:
+        return
+    asker = Asker.at(user, ts_ms)
+    fill(state.pool, state.sources, asker)
+    cut = state.pool.cut(eligible(state, user), state.weights, state.settings.candidates.keep)
+    place = np.flatnonzero(cut.items == item)
+    if not len(place):
+        return
+    asked = state.features.ask(asker, cut, NOWHERE, 0)
+    _choose(
+        state,
+        Choice(
+            feature_hash("user", user.user_id),
+            narrow(asked.rows),
+            narrow(asked.shared),
+            len(cut.items),
+            int(place[0]),
+        ),
+    )
+
+
+def _choose(state: State, choice: Choice) -> None:
+    """Teach the learner one choice, and a few old ones beside it."""
+    if not state.learner.from_choices:
+        return
+    old = state.choices.sample()
+    if state.learner.choose(choice, old) is not None:
+        state.counters.choices += 1
+        state.counters.replayed += len(old)
+        state.choices.add(choice)
+
+
+def _credit(state: State, joined: Joined, reward: float, ts_ms: int) -> None:
     """Count a slot's reward for its arm; its first positive feedback is a click."""
     arm = state.counters.arms[joined.arm]
     arm.reward += reward
+    item = joined.example.item
     if joined.discovered:
-        state.counts.show(joined.example.item)
+        state.counts.show(item)
+        state.features.show(item, ts_ms)
     if joined.first:
         arm.clicks += 1
-        state.counts.click(joined.example.item)
+        state.counts.click(item)
+        state.features.click(item, joined.shares, ts_ms, surface(*joined.surface))
 
 
 def _like(
@@ -136,6 +190,8 @@ def _like(
             user.liked_by, user.liked_strength = event.type, strength
         return
     state.counts.liked[item] += 1
+    pause_ms = event.ts_ms - user.times_ms[-1] if user.times_ms else None
+    state.habits.like(item, pause_ms, len(user.items), event.ts_ms)
     for source in state.sources:
         source.learn(user, item, event.ts_ms, strength)
     user.clicks += 1
@@ -149,10 +205,11 @@ def _learn(state: State, joined: Joined) -> None:
     counters = state.counters
     counters.examples += 1
     state.learner.learn(example)
-    for old in state.replay.sample():
-        state.learner.learn(old)
-        counters.replayed += 1
-    state.replay.add(example)
+    if state.learner.from_examples:
+        for old in state.examples.sample():
+            state.learner.learn(old)
+            counters.replayed += 1
+        state.examples.add(example)
     user = state.users.touch(joined.user_id)
     _learn_personal(state, user, example.item, example.reward, shown=True)
 

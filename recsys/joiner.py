@@ -16,9 +16,10 @@ from collections import OrderedDict
 from collections.abc import Iterator
 
 import msgspec
+import numpy as np
 
 from recsys.codec import pack, unpack
-from recsys.features.base import Example
+from recsys.features.base import Choice, Example, narrow
 from recsys.ids import feature_hash
 from recsys.settings import JoinerSettings
 
@@ -36,6 +37,8 @@ class PendingSlot(msgspec.Struct, array_like=True):
         Dense index, -1 for an item that the catalogue lacked.
     item_id
         Of such an item; empty for others.
+    score
+        What the policy drew from.
     earned
         Sum of the rewards so far, ``None`` before the first.
     clicked
@@ -49,6 +52,7 @@ class PendingSlot(msgspec.Struct, array_like=True):
     earned: float | None = None
     clicked: bool = False
     item_id: str = ""
+    score: float = 0.0
 
 
 class Pending(msgspec.Struct, kw_only=True):
@@ -56,6 +60,8 @@ class Pending(msgspec.Struct, kw_only=True):
 
     Attributes
     ----------
+    shared
+        See ``recsys.events.Decision.features``.
     closed
         Whether what earned nothing has been learned already; feedback still counts.
     """
@@ -67,6 +73,7 @@ class Pending(msgspec.Struct, kw_only=True):
     user: int
     context: tuple[int, ...]
     slots: list[PendingSlot]
+    shared: bytes = b""
     closed: bool = False
 
 
@@ -79,6 +86,13 @@ class Joined(msgspec.Struct, frozen=True):
         Whether the catalogue lacked the item when it was shown, and this is its first feedback.
     first
         Whether this is the first feedback of its slot that earned something.
+    shares
+        All items of the list, and the probability that a click falls on their place, if this is the
+        first.
+    surface
+        Context of the list, and how many slots it had.
+    choice
+        The item among those of the list that had earned nothing yet, if this is the first.
     """
 
     user_id: str
@@ -86,6 +100,9 @@ class Joined(msgspec.Struct, frozen=True):
     example: Example
     first: bool
     discovered: bool = False
+    choice: Choice | None = None
+    shares: tuple[tuple[int, float], ...] = ()
+    surface: tuple[tuple[int, ...], int] = ((), 0)
 
 
 class _State(msgspec.Struct):
@@ -155,13 +172,42 @@ class Joiner:
             self.late += 1
             return None
         first = reward > 0.0 and not slot.clicked
+        choice = self._choice(pending, slot) if first else None
         slot.clicked = slot.clicked or first
         discovered = slot.item < 0
         slot.item = item
         bound = self._settings.max_reward
         slot.earned = min(max((slot.earned or 0.0) + reward, -bound), bound)
         example = _example(pending, slot, slot.earned)
-        return Joined(pending.user_id, pending.arm, example, first, discovered)
+        return Joined(
+            pending.user_id,
+            pending.arm,
+            example,
+            first,
+            discovered,
+            choice,
+            self._shares(pending) if first else (),
+            (pending.context, len(pending.slots)),
+        )
+
+    def _shares(self, pending: Pending) -> tuple[tuple[int, float], ...]:
+        decay = self._settings.examination_decay
+        looked = [(slot.place + 1.0) ** -decay for slot in pending.slots]
+        total = sum(looked)
+        pairs = zip(pending.slots, looked, strict=True)
+        return tuple((slot.item, look / total) for slot, look in pairs if slot.item >= 0)
+
+    def _choice(self, pending: Pending, chosen: PendingSlot) -> Choice:
+        others = [slot for slot in pending.slots if not slot.clicked]
+        places = np.array([slot.place for slot in others], np.float32)
+        return Choice(
+            pending.user,
+            b"".join(slot.numeric for slot in others),
+            pending.shared,
+            len(others),
+            others.index(chosen),
+            narrow(-np.float32(self._settings.examination_decay) * np.log1p(places)),
+        )
 
     def expire(self, now_ms: int) -> Iterator[Joined]:
         """Close the decisions whose window has ended and yield their default rewards.
@@ -227,4 +273,5 @@ def _example(pending: Pending, slot: PendingSlot, reward: float) -> Example:
         slot.place,
         slot.propensity,
         reward,
+        slot.score,
     )

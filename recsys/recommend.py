@@ -2,7 +2,7 @@
 
 ::
 
-    sources -> mix -> (exclude, cut) -> features -> learner + personal bandit -> policy -> slate
+    sources -> pool -> cut (mix) -> features -> learner + personal bandit -> policy -> slate
 
 Where the sources propose fewer items than are wanted, the newest of the other eligible ones are
 candidates too.
@@ -15,11 +15,14 @@ import mmh3
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.candidates.mix import Mixed, mix, strongest
+from recsys.candidates.base import Asker
+from recsys.candidates.gather import fill
+from recsys.candidates.pool import Cut
 from recsys.decision import Recommendation, Request
 from recsys.errors import InvalidEvent
 from recsys.events import Decision, Slot
-from recsys.features.base import Candidates, context_hashes, narrow
+from recsys.features.base import Candidates, context_hashes, narrow, narrow_rows
+from recsys.features.table import surface
 from recsys.ids import feature_hash
 from recsys.policies.build import build_policy
 from recsys.policies.slate import draw
@@ -27,24 +30,22 @@ from recsys.settings import ArmSettings
 from recsys.state import State
 from recsys.users import User
 
-__all__ = ["recommend"]
-
-_LARGEST = float(np.finfo(np.float16).max)
+__all__ = ["eligible", "recommend"]
 
 
-class _Pool(NamedTuple):
+class _Choices(NamedTuple):
     """The items among which a request chooses.
 
     Attributes
     ----------
-    items
-        Dense indices, -1 where the catalogue lacks them, int32, shape ``(n_candidates,)``.
+    cut
+        Their indices (-1 where the catalogue lacks them) and their place in the mix.
     ids
         Item ids as the request named them, ``n_candidates`` of them; ``None`` when the catalogue
         names all.
     """
 
-    items: NDArray[np.int32]
+    cut: Cut
     ids: Sequence[str] | None = None
 
 
@@ -60,31 +61,36 @@ def recommend(state: State, request: Request) -> Recommendation:
     arm = state.settings.arms.get(name)
     if arm is None:
         raise InvalidEvent("/arm", f"must be one of {sorted(state.settings.arms)}, got {name!r}")
-    known = state.users.get(request.user_id)
-    user = known or User(user_id=request.user_id)
-    mixed = mix(state.sources, state.source_weights, user, request.ts_ms, len(state.catalogue))
-    pool = _pool(state, request, arm, user, mixed)
+    user = state.users.get(request.user_id) or User(user_id=request.user_id)
+    asker = Asker.at(user, request.ts_ms)
+    choices = _choices(state, request, arm, asker)
     seed = mmh3.hash64(request.decision_id, state.settings.seed & 0xFFFFFFFF, signed=False)[0]
     policy = build_policy(arm.policy)
+    cut = choices.cut
+    n = min(request.n, len(cut.items))
+    context = context_hashes(request.context)
     if arm.ranker == "random":
         # All items of the catalogue score the same: only those drawn need their features.
-        scores = np.zeros(len(pool.items))
+        scores = np.zeros(len(cut.items))
         slate = draw(policy, scores, request.n, seed)
-        numeric = _numeric(state, user, mixed, pool.items[slate.chosen])
+        drawn = state.pool.rate(cut.items[slate.chosen], state.weights, cut.largest)
+        numeric, shared = state.features.ask(asker, drawn, surface(context, n), n)
     else:
+        numeric, shared = state.features.ask(asker, cut, surface(context, n), n)
         candidates = Candidates(
-            feature_hash("user", request.user_id),
-            context_hashes(request.context),
-            pool.items,
-            _numeric(state, user, mixed, pool.items),
+            feature_hash("user", request.user_id), context, cut.items, numeric, shared
         )
-        scores = _scores(state, arm, candidates)
+        scores = _scores(state, arm, cut, candidates)
         slate = draw(policy, scores, request.n, seed)
-        numeric = candidates.numeric[slate.chosen]
+        numeric = numeric[slate.chosen]
     slots = tuple(
-        Slot(_name(state, pool, place), min(propensity, 1.0), float(scores[place]), narrow(row))
-        for place, propensity, row in zip(
-            slate.chosen.tolist(), slate.propensities.tolist(), numeric, strict=True
+        Slot(_name(state, choices, place), min(propensity, 1.0), score, features)
+        for place, propensity, score, features in zip(
+            slate.chosen.tolist(),
+            slate.propensities.tolist(),
+            scores[slate.chosen].tolist(),
+            narrow_rows(numeric),
+            strict=True,
         )
     )
     decision = Decision(
@@ -97,112 +103,104 @@ def recommend(state: State, request: Request) -> Recommendation:
         model_sequence=state.counters.sequence,
         threshold=slate.threshold,
         fallback=not user.items,
+        features=narrow(shared),
     )
     return Recommendation(decision=decision, unknown_items=_unknown(state, request))
 
 
-def _pool(state: State, request: Request, arm: ArmSettings, user: User, mixed: Mixed) -> _Pool:
+def _choices(state: State, request: Request, arm: ArmSettings, asker: Asker) -> _Choices:
+    pool = state.pool
     if request.candidates is not None:
-        return _given(state, request.candidates, request.exclude)
-    eligible = _eligible(state, request, user)
+        items, ids = _given(state, request.candidates, request.exclude)
+        fill(pool, state.sources, asker, items[items >= 0])
+        return _Choices(pool.rate(items, state.weights_of(arm)), ids)
+    allowed = eligible(state, asker.user, request.exclude)
+    fill(pool, state.sources, asker)
     if arm.ranker == "random":
-        return _Pool(np.flatnonzero(eligible).astype(np.int32))
+        cut = pool.cut(allowed, state.weights, 1)
+        items = np.flatnonzero(allowed).astype(np.int32)
+        return _Choices(Cut(items, np.zeros(len(items), np.float32), cut.largest))
     keep = max(state.settings.candidates.keep, request.n)
-    popular = arm.ranker == "popularity"
-    row = next(i for i, source in enumerate(state.sources) if source is state.popular)
-    scores = mixed.columns[row] if popular else mixed.total
-    items = strongest(np.where(eligible, scores, np.float32(0.0)), keep)
-    if len(items) < request.n:
-        eligible[items] = False
-        others = np.flatnonzero(eligible)[::-1][: request.n - len(items)]
-        items = np.concatenate([items, others.astype(np.int32)])
-    return _Pool(items)
+    cut = pool.cut(allowed, state.weights_of(arm), keep)
+    missing = request.n - len(cut.items)
+    if missing > 0:
+        allowed[cut.items] = False
+        others = np.flatnonzero(allowed)[::-1][:missing].astype(np.int32)
+        mixed = np.concatenate([cut.mixed, np.zeros(len(others), np.float32)])
+        cut = Cut(np.concatenate([cut.items, others]), mixed, cut.largest)
+    return _Choices(cut)
 
 
-def _given(state: State, wanted: Sequence[str], exclude: Sequence[str]) -> _Pool:
+def _given(
+    state: State, wanted: Sequence[str], exclude: Sequence[str]
+) -> tuple[NDArray[np.int32], list[str]]:
     """Return the candidates that the request brought, each once, in the order of their ids."""
     catalogue = state.catalogue
     found = {item_id: catalogue.index(item_id) for item_id in sorted(set(wanted) - set(exclude))}
     # What was taken out of the catalogue must not come back through a list of candidates.
     kept = {item_id: i for item_id, i in found.items() if i is None or catalogue.alive[i]}
     indices = [-1 if index is None else index for index in kept.values()]
-    return _Pool(np.array(indices, np.int32), list(kept))
+    return np.array(indices, np.int32), list(kept)
 
 
 def _unknown(state: State, request: Request) -> tuple[str, ...]:
     """Return the request's candidates that are not in the catalogue, sorted."""
+    if request.candidates is None:
+        return ()
     catalogue = state.catalogue
-    wanted = set(request.candidates or ()) - set(request.exclude)
+    wanted = set(request.candidates) - set(request.exclude)
     indices = {item_id: catalogue.index(item_id) for item_id in wanted}
     return tuple(
         sorted(item_id for item_id, i in indices.items() if i is None or not catalogue.alive[i])
     )
 
 
-def _name(state: State, pool: _Pool, place: int) -> str:
-    if pool.ids is not None:
-        return pool.ids[place]
-    return state.catalogue[int(pool.items[place])].item_id
+def _name(state: State, choices: _Choices, place: int) -> str:
+    if choices.ids is not None:
+        return choices.ids[place]
+    return state.catalogue[int(choices.cut.items[place])].item_id
 
 
-def _eligible(state: State, request: Request, user: User) -> NDArray[np.bool_]:
-    """Return which items of the catalogue may be shown, shape ``(n_items,)``."""
-    eligible = state.catalogue.alive.copy()
+def eligible(state: State, user: User, exclude: Sequence[str] = ()) -> NDArray[np.bool_]:
+    """Return which items of the catalogue may be shown to a person, shape ``(n_items,)``."""
+    allowed = state.catalogue.alive.copy()
     if user.consumed and not state.settings.catalogue.repeats:
-        eligible[np.fromiter(user.consumed, np.int64, len(user.consumed))] = False
-    for item_id in request.exclude:
+        allowed[np.fromiter(user.consumed, np.int64, len(user.consumed))] = False
+    for item_id in exclude:
         index = state.catalogue.index(item_id)
         if index is not None:
-            eligible[index] = False
-    return eligible
+            allowed[index] = False
+    return allowed
 
 
-def _numeric(
-    state: State, user: User, mixed: Mixed, items: NDArray[np.int32]
-) -> NDArray[np.float32]:
-    """Return the columns ``state.columns``, shape ``(n_candidates, n_features)``."""
-    known = items >= 0
-    safe = np.where(known, items, 0)
-    if len(state.catalogue):
-        shared = np.column_stack(
-            [
-                mixed.columns[:, safe].T,
-                mixed.total[safe],
-                np.log1p(state.counts.liked[safe]) / 10.0,
-                state.counts.click_rate(safe),
-            ]
-        )
-        shared[~known] = 0.0
-        own = [model.features(user, items) for model in state.personal]
-        numeric = np.column_stack([shared, *own])
-    else:
-        numeric = np.zeros((len(items), len(state.columns)))
-    rounded: NDArray[np.float16] = np.clip(numeric, -_LARGEST, _LARGEST).astype("<f2")
-    return rounded.astype(np.float32)
-
-
-def _scores(state: State, arm: ArmSettings, candidates: Candidates) -> NDArray[np.float64]:
+def _scores(
+    state: State,
+    arm: ArmSettings,
+    cut: Cut,
+    candidates: Candidates,
+) -> NDArray[np.float64]:
     """Return what the policy draws from, in units of reward, shape ``(n_candidates,)``."""
-    column = {name: place for place, name in enumerate(state.columns)}
-    numeric = candidates.numeric.astype(np.float64)
-    if not len(candidates.items):
-        return np.zeros(0)
-    if arm.ranker == "popularity":
-        popular: NDArray[np.float64] = numeric[:, column[state.popular.name]]
-        return popular
-    mixed = numeric[:, column["mix"]]
+    mixed = cut.mixed.astype(np.float64)
+    if arm.ranker == "popularity" or not len(mixed):
+        return mixed
+    numeric = candidates.numeric
+    settings = state.settings.learners
+    column = state.features.places
+    # Who does not explore ranks by what is known.
+    width = settings.personal_bandit.optimism if arm.policy.kind != "greedy" else 0.0
+    optimism = width * numeric[:, column["taste_deviation"]]
+    if settings.ranker == "listwise":
+        expected: NDArray[np.float64] = state.learner.score(candidates) + optimism
+        return expected
     # The best of them is worth what an average slot earns, however few sources propose it: for
     # a stranger popularity speaks alone.
     prior: NDArray[np.float64] = state.counts.base_rate * mixed / (mixed.max() or 1.0)
     examples = state.counters.examples
     if not examples:
         return prior
-    settings = state.settings.learners
     trust = examples / (examples + settings.vw.prior_examples)
     learned = state.learner.score(candidates)
-    own = settings.personal_bandit
-    optimism = own.optimism * numeric[:, column["taste_deviation"]]
-    taste = own.weight * (numeric[:, column["taste"]] + optimism)
+    taste = settings.personal_bandit.weight * (numeric[:, column["taste"]] + optimism)
     learned += taste - learned.max()
     scores: NDArray[np.float64] = (1.0 - trust) * prior + trust * learned
     return scores

@@ -19,6 +19,11 @@ __all__ = [
     "CatalogueSettings",
     "EngineSettings",
     "EpsilonGreedySettings",
+    "FeatureSettings",
+    "ListwiseSettings",
+    "PopularWindow",
+    "SessionSettings",
+    "TransitionKernel",
     "FreshSettings",
     "GreedySettings",
     "JoinerSettings",
@@ -59,6 +64,7 @@ class UserSettings(_Section):
     in_memory: int = Field(100_000, ge=1)
     history: int = Field(50, ge=1, le=1000)
     consumed: int = Field(2000, ge=1)
+    seen: int = Field(200, ge=1)
 
 
 class RewardRule(_Section):
@@ -112,29 +118,92 @@ class JoinerSettings(_Section):
         return self
 
 
-class PopularSettings(_Section):
+class PopularWindow(_Section):
     """Counts of positive feedback, forgotten with a half-life in event time."""
 
-    half_life_s: float = Field(30 * 86_400.0, gt=0)
-    weight: float = Field(0.2, ge=0)
+    half_life_s: float = Field(gt=0)
+    weight: float = Field(0.05, ge=0)
+
+
+class PopularSettings(_Section):
+    """What is liked lately, by anybody."""
+
+    leaders: int = Field(50, ge=1, le=1000)
+    windows: dict[str, PopularWindow] = Field(
+        default_factory=lambda: {
+            "6h": PopularWindow(half_life_s=6 * 3600.0),
+            "3d": PopularWindow(half_life_s=3 * 86_400.0),
+            "30d": PopularWindow(half_life_s=30 * 86_400.0),
+        },
+        min_length=1,
+    )
+
+
+class TransitionKernel(_Section):
+    """One notion of "soon after"; formulas in ``recsys.candidates.transitions``."""
+
+    lag_decay: float = Field(0.8, gt=0, le=1)
+    gap_s: float = Field(600.0, gt=0)
+    gap_floor: float = Field(0.0, ge=0, le=1)
+    history: int = Field(20, ge=1, le=100)
+    direction: Literal["both", "forward", "backward"] = "both"
+    normalise: Literal["cosine", "share"] = "cosine"
+    half_life_s: float | None = Field(None, gt=0)
+    weight: float = Field(0.1, ge=0)
+
+    @model_validator(mode="after")
+    def _shares_last(self) -> Self:
+        if self.normalise == "share" and self.half_life_s is not None:
+            message = "a kernel that normalises by 'share' cannot have a half_life_s"
+            raise ValueError(message)
+        return self
 
 
 class TransitionSettings(_Section):
     """Item-to-item co-occurrence within a person's history (reference: README, results table)."""
 
-    history: int = Field(20, ge=1, le=100)
-    lag_decay: float = Field(0.9, gt=0, le=1)
-    gap_s: float = Field(1800.0, gt=0)
-    gap_floor: float = Field(0.05, ge=0, le=1)
     shrink: float = Field(10.0, gt=0)
     neighbours: int = Field(256, ge=1)
-    weight: float = Field(1.0, ge=0)
+    kernels: dict[str, TransitionKernel] = Field(
+        default_factory=lambda: {
+            "near": TransitionKernel(weight=1.0),
+            "slow": TransitionKernel(
+                lag_decay=0.9, gap_s=1200.0, half_life_s=30 * 86_400.0, weight=0.05
+            ),
+            "after": TransitionKernel(direction="forward", weight=0.35),
+            "long": TransitionKernel(
+                lag_decay=0.97, gap_s=7 * 86_400.0, history=50, weight=0.3
+            ),
+            "next": TransitionKernel(
+                lag_decay=1.0, gap_floor=1.0, history=1, direction="forward", normalise="share",
+                weight=0.2,
+            ),
+            "previous": TransitionKernel(
+                lag_decay=1.0, gap_floor=1.0, history=1, direction="backward", normalise="share",
+            ),
+            "together": TransitionKernel(lag_decay=1.0, gap_s=0.25, weight=0.15),
+        },
+        min_length=1,
+    )
+
+
+class SessionSettings(_Section):
+    """Sessions of others with the same items as this one."""
+
+    sessions: int = Field(50_000, ge=1)
+    gap_s: float = Field(86_400.0, gt=0)
+    history: int = Field(10, ge=1, le=100)
+    decay: float = Field(0.85, gt=0, le=1)
+    occurrences: int = Field(300, ge=1)
+    neighbours: int = Field(200, ge=1)
+    weight: float = Field(0.2, ge=0)
 
 
 class FreshSettings(_Section):
     """New items, so that each gets seen."""
 
     half_life_s: float = Field(7 * 86_400.0, gt=0)
+    leaders: int = Field(30, ge=1, le=1000)
     weight: float = Field(0.02, ge=0)
 
 
@@ -142,6 +211,7 @@ class TasteSettings(_Section):
     """Items whose attributes the person likes, by their personal bandit."""
 
     optimism: float = Field(0.5, ge=0)
+    leaders: int = Field(50, ge=1, le=1000)
     weight: float = Field(0.3, ge=0)
 
 
@@ -151,8 +221,29 @@ class CandidateSettings(_Section):
     keep: int = Field(50, ge=1, le=1000)
     popular: PopularSettings = PopularSettings()
     transitions: TransitionSettings = TransitionSettings()
+    sessions: SessionSettings = SessionSettings()
     fresh: FreshSettings = FreshSettings()
     tastes: TasteSettings = TasteSettings()
+
+
+class FeatureSettings(_Section):
+    """What candidates are described by, beside the sources' scores."""
+
+    windows_s: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        (1800.0, 6 * 3600.0, 3 * 86_400.0, 30 * 86_400.0), min_length=1, max_length=8
+    )
+    crossings: int = Field(65_536, ge=1)
+
+
+class ListwiseSettings(_Section):
+    """The listwise ranker: a small network over the candidates' features."""
+
+    hidden: int = Field(64, ge=1, le=1024)
+    learning_rate: float = Field(5e-4, gt=0)
+    mix_weight: float = Field(1.5, ge=0)
+    taste_weight: float = Field(0.5, ge=0)
+    initial_reward: float = Field(0.05, gt=0)
+    scale_rate: float = Field(0.002, ge=0, le=1)
 
 
 class VWSettings(_Section):
@@ -183,12 +274,14 @@ class UserModelSettings(_Section):
     estimator: str = "river.linear_model.LogisticRegression"
     parameters: Parameters = {}
     features: int = Field(512, ge=1)
-    enabled: bool = True
+    enabled: bool = False
 
 
 class LearnerSettings(_Section):
     """What scores the candidates."""
 
+    ranker: Literal["listwise", "vw"] = "listwise"
+    listwise: ListwiseSettings = ListwiseSettings()
     vw: VWSettings = VWSettings()
     personal_bandit: PersonalBanditSettings = PersonalBanditSettings()
     user_model: UserModelSettings = UserModelSettings()
@@ -197,8 +290,8 @@ class LearnerSettings(_Section):
 class MemorySettings(_Section):
     """The replay buffer that guards against forgetting."""
 
-    reservoir: int = Field(4000, ge=0)
-    recent: int = Field(1000, ge=0)
+    reservoir: int = Field(1600, ge=0)
+    recent: int = Field(400, ge=0)
     strata: int = Field(64, ge=1)
     replays: int = Field(2, ge=0, le=32)
 
@@ -291,6 +384,7 @@ class EngineSettings(_Section):
     users: UserSettings = UserSettings()
     joiner: JoinerSettings = JoinerSettings()
     candidates: CandidateSettings = CandidateSettings()
+    features: FeatureSettings = FeatureSettings()
     learners: LearnerSettings = LearnerSettings()
     memory: MemorySettings = MemorySettings()
     arms: dict[str, ArmSettings] = Field(default_factory=lambda: {"learner": ArmSettings()})
@@ -308,10 +402,15 @@ class EngineSettings(_Section):
             except InvalidEvent as error:
                 message = f"the arm {name!r}: {error.detail}"
                 raise ValueError(message) from error
-        if self.users.history < self.candidates.transitions.history:
-            message = (
-                f"candidates.transitions.history ({self.candidates.transitions.history}) needs "
-                f"users.history ({self.users.history}) to be at least as long"
-            )
-            raise ValueError(message)
+        longest = max(kernel.history for kernel in self.candidates.transitions.kernels.values())
+        for name, needed in (
+            ("transitions.kernels", longest),
+            ("sessions.history", self.candidates.sessions.history),
+        ):
+            if self.users.history < needed:
+                message = (
+                    f"candidates.{name} ({needed}) needs users.history ({self.users.history}) to "
+                    "be at least as long"
+                )
+                raise ValueError(message)
         return self

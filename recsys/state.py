@@ -4,31 +4,43 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from recsys.candidates.base import Source
 from recsys.candidates.fresh import Fresh
+from recsys.candidates.gather import columns_of, weights_of
+from recsys.candidates.pool import Pool
 from recsys.candidates.popular import Popular
+from recsys.candidates.sessions import Sessions
 from recsys.candidates.tastes import Tastes
 from recsys.candidates.transitions import Transitions
 from recsys.catalogue import Catalogue
 from recsys.codec import pack, unpack
 from recsys.errors import IncompatibleState
+from recsys.features.base import Choice, Example
 from recsys.features.counts import ItemCounts
 from recsys.features.encode import TextEncoder
+from recsys.features.habits import ItemHabits
+from recsys.features.table import FeatureTable, Windows
+from recsys.features.windows import WindowCounts
 from recsys.ids import feature_hash
 from recsys.joiner import Joiner
 from recsys.learners.base import Learner, PersonalModel
+from recsys.learners.listwise import ListwiseRanker
 from recsys.learners.personal_bandit import PersonalBandit
 from recsys.learners.user_model import UserModel
 from recsys.learners.vw_bandit import VWBandit
 from recsys.memory.replay import ReplayBuffer
-from recsys.settings import EngineSettings
+from recsys.settings import ArmSettings, EngineSettings
 from recsys.users import User, UserTable
 from recsys.views import ArmStats
 
 __all__ = ["Counters", "State"]
 
-_ITEM_COLUMNS = ("mix", "liked", "click_rate")
+_LAYOUT = 2
+"""Raised when parts change their meaning: older snapshots are then rebuilt from the log."""
+_VW_COLUMNS = ("mix", "likes", "click_lift_3d", "click_lift_30d", "taste", "taste_deviation")
 
 
 class Counters(msgspec.Struct):
@@ -45,6 +57,7 @@ class Counters(msgspec.Struct):
     feedback: dict[str, int] = {}
     arms: dict[str, ArmStats] = {}
     examples: int = 0
+    choices: int = 0
     replayed: int = 0
     failed: int = 0
 
@@ -70,33 +83,61 @@ class State:
         self.counts = ItemCounts()
         self.users = UserTable(load_user, settings.users.in_memory)
         self.joiner = Joiner(settings.joiner)
-        self.transitions = Transitions(candidates.transitions)
-        self.popular = Popular(candidates.popular)
-        fresh = Fresh(candidates.fresh, self.catalogue, self.counts)
+        self.habits = ItemHabits()
+        windows_s = settings.features.windows_s
+        crossings = WindowCounts((max(windows_s),))
+        crossings.grow(settings.features.crossings)
+        self.windows = Windows(WindowCounts(windows_s), WindowCounts(windows_s), crossings)
         self.personal_bandit = PersonalBandit(settings.learners.personal_bandit, self.catalogue)
-        tastes = Tastes(candidates.tastes, self.personal_bandit)
-        self.sources: tuple[Source, ...] = (self.transitions, self.popular, fresh, tastes)
-        self.source_weights: Mapping[str, float] = {
-            self.transitions.name: candidates.transitions.weight,
-            self.popular.name: candidates.popular.weight,
-            fresh.name: candidates.fresh.weight,
-            tastes.name: candidates.tastes.weight,
-        }
         self.user_model = UserModel(settings.learners.user_model, self.catalogue, key)
         self.personal: tuple[PersonalModel, ...] = (self.personal_bandit, self.user_model)
-        self.columns = (
-            *(source.name for source in self.sources),
-            *_ITEM_COLUMNS,
-            *(column for model in self.personal for column in model.columns),
+        self.transitions = Transitions(candidates.transitions)
+        self.popular = Popular(candidates.popular)
+        self.sources: tuple[Source, ...] = (
+            self.transitions,
+            Sessions(candidates.sessions),
+            self.popular,
+            Fresh(candidates.fresh, self.catalogue, self.counts),
+            Tastes(candidates.tastes, self.personal_bandit, self.catalogue),
         )
-        encoder = TextEncoder(self.catalogue, self.columns)
-        self.learner: Learner = VWBandit(settings.learners.vw, encoder)
-        self.replay = ReplayBuffer(settings.memory, settings.seed)
+        self.weights = weights_of(self.sources)
+        self.pool = Pool(columns_of(self.sources))
+        self._popularity = np.zeros_like(self.weights)
+        self._popularity[self.pool.columns.index(self.popular.longest)] = 1.0
+        self.features = FeatureTable(
+            self.pool, self.catalogue, self.counts, self.habits, self.windows, self.personal
+        )
+        self.learner = self._make_learner()
+        # Lessons of the kind that the learner learns from.
+        self.examples = ReplayBuffer(Example, settings.memory, settings.seed)
+        self.choices = ReplayBuffer(Choice, settings.memory, settings.seed)
+
+    def _make_learner(self) -> Learner:
+        learners = self.settings.learners
+        columns = self.features.columns
+        if learners.ranker == "listwise":
+            shared = self.features.shared_columns
+            return ListwiseRanker(learners.listwise, columns, shared, self.settings.seed)
+        relative = [f"{name}_relative" for name in self.pool.columns]
+        used = [*relative, *(name for name in _VW_COLUMNS if name in columns)]
+        return VWBandit(learners.vw, TextEncoder(self.catalogue, columns, used))
+
+    def weights_of(self, arm: ArmSettings) -> NDArray[np.float32]:
+        """Return the weights of the mix of an arm, shape ``(n_columns,)``."""
+        return self._popularity if arm.ranker == "popularity" else self.weights
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the numeric features of a candidate."""
+        return self.features.columns
 
     def grow(self) -> None:
         """Give every component room for the catalogue's items."""
         n_items = len(self.catalogue)
         self.counts.grow(n_items)
+        self.habits.grow(n_items)
+        self.features.grow()
+        self.pool.grow(n_items)
         for source in self.sources:
             source.grow(n_items)
 
@@ -123,11 +164,15 @@ class State:
             "catalogue": self.catalogue.snapshot(),
             "counts": self.counts.snapshot(),
             "joiner": self.joiner.snapshot(),
-            "replay": self.replay.snapshot(),
-            "learner": self.learner.snapshot(),
+            "layout": pack(_LAYOUT),
+            "habits": self.habits.snapshot(),
+            **{f"windows.{name}": w.snapshot() for name, w in self.windows._asdict().items()},
+            "examples": self.examples.snapshot(),
+            "choices": self.choices.snapshot(),
+            f"learner.{self.settings.learners.ranker}": self.learner.snapshot(),
             "personal_bandit": self.personal_bandit.snapshot(),
             "user_model": self.user_model.snapshot(),
-        } | {f"source.{source.name}": source.snapshot() for source in self.sources}
+        } | {f"source.{_name(source)}": source.snapshot() for source in self.sources}
 
     def restore(self, parts: Mapping[str, bytes]) -> None:
         """Replace all shared state by what ``parts`` returned.
@@ -144,24 +189,35 @@ class State:
         if missing := sorted(expected - parts.keys()):
             message = f"the snapshot lacks the parts {missing}"
             raise IncompatibleState(message)
+        if (layout := unpack(parts["layout"], int)) != _LAYOUT:
+            message = f"the snapshot has layout {layout}, this version reads {_LAYOUT}"
+            raise IncompatibleState(message)
         self.counters = unpack(parts["counters"], Counters)
         self.catalogue.restore(parts["catalogue"])
         self.counts.restore(parts["counts"])
         self.joiner.restore(parts["joiner"])
-        self.replay.restore(parts["replay"])
-        self.learner.restore(parts["learner"])
+        self.habits.restore(parts["habits"])
+        for name, windows in self.windows._asdict().items():
+            windows.restore(parts[f"windows.{name}"])
+        self.examples.restore(parts["examples"])
+        self.choices.restore(parts["choices"])
+        self.learner.restore(parts[f"learner.{self.settings.learners.ranker}"])
         self.personal_bandit.restore(parts["personal_bandit"])
         self.user_model.restore(parts["user_model"])
         for source in self.sources:
-            source.restore(parts[f"source.{source.name}"])
+            source.restore(parts[f"source.{_name(source)}"])
         self.grow()
 
     def fingerprint(self, users: Iterable[bytes]) -> str:
         """Return a digest of all shared state and of the records of the users, in their order."""
         digest = hashlib.blake2b(self.learner.fingerprint(), digest_size=16)
         for name, record in sorted(self.parts().items()):
-            if name != "learner":
+            if not name.startswith("learner."):
                 digest.update(record)
         for record in users:
             digest.update(record)
         return digest.hexdigest()
+
+
+def _name(source: Source) -> str:
+    return type(source).__name__.lower()

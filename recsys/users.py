@@ -30,6 +30,11 @@ class User(msgspec.Struct, kw_only=True):
         Liked items, oldest first, and when; parallel, bounded by ``users.history``.
     liked_by, liked_strength
         Type of the feedback that put the newest of them there, and the strongest said of it since.
+    session
+        Serial of their current session in ``recsys.candidates.sessions``, -1 before the first.
+    seen
+        How often they were shown items they have not liked since, those shown last at the end,
+        bounded by ``users.seen``.
     consumed
         Items not to be recommended again, oldest first, bounded by ``users.consumed``.
     model
@@ -45,6 +50,8 @@ class User(msgspec.Struct, kw_only=True):
     times_ms: list[int] = []
     liked_by: str = ""
     liked_strength: float = 0.0
+    session: int = -1
+    seen: dict[int, int] = {}
     consumed: dict[int, None] = {}
     tastes: Tastes = msgspec.field(default_factory=Tastes)
     model: bytes = b""
@@ -53,7 +60,14 @@ class User(msgspec.Struct, kw_only=True):
         """Put an item at the end of the history."""
         self.items.append(item)
         self.times_ms.append(ts_ms)
+        self.seen.pop(item, None)
         del self.items[:-bound], self.times_ms[:-bound]
+
+    def see(self, item: int, bound: int) -> None:
+        """Count that the item was shown."""
+        self.seen[item] = self.seen.pop(item, 0) + 1
+        while len(self.seen) > bound:
+            del self.seen[next(iter(self.seen))]
 
     def consume(self, item: int, bound: int) -> None:
         """Remember that the item is not to be recommended again."""

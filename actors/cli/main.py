@@ -2,7 +2,7 @@
 
 import typer
 
-from actors.cli.bench import bench
+from actors.cli.bench.command import bench
 from actors.cli.demo import demo
 from actors.cli.serve import serve
 from actors.cli.train import train

@@ -1,26 +1,57 @@
 """The contract of a candidate source."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.candidates.pool import Pool
 from recsys.users import User
 
-__all__ = ["Source"]
+__all__ = ["Asker", "Source"]
+
+
+class Asker(NamedTuple):
+    """Who asks, and when.
+
+    Attributes
+    ----------
+    items, times_ms
+        The person's likes, oldest first, and when, int32 and int64, shapes ``(n_past,)``.
+    """
+
+    user: User
+    ts_ms: int
+    items: NDArray[np.int32]
+    times_ms: NDArray[np.int64]
+
+    @classmethod
+    def at(cls, user: User, ts_ms: int) -> "Asker":
+        """Return a person at a moment."""
+        return cls(
+            user, ts_ms, np.array(user.items, np.int32), np.array(user.times_ms, np.int64)
+        )
 
 
 class Source(ABC):
-    """Proposes items by scoring all of them, learning online from positive feedback.
+    """Proposes items and scores what is proposed, learning online from positive feedback.
 
     The fold calls ``learn`` once per positive feedback in log order, before the user's own history
-    has taken it in; a request calls ``scores`` any number of times in between. ``scores`` changes
-    nothing. Memory is bounded by the catalogue's bound.
+    has taken it in; a request calls ``propose`` of every source and then ``score`` of every source
+    any number of times in between. Neither changes anything but the pool. Memory is bounded by the
+    catalogue's bound or by one of its own.
+
+    Attributes
+    ----------
+    columns
+        Names of its scores, which are its columns in the pool, one after the other.
+    weights
+        What each is worth in the mix, not negative, ``len(columns)`` of them.
     """
 
-    name: ClassVar[str]
-    """Column name of its score among the features."""
+    columns: tuple[str, ...]
+    weights: tuple[float, ...]
 
     @abstractmethod
     def grow(self, n_items: int) -> None:
@@ -31,14 +62,20 @@ class Source(ABC):
         """Take in that ``user`` liked ``item`` with ``strength`` in (0, 1]."""
 
     @abstractmethod
-    def scores(self, user: User, ts_ms: int) -> NDArray[np.float32]:
-        """Return the score of every item for ``user``.
+    def propose(self, asker: Asker, pool: Pool, column: int) -> None:
+        """Add items to the pool.
 
-        Returns
-        -------
-        Shape ``(n_items,)``, finite, not negative; 0 means that the source does not propose the
-        item. Only order and ratios mean something, and only within one answer. The caller must
-        not write to it.
+        Parameters
+        ----------
+        column
+            The first of its columns in the pool.
+        """
+
+    @abstractmethod
+    def score(self, asker: Asker, pool: Pool, column: int) -> None:
+        """Fill its columns for all items of the pool, whoever proposed them, after ``propose``.
+
+        Scores are finite and not negative; 0 says nothing. Only order and ratios mean something.
         """
 
     @abstractmethod
@@ -53,4 +90,6 @@ class Source(ABC):
         ------
         CorruptRecord
             When the record is damaged.
+        IncompatibleState
+            When it was learned under other settings.
         """

@@ -1,6 +1,4 @@
-"""Popularity: how often an item was liked lately."""
-
-from typing import ClassVar
+"""Popularity: how often an item was liked lately, under several notions of lately."""
 
 import msgspec
 import numpy as np
@@ -8,8 +6,11 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from recsys.arrays import Packed, grown, pack_array, unpack_array
-from recsys.candidates.base import Source
+from recsys.candidates.base import Asker, Source
+from recsys.candidates.pool import Pool
 from recsys.codec import pack, unpack
+from recsys.compiled import compiled
+from recsys.errors import IncompatibleState
 from recsys.settings import PopularSettings
 from recsys.users import User
 
@@ -18,27 +19,45 @@ __all__ = ["Popular"]
 _RESCALE_AT = 40.0
 """Half-lives after which the counts are brought back to the present: far below 2**127, the end of
 float32."""
+_FADED = 100.0
+"""Half-lives after which a count has faded about as far as float32 goes."""
+_REFRESH_EVERY = 32
+"""Likes after which the leaders are found anew: a scan of all items."""
 
 
 class _State(msgspec.Struct):
+    columns: list[str]
     counts: Packed
-    origin_ms: int
+    origin_ms: list[int]
+    leaders: Packed
+    learned: int
 
 
 class Popular(Source):
-    """Counts with exponential forgetting in event time.
+    """Counts with exponential forgetting in event time, one per window.
 
     Forward decay (Cormode et al. 2009): an event at t adds ``2 ** ((t - origin) / half_life)``, so
-    that the order of items never has to be brought up to date.
+    that the order of items never has to be brought up to date. Proposes the leaders of every
+    window.
+
+    Attributes
+    ----------
+    longest
+        The column of the window that forgets most slowly.
     """
 
-    name: ClassVar[str] = "popular"
-
     def __init__(self, settings: PopularSettings) -> None:
-        self._half_life_ms = settings.half_life_s * 1000.0
-        self._counts = np.zeros(64, np.float32)
+        windows = settings.windows
+        self.columns = tuple(f"popular_{name}" for name in windows)
+        self.weights = tuple(window.weight for window in windows.values())
+        self._half_life_ms = np.array([w.half_life_s * 1000.0 for w in windows.values()])
+        self.longest = f"popular_{max(windows, key=lambda name: windows[name].half_life_s)}"
+        self._leading = settings.leaders
+        self._counts = np.zeros((64, len(windows)), np.float32)
         self._n_items = 0
-        self._origin_ms: int | None = None
+        self._origin_ms = [-1] * len(windows)
+        self._leaders = np.zeros(0, np.int32)
+        self._learned = 0
 
     @override
     def grow(self, n_items: int) -> None:
@@ -47,28 +66,77 @@ class Popular(Source):
 
     @override
     def learn(self, user: User, item: int, ts_ms: int, strength: float) -> None:
-        if self._origin_ms is None:
-            self._origin_ms = ts_ms
-        age = (ts_ms - self._origin_ms) / self._half_life_ms
-        if age > _RESCALE_AT:
-            # After a pause of any length the old counts may vanish, which is what forgetting means.
-            self._counts *= np.float32(2.0 ** -min(age, 200.0))
-            self._origin_ms = ts_ms
-            age = 0.0
-        self._counts[item] += np.float32(strength * 2.0 ** max(age, -_RESCALE_AT))
+        for window, half_life_ms in enumerate(self._half_life_ms.tolist()):
+            if self._origin_ms[window] < 0:
+                self._origin_ms[window] = ts_ms
+            age = (ts_ms - self._origin_ms[window]) / half_life_ms
+            if age > _RESCALE_AT:
+                # After a pause of any length the old counts may vanish: that is forgetting.
+                self._counts[:, window] *= np.float32(2.0 ** -min(age, 200.0))
+                self._origin_ms[window] = ts_ms
+                age = 0.0
+            self._counts[item, window] += np.float32(strength * 2.0 ** max(age, -_RESCALE_AT))
+        self._learned += 1
+        if self._learned % _REFRESH_EVERY == 0 or self._learned < _REFRESH_EVERY:
+            self._leaders = self._find_leaders()
+
+    def _find_leaders(self) -> NDArray[np.int32]:
+        counts = self._counts[: self._n_items]
+        found = [np.flatnonzero(column > 0.0) for column in counts.T]
+        for window, items in enumerate(found):
+            if len(items) > self._leading:
+                of_items = counts[items, window]
+                best = np.argpartition(-of_items, self._leading - 1)[: self._leading]
+                found[window] = items[best]
+        return np.unique(np.concatenate(found)).astype(np.int32)
 
     @override
-    def scores(self, user: User, ts_ms: int) -> NDArray[np.float32]:
-        return self._counts[: self._n_items]
+    def propose(self, asker: Asker, pool: Pool, column: int) -> None:
+        pool.add(self._leaders)
+
+    @override
+    def score(self, asker: Asker, pool: Pool, column: int) -> None:
+        for window, half_life_ms in enumerate(self._half_life_ms.tolist()):
+            origin_ms = self._origin_ms[window]
+            age = (asker.ts_ms - origin_ms) / half_life_ms if origin_ms >= 0 else 0.0
+            fade = 2.0 ** min(max(-age, -_FADED), _RESCALE_AT)
+            _fill(self._counts, window, fade, pool.scores, column + window, pool.items)
 
     @override
     def snapshot(self) -> bytes:
-        counts = pack_array(self._counts[: self._n_items])
-        return pack(_State(counts, -1 if self._origin_ms is None else self._origin_ms))
+        state = _State(
+            list(self.columns),
+            pack_array(self._counts[: self._n_items]),
+            self._origin_ms,
+            pack_array(self._leaders),
+            self._learned,
+        )
+        return pack(state)
 
     @override
     def restore(self, record: bytes) -> None:
         state = unpack(record, _State)
+        if state.columns != list(self.columns):
+            message = (
+                f"popularity was counted in the windows {state.columns}, the settings say "
+                f"{list(self.columns)}"
+            )
+            raise IncompatibleState(message)
         self._counts = unpack_array(state.counts, np.float32)
         self._n_items = len(self._counts)
-        self._origin_ms = None if state.origin_ms < 0 else state.origin_ms
+        self._origin_ms = state.origin_ms
+        self._leaders = unpack_array(state.leaders, np.int32)
+        self._learned = state.learned
+
+
+@compiled
+def _fill(
+    counts: NDArray[np.float32],
+    window: int,
+    fade: float,
+    scores: NDArray[np.float32],
+    column: int,
+    items: NDArray[np.int32],
+) -> None:
+    for i in range(items.shape[0]):
+        scores[items[i], column] = np.float32(counts[items[i], window] * fade)

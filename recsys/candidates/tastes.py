@@ -6,8 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from recsys.candidates.base import Source
+from recsys.candidates.base import Asker, Source
+from recsys.candidates.pool import Pool, add_items, insert
+from recsys.catalogue import Catalogue
 from recsys.codec import pack, unpack
+from recsys.compiled import compiled
 from recsys.learners.personal_bandit import PersonalBandit
 from recsys.settings import TasteSettings
 from recsys.users import User
@@ -16,37 +19,80 @@ __all__ = ["Tastes"]
 
 
 class Tastes(Source):
-    """Scores ``max(mean + optimism * deviation, 0)`` of the personal bandit, for every item.
+    """Scores ``max(mean + optimism * deviation, 0)`` of the personal bandit; proposes the best.
 
     It learns nothing by itself. Who has no tastes yet gets no proposals.
     """
 
-    name: ClassVar[str] = "tastes"
+    columns: ClassVar[tuple[str, ...]] = ("tastes",)
 
-    def __init__(self, settings: TasteSettings, bandit: PersonalBandit) -> None:
-        self._optimism = np.float32(settings.optimism)
+    def __init__(
+        self, settings: TasteSettings, bandit: PersonalBandit, catalogue: Catalogue
+    ) -> None:
+        self.weights = (settings.weight,)
+        self._settings = settings
         self._bandit = bandit
-        self._n_items = 0
+        self._catalogue = catalogue
+        self._scores = np.zeros(0, np.float32)
 
     @override
     def grow(self, n_items: int) -> None:
-        self._n_items = n_items
+        """Nothing to make room for."""
 
     @override
     def learn(self, user: User, item: int, ts_ms: int, strength: float) -> None:
         """Nothing to learn."""
 
     @override
-    def scores(self, user: User, ts_ms: int) -> NDArray[np.float32]:
-        if not user.tastes.mean:
-            return np.zeros(self._n_items, np.float32)
-        mean, deviation = self._bandit.posterior(user, np.arange(self._n_items))
-        return np.maximum(mean + self._optimism * deviation, np.float32(0.0))
+    def propose(self, asker: Asker, pool: Pool, column: int) -> None:
+        if not asker.user.tastes.mean:
+            return
+        everything = np.arange(len(self._catalogue), dtype=np.int32)
+        posterior = self._bandit.posterior(asker.user, everything)
+        # Kept until ``score``, which follows at once: the pool takes what it needs from there.
+        self._scores = np.empty(len(everything), np.float32)
+        pool.count = _propose(
+            posterior,
+            self._settings.optimism,
+            self._catalogue.alive,
+            self._settings.leaders,
+            self._scores,
+            pool.proposed,
+            pool.known,
+            pool.count,
+        )
+
+    @override
+    def score(self, asker: Asker, pool: Pool, column: int) -> None:
+        if asker.user.tastes.mean:
+            pool.scores[pool.items, column] = self._scores[pool.items]
 
     @override
     def snapshot(self) -> bytes:
-        return pack(self._n_items)
+        return pack(None)
 
     @override
     def restore(self, record: bytes) -> None:
-        self._n_items = unpack(record, int)
+        unpack(record, type(None))
+
+
+@compiled
+def _propose(
+    posterior: NDArray[np.float32],
+    optimism: float,
+    alive: NDArray[np.bool_],
+    leaders: int,
+    scores: NDArray[np.float32],
+    proposed: NDArray[np.int32],
+    known: NDArray[np.bool_],
+    count: int,
+) -> int:
+    """Fill ``scores`` and add the best to a pool; returns the pool's new count."""
+    items = np.empty(leaders, np.int32)
+    best = np.empty(leaders, np.float32)
+    n = 0
+    for item in range(scores.shape[0]):
+        scores[item] = max(posterior[item, 0] + optimism * posterior[item, 1], 0.0)
+        if alive[item] and scores[item] > 0.0:
+            n = insert(items, best, n, item, scores[item])
+    return add_items(items[:n], proposed, known, count)

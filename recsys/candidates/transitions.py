@@ -1,18 +1,17 @@
-"""Item transitions: what is liked soon after what.
+"""Item transitions: what is liked soon after what, under several notions of soon at once.
 
-On a like of b by a person whose last likes are h_0 (newest), h_1, ...::
+On a like of b by a person whose last likes are h_0 (newest), h_1, ..., for each kernel::
 
-    w(x) = lag_decay ** x * max(exp(-gap / gap_s), gap_floor)   gap: seconds between the two likes
-    C[h_x, b] += w(x),  C[b, h_x] += w(x)               x < history
-    score(j) = sum_x w(x) C[h_x, j] / sqrt((n_h + shrink) (n_j + shrink))
+    w(x) = lag_decay ** x * max(exp(-gap / gap_s), gap_floor)   x < history, gap in seconds
+    C[h_x, b] += w(x)   unless backward;   C[b, h_x] += w(x)   unless forward
+
+    cosine:  score(j) = sum_x w(x) C[h_x, j] / sqrt((n_h + shrink) (n_j + shrink))
+    share:   score(j) = sum_x w(x) C[h_x, j] / (sum_k C[h_x, k] + 3)
 
 where the gaps of the score are counted from the person's newest like, not from now, so that a pause
-does not silence the source. The floor lets a new session begin with what earlier ones taught. n
-counts the likes of an item.
+does not silence the source. n counts the likes of an item. A kernel with a half-life forgets in
+event time (forward decay, Cormode et al. 2009).
 """
-
-import math
-from typing import ClassVar
 
 import msgspec
 import numpy as np
@@ -20,131 +19,150 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from recsys.arrays import Packed, grown, pack_array, unpack_array
-from recsys.candidates.base import Source
+from recsys.candidates import transition_kernels as compute
+from recsys.candidates.base import Asker, Source
+from recsys.candidates.pool import Pool
 from recsys.codec import pack, unpack
+from recsys.errors import IncompatibleState
 from recsys.settings import TransitionSettings
 from recsys.users import User
 
 __all__ = ["Transitions"]
 
+_RESCALE_AT = 40.0
+"""Half-lives after which weights are brought back to the present: far below the end of float32."""
+_DIRECTIONS = {"both": 0, "forward": 1, "backward": 2}
+
 
 class _State(msgspec.Struct):
+    kernels: list[str]
     used: Packed
     neighbours: Packed
     weights: Packed
     likes: Packed
+    mass: Packed
+    origin_ms: int
+    evicted: int
 
 
 class Transitions(Source):
-    """A bounded table of neighbours per item.
+    """A bounded table of neighbours per item, with a weight per kernel.
 
-    Rows hold ``(n_items, neighbours)`` indices and weights, filled from the left; a full row gives
-    up its weakest neighbour for a new one.
+    Rows hold ``(n_items, neighbours)`` indices and ``(n_items, neighbours, n_kernels)`` weights,
+    filled from the left; a full row gives up its weakest neighbour for a new one.
     """
 
-    name: ClassVar[str] = "transitions"
-
     def __init__(self, settings: TransitionSettings) -> None:
-        self._settings = settings
+        kernels = settings.kernels
+        self.columns = tuple(f"transitions_{name}" for name in kernels)
+        self.weights = tuple(kernel.weight for kernel in kernels.values())
+        self._neighbours = settings.neighbours
+        self._shape = compute.Kernels(
+            np.array([kernel.lag_decay for kernel in kernels.values()]),
+            np.array([kernel.gap_s for kernel in kernels.values()]),
+            np.array([kernel.gap_floor for kernel in kernels.values()]),
+            np.array([kernel.history for kernel in kernels.values()]),
+            np.array([_DIRECTIONS[kernel.direction] for kernel in kernels.values()]),
+            np.array([kernel.normalise == "share" for kernel in kernels.values()]),
+            np.array([kernel.half_life_s is None for kernel in kernels.values()]),
+            settings.shrink,
+        )
+        half_lives = [kernel.half_life_s or np.inf for kernel in kernels.values()]
+        self._half_life_ms = np.array(half_lives) * 1000.0
         self._n_items = 0
-        self._used = np.zeros(64, np.int32)
-        self._likes = np.zeros(64, np.float64)
-        self._neighbours = np.full((64, settings.neighbours), -1, np.int32)
-        self._weights = np.zeros((64, settings.neighbours), np.float32)
-        self.evicted = 0
+        self._origin_ms = -1
+        self._evicted = np.zeros(1, np.int64)
+        self._table = self._empty(64)
+
+    def _empty(self, n_items: int) -> compute.Table:
+        n_kernels = len(self.columns)
+        return compute.Table(
+            np.zeros(n_items, np.int32),
+            np.full((n_items, self._neighbours), -1, np.int32),
+            np.zeros((n_items, self._neighbours, n_kernels), np.float32),
+            np.zeros(n_items, np.float64),
+            np.zeros((n_items, n_kernels), np.float32),
+        )
+
+    @property
+    def evicted(self) -> int:
+        """Neighbours that were given up for new ones."""
+        return int(self._evicted[0])
 
     @override
     def grow(self, n_items: int) -> None:
-        self._used = grown(self._used, n_items)
-        self._likes = grown(self._likes, n_items)
-        self._neighbours = grown(self._neighbours, n_items, fill=-1)
-        self._weights = grown(self._weights, n_items)
+        used, neighbours, weights, likes, mass = self._table
+        self._table = compute.Table(
+            grown(used, n_items),
+            grown(neighbours, n_items, fill=-1),
+            grown(weights, n_items),
+            grown(likes, n_items),
+            grown(mass, n_items),
+        )
         self._n_items = n_items
 
     @override
     def learn(self, user: User, item: int, ts_ms: int, strength: float) -> None:
-        kernel = self._kernel(user, ts_ms)
-        kernel.pop(item, None)
-        self._likes[item] += strength
-        if not kernel:
-            return
-        past = np.fromiter(kernel.keys(), np.int32, len(kernel))
-        weights = np.fromiter(kernel.values(), np.float32, len(kernel)) * np.float32(strength)
-        self._add_to_rows(past, item, weights)
-        self._add_to_row(item, past, weights)
+        scale = self._inflation(ts_ms) * strength
+        past = Asker.at(user, ts_ms)
+        compute.learn(
+            self._table,
+            self._shape,
+            past.items,
+            past.times_ms,
+            item,
+            ts_ms,
+            scale,
+            strength,
+            self._evicted,
+        )
 
     @override
-    def scores(self, user: User, ts_ms: int) -> NDArray[np.float32]:
-        kernel = self._kernel(user, user.times_ms[-1]) if user.times_ms else {}
-        if not kernel:
-            return np.zeros(self._n_items, np.float32)
-        past = np.fromiter(kernel.keys(), np.int32, len(kernel))
-        shrink = self._settings.shrink
-        mass = np.fromiter(kernel.values(), np.float64, len(kernel))
-        mass /= np.sqrt(self._likes[past] + shrink)
-        widest = max(int(self._used[past].max()), 1)
-        neighbours = self._neighbours[past, :widest]
-        weighted = self._weights[past, :widest] * mass[:, None]
-        # Empty places hold -1 with weight 0: shifted by one they add nothing to a place of its own.
-        total = np.bincount(
-            neighbours.ravel() + 1, weights=weighted.ravel(), minlength=self._n_items + 1
+    def propose(self, asker: Asker, pool: Pool, column: int) -> None:
+        pool.count = compute.propose(
+            self._table,
+            self._shape,
+            asker.items,
+            asker.times_ms,
+            pool.scores,
+            column,
+            pool.proposed,
+            pool.known,
+            pool.count,
         )
-        norm = np.sqrt(self._likes[: self._n_items] + shrink)
-        return (total[1:] / norm).astype(np.float32)
 
-    def _kernel(self, user: User, now_ms: int) -> dict[int, float]:
-        """Return the weight of each item of the recent history, as seen from ``now_ms``."""
-        settings = self._settings
-        kernel = dict[int, float]()
-        recent = user.items[-settings.history :]
-        times = user.times_ms[-settings.history :]
-        decay = 1.0
-        for item, ts_ms in zip(reversed(recent), reversed(times), strict=True):
-            gap_s = abs(now_ms - ts_ms) / 1000.0
-            weight = decay * max(math.exp(-gap_s / settings.gap_s), settings.gap_floor)
-            kernel[item] = kernel.get(item, 0.0) + weight
-            decay *= settings.lag_decay
-        return kernel
+    @override
+    def score(self, asker: Asker, pool: Pool, column: int) -> None:
+        age_ms = asker.ts_ms - self._origin_ms if self._origin_ms >= 0 else 0
+        compute.normalise(
+            self._table, self._shape, age_ms, self._half_life_ms, pool.scores, column, pool.items
+        )
 
-    def _add_to_rows(
-        self, rows: NDArray[np.int32], item: int, weights: NDArray[np.float32]
-    ) -> None:
-        """Add ``weights[i]`` to C[rows[i], item], shapes ``(n_past,)``."""
-        match = self._neighbours[rows] == item
-        known = match.any(axis=1)
-        place = match.argmax(axis=1)
-        self._weights[rows[known], place[known]] += weights[known]
-        for row, weight in zip(rows[~known].tolist(), weights[~known].tolist(), strict=True):
-            self._insert(row, item, weight)
-
-    def _add_to_row(self, row: int, items: NDArray[np.int32], weights: NDArray[np.float32]) -> None:
-        """Add ``weights[i]`` to C[row, items[i]], shapes ``(n_past,)``."""
-        match = self._neighbours[row][None, :] == items[:, None]
-        known = match.any(axis=1)
-        place = match.argmax(axis=1)
-        self._weights[row, place[known]] += weights[known]
-        for item, weight in zip(items[~known].tolist(), weights[~known].tolist(), strict=True):
-            self._insert(row, item, weight)
-
-    def _insert(self, row: int, item: int, weight: float) -> None:
-        place = int(self._used[row])
-        if place < self._settings.neighbours:
-            self._used[row] += 1
-        else:
-            place = int(self._weights[row, :place].argmin())
-            self.evicted += 1
-        self._neighbours[row, place] = item
-        self._weights[row, place] = weight
+    def _inflation(self, ts_ms: int) -> NDArray[np.float64]:
+        """Return what a like of now weighs, by kernel, ``(n_kernels,)``."""
+        if self._origin_ms < 0:
+            self._origin_ms = ts_ms
+        ages = np.maximum((ts_ms - self._origin_ms) / self._half_life_ms, -_RESCALE_AT)
+        if ages.max(initial=0.0) > _RESCALE_AT:
+            # After a pause of any length the old weights may vanish, which is what forgetting means.
+            self._table.weights[:] *= np.exp2(-np.minimum(ages, 200.0)).astype(np.float32)
+            self._origin_ms = ts_ms
+            ages[:] = 0.0
+        return np.exp2(ages)
 
     @override
     def snapshot(self) -> bytes:
-        used = self._used[: self._n_items]
-        filled = np.arange(self._neighbours.shape[1]) < used[:, None]
+        table, n = self._table, self._n_items
+        filled = np.arange(self._neighbours) < table.used[:n, None]
         state = _State(
-            pack_array(used),
-            pack_array(self._neighbours[: self._n_items][filled]),
-            pack_array(self._weights[: self._n_items][filled]),
-            pack_array(self._likes[: self._n_items]),
+            list(self.columns),
+            pack_array(table.used[:n]),
+            pack_array(table.neighbours[:n][filled]),
+            pack_array(table.weights[:n][filled]),
+            pack_array(table.likes[:n]),
+            pack_array(table.mass[:n]),
+            self._origin_ms,
+            self.evicted,
         )
         return pack(state)
 
@@ -152,14 +170,22 @@ class Transitions(Source):
     def restore(self, record: bytes) -> None:
         state = unpack(record, _State)
         used = unpack_array(state.used, np.int32)
-        # Settings may have narrowed the rows since; what is there stays until it is displaced.
-        width = max(self._settings.neighbours, int(used.max(initial=0)))
-        n_items = len(used)
-        self._neighbours = np.full((n_items, width), -1, np.int32)
-        self._weights = np.zeros((n_items, width), np.float32)
-        filled = np.arange(width) < used[:, None]
-        self._neighbours[filled] = unpack_array(state.neighbours, np.int32)
-        self._weights[filled] = unpack_array(state.weights, np.float32)
-        self._used = used
-        self._likes = unpack_array(state.likes, np.float64)
-        self._n_items = n_items
+        if state.kernels != list(self.columns) or used.max(initial=0) > self._neighbours:
+            message = (
+                f"the transitions were learned with the kernels {state.kernels} and up to "
+                f"{used.max(initial=0)} neighbours, the settings say {list(self.columns)} and "
+                f"{self._neighbours}"
+            )
+            raise IncompatibleState(message)
+        table = self._empty(len(used))
+        filled = np.arange(self._neighbours) < used[:, None]
+        table.neighbours[filled] = unpack_array(state.neighbours, np.int32)
+        table.weights[filled] = unpack_array(state.weights, np.float32)
+        self._table = table._replace(
+            used=used,
+            likes=unpack_array(state.likes, np.float64),
+            mass=unpack_array(state.mass, np.float32),
+        )
+        self._n_items = len(used)
+        self._origin_ms = state.origin_ms
+        self._evicted[0] = state.evicted

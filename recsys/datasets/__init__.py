@@ -1,7 +1,8 @@
-"""Reads the files that people have: MovieLens in all its shapes, any CSV, any Parquet."""
+"""Reads the files that people have: MovieLens in all its shapes, any CSV, any Parquet, MIND."""
 
 from recsys.datasets.columns import Columns
 from recsys.datasets.history import Act, act_of, event_id_of, feedback_of, with_items
+from recsys.datasets.impressions import Impression, read_impressions, read_news
 from recsys.datasets.interactions import (
     Interaction,
     fingerprint,
@@ -14,6 +15,7 @@ __all__ = [
     "GENRES_AND_DECADE",
     "Act",
     "Columns",
+    "Impression",
     "Interaction",
     "act_of",
     "event_id_of",
@@ -21,7 +23,9 @@ __all__ = [
     "fingerprint",
     "items_file",
     "parse_time_ms",
+    "read_impressions",
     "read_interactions",
     "read_items",
+    "read_news",
     "with_items",
 ]

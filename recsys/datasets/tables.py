@@ -12,7 +12,8 @@ name                  separator  columns                  encoding
 
 Each also with ``.gz``; ``recsys.datasets.parquet`` reads the rest. What separates the fields of a
 CSV is the comma, or, when the first line has none, whichever of ``;``, tab and ``|`` it has most
-of. Spaces behind it do not count.
+of. Spaces behind it do not count. A caller can say of a format with names in the first line that a
+file has none (``header``).
 """
 
 import csv
@@ -98,7 +99,11 @@ def open_parquet(path: Path) -> "ParquetTable":
 
 
 def read_rows(
-    path: Path, columns: Sequence[str], check: Callable[[str, Sequence[str]], None]
+    path: Path,
+    columns: Sequence[str],
+    check: Callable[[str, Sequence[str]], None] = lambda path, names: None,
+    *,
+    header: bool | None = None,
 ) -> Iterator[Row]:
     """Yield the records of a file in its order.
 
@@ -109,6 +114,8 @@ def read_rows(
     check
         Called with the path and the names of the fields before the first record, even when there
         is none.
+    header
+        Whether the first line names the fields; ``None`` goes by the name of the file.
 
     Raises
     ------
@@ -117,21 +124,21 @@ def read_rows(
         first one.
     """
     name = path.name.removesuffix(".gz")
-    named = not (name in _LATIN_1 or name.endswith(".dat"))
-    header: list[str] | None = None
-    if not named:
-        header = list(columns)
-        check(str(path), header)
-    for line, fields in _records(path, name, "utf-8" if named else "latin-1"):
-        if header is None:
-            header = [field.strip() for field in fields]
-            check(str(path), header)
+    old = name in _LATIN_1 or name.endswith(".dat")
+    names: list[str] | None = None
+    if old if header is None else not header:
+        names = list(columns)
+        check(str(path), names)
+    for line, fields in _records(path, name, "latin-1" if old else "utf-8"):
+        if names is None:
+            names = [field.strip() for field in fields]
+            check(str(path), names)
             continue
-        if len(fields) != len(header):
-            detail = f"expected {len(header)} fields, got {len(fields)}"
+        if len(fields) != len(names):
+            detail = f"expected {len(names)} fields, got {len(fields)}"
             raise InvalidDataset(str(path), detail, line)
-        yield Row(str(path), line, dict(zip(header, fields, strict=True)))
-    if header is None:
+        yield Row(str(path), line, dict(zip(names, fields, strict=True)))
+    if names is None:
         raise InvalidDataset(str(path), "the file is empty; the first line names the columns")
 
 

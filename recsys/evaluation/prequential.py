@@ -5,7 +5,7 @@ and i has been seen from anyone: all items seen so far, except those u already h
 the event's own time. Ties count against us: the rank is the number of candidates with a score of at
 least the item's. An item that no source proposed is not found. Nothing looks ahead.
 
-The engine is asked for a list of 100; whatever is not on it stands below it in the order of the mix
+The engine is asked for a list of 20; whatever is not on it stands below it in the order of the mix
 of the sources, from which the list was taken.
 """
 
@@ -16,19 +16,18 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.candidates.mix import mix
 from recsys.datasets import Interaction, act_of
 from recsys.decision import Request
 from recsys.engine import Engine
 from recsys.evaluation.metrics import RankMetrics, pessimistic_rank
 from recsys.events import Attributes, Event, Feedback, ItemUpsert, Slot
-from recsys.features.base import widen
+from recsys.recommend import eligible
 from recsys.settings import ArmSettings, EngineSettings, GreedySettings
 from recsys.users import User
 
 __all__ = ["Report", "evaluate"]
 
-_LIST = 100
+_LIST = 20
 """Slots asked for."""
 
 
@@ -43,7 +42,7 @@ class Report(msgspec.Struct, kw_only=True):
     events_per_second
         Recommend and apply together, without the bookkeeping of the protocol.
     sources
-        The same metrics of each candidate source alone.
+        The same metrics of the mix and of each column of the candidate sources alone.
     attributes
         Whether the engine was told anything about the items.
     learner_examples
@@ -88,48 +87,61 @@ class _Run:
         self.engine = Engine.open(None, settings)
         self.metrics = RankMetrics()
         self.hidden = RankMetrics()
-        self.sources = {source.name: RankMetrics() for source in self.engine.state.sources}
+        columns = self.engine.state.pool.columns
+        self.sources = {name: RankMetrics() for name in ("mix", *columns)}
         self.not_candidates = 0
         self.seconds = 0.0
-        self._mix_column = self.engine.state.columns.index("mix")
 
     def rank(self, event: Interaction, previous_ms: int, event_id: str) -> None:
+        if previous_ms != event.ts_ms:
+            hidden = self._place(event, self._ask(event, previous_ms, event_id))
         started = time.perf_counter()
         slots = self._ask(event, event.ts_ms, event_id)
         self.seconds += time.perf_counter() - started
-        listed = self._listed(slots, event.item)
-        if previous_ms != event.ts_ms:
-            slots = self._ask(event, previous_ms, event_id)
-        self.hidden.add(self._listed(slots, event.item))
-        self._rank_all(event, listed)
+        place = self._place(event, slots)
+        self.metrics.add(place)
+        self.hidden.add(place if previous_ms == event.ts_ms else hidden)
+        self._rank_sources(event)
 
     def _ask(self, event: Interaction, ts_ms: int, event_id: str) -> tuple[Slot, ...]:
         request = Request(user_id=event.user, ts_ms=ts_ms, decision_id=f"ask-{event_id}", n=_LIST)
         return self.engine.recommend(request).decision.slots
 
-    def _listed(self, slots: Sequence[Slot], item: str) -> int | None:
-        """Return the rank in a list; ``None`` for an item that only fills it up, too."""
-        found = next((slot for slot in slots if slot.item_id == item), None)
-        if found is None or widen(found.features)[self._mix_column] <= 0.0:
+    def _place(self, event: Interaction, slots: Sequence[Slot]) -> int | None:
+        """Return the item's rank by the engine, just after it was asked for a list."""
+        target, total, candidates = self._mixed(event)
+        if target is None or total[target] <= 0.0:
             return None
-        return sum(other.score >= found.score for other in slots)
+        found = next((slot for slot in slots if slot.item_id == event.item), None)
+        if found is not None:
+            return sum(other.score >= found.score for other in slots)
+        listed = [self.engine.state.catalogue.index(slot.item_id) for slot in slots]
+        candidates[listed] = False
+        return len(slots) + int(np.count_nonzero((total >= total[target]) & candidates))
 
-    def _rank_all(self, event: Interaction, listed: int | None) -> None:
-        """Rank the item among all candidates: by the engine, and by each source alone."""
-        state = self.engine.state
-        target = state.catalogue.index(event.item)
-        user = state.users.get(event.user) or User(user_id=event.user)
-        eligible = state.catalogue.alive.copy()
-        if not state.settings.catalogue.repeats:
-            eligible[list(user.consumed)] = False
-        if target is None or not eligible[target]:
-            target = None
+    def _rank_sources(self, event: Interaction) -> None:
+        """Rank the item among all candidates by the mix and by each source alone."""
+        target, total, candidates = self._mixed(event)
+        if target is None:
             self.not_candidates += 1
-        mixed = mix(state.sources, state.source_weights, user, event.ts_ms, len(state.catalogue))
-        by_mix = _place(mixed.total, target, eligible)
-        self.metrics.add(by_mix if listed is None else listed)
-        for source, scores in zip(state.sources, mixed.columns, strict=True):
-            self.sources[source.name].add(_place(scores, target, eligible))
+        scores = self.engine.state.pool.scores[: len(total)]
+        for name, column in zip(self.sources, (total, *scores.T), strict=True):
+            self.sources[name].add(_rank(column, target, candidates))
+
+    def _mixed(
+        self, event: Interaction
+    ) -> tuple[int | None, NDArray[np.float32], NDArray[np.bool_]]:
+        """Return the item, the mix of what the engine's pool holds now, and who may be ranked."""
+        state = self.engine.state
+        user = state.users.get(event.user) or User(user_id=event.user)
+        candidates = eligible(state, user)
+        target = state.catalogue.index(event.item)
+        if target is not None and not candidates[target]:
+            target = None
+        scores = state.pool.scores[: len(candidates)] * candidates[:, None]
+        items = np.arange(len(candidates), dtype=np.int32)
+        largest = scores.max(axis=0, initial=0.0)
+        return target, state.pool.rate(items, state.weights, largest).mixed, candidates
 
     def learn(self, events: Sequence[Event]) -> None:
         started = time.perf_counter()
@@ -137,7 +149,7 @@ class _Run:
         self.seconds += time.perf_counter() - started
 
 
-def _place(
+def _rank(
     scores: NDArray[np.float32], target: int | None, eligible: NDArray[np.bool_]
 ) -> int | None:
     """Return the rank of an item among those eligible; ``None`` stands for one that is not."""

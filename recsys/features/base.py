@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from recsys.events import Context
 from recsys.ids import feature_hash
 
-__all__ = ["Candidates", "Example", "context_hashes", "narrow", "widen"]
+__all__ = ["Candidates", "Choice", "Example", "context_hashes", "narrow", "narrow_rows", "widen"]
 
 
 class Candidates(NamedTuple):
@@ -26,12 +26,15 @@ class Candidates(NamedTuple):
     numeric
         float32, shape ``(n_candidates, n_features)``, already rounded to float16's values, so that
         what is logged is what was scored.
+    shared
+        What all candidates share, float32, shape ``(n_shared,)``, rounded likewise.
     """
 
     user: int
     context: tuple[int, ...]
     items: NDArray[np.int32]
     numeric: NDArray[np.float32]
+    shared: NDArray[np.float32]
 
 
 class Example(msgspec.Struct, frozen=True, array_like=True):
@@ -43,6 +46,8 @@ class Example(msgspec.Struct, frozen=True, array_like=True):
         The numeric features as served, see ``recsys.events.Slot.features``.
     position
         Place in the list, 0 at the top.
+    score
+        What the policy drew from when it was served.
     """
 
     user: int
@@ -52,6 +57,38 @@ class Example(msgspec.Struct, frozen=True, array_like=True):
     position: int
     propensity: float
     reward: float
+    score: float = 0.0
+
+
+class Choice(msgspec.Struct, frozen=True, array_like=True):
+    """One item chosen among others, and what was known of them then.
+
+    Attributes
+    ----------
+    user
+        Hash of the user id.
+    rows, shared
+        The features of the candidates, one after the other, and of the request, see
+        ``recsys.events.Decision.features``.
+    n
+        How many candidates there were.
+    chosen
+        Which of them.
+    examined
+        Logarithm of the probability of looking at each of them, float16 little-endian; empty when
+        they were not shown as a list.
+    """
+
+    user: int
+    rows: bytes
+    shared: bytes
+    n: int
+    chosen: int
+    examined: bytes = b""
+
+    def examination(self) -> NDArray[np.float32] | float:
+        """Return ``examined`` as numbers, shape ``(n_candidates,)``, or 0."""
+        return widen(self.examined) if self.examined else 0.0
 
 
 def context_hashes(context: Context) -> tuple[int, ...]:
@@ -66,6 +103,13 @@ def context_hashes(context: Context) -> tuple[int, ...]:
 def narrow(row: NDArray[np.float32]) -> bytes:
     """Return the float16 little-endian bytes of a row, shape ``(n_features,)``."""
     return row.astype("<f2").tobytes()
+
+
+def narrow_rows(rows: NDArray[np.float32]) -> list[bytes]:
+    """Return ``narrow`` of each row, shape ``(n_rows, n_features)``."""
+    data = rows.astype("<f2").tobytes()
+    width = 2 * rows.shape[1]
+    return [data[start : start + width] for start in range(0, len(data), width)]
 
 
 def widen(data: bytes) -> NDArray[np.float32]:

@@ -1,22 +1,30 @@
 """The contracts of learners: the shared one that ranks, and the personal ones beside it."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.features.base import Candidates, Example
+from recsys.features.base import Candidates, Choice, Example
 from recsys.users import User
 
 __all__ = ["Learner", "PersonalModel"]
 
 
 class Learner(ABC):
-    """Scores candidates for anybody, and learns from examples one at a time.
+    """Ranks candidates for anybody, and learns one example or one choice at a time.
 
-    Called from one thread. ``score`` changes nothing that ``learn`` or ``snapshot`` can see.
+    A learner that ranks by reward learns from examples, one that ranks by preference from choices;
+    each is told of both. Called from one thread. ``score`` changes nothing that ``learn``,
+    ``choose`` or ``snapshot`` can see.
     """
+
+    from_examples: ClassVar[bool]
+    """Whether old examples shall be taught again, beside new ones."""
+    from_choices: ClassVar[bool]
+    """Whether it learns from choices; when not, they need not be made."""
 
     @abstractmethod
     def score(self, candidates: Candidates) -> NDArray[np.float64]:
@@ -25,6 +33,16 @@ class Learner(ABC):
     @abstractmethod
     def learn(self, example: Example) -> None:
         """Take in one example; its numbers are finite and its propensity lies in (0, 1]."""
+
+    @abstractmethod
+    def choose(self, choice: Choice, old: Sequence[Choice]) -> float | None:
+        """Take in that one of several was chosen, and old choices beside it.
+
+        Returns
+        -------
+        The loss of the new choice before it was learned, in nats; ``None`` when nothing was
+        learned.
+        """
 
     @abstractmethod
     def snapshot(self) -> bytes:

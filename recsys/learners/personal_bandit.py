@@ -22,8 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from recsys.arrays import grown
 from recsys.catalogue import Catalogue
 from recsys.codec import pack, unpack
+from recsys.compiled import compiled
 from recsys.learners.base import PersonalModel
 from recsys.settings import PersonalBanditSettings
 from recsys.users import User
@@ -44,42 +46,65 @@ class _State(msgspec.Struct):
 class PersonalBandit(PersonalModel):
     """The filter; users' deviations live in ``User.tastes``."""
 
-    columns: ClassVar[tuple[str, ...]] = ("taste", "taste_deviation")
+    columns: ClassVar[tuple[str, ...]] = ("taste", "taste_deviation", "taste_lift")
 
     def __init__(self, settings: PersonalBanditSettings, catalogue: Catalogue) -> None:
         self._settings = settings
         self._catalogue = catalogue
         self._shared = _State()
+        self._places = np.zeros(64, np.int32)
 
-    def posterior(
-        self, user: User, items: NDArray[np.integer]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return mean and deviation of the person's own part, each of shape ``(n_candidates,)``."""
-        # One place more than there are tokens: index -1 of padded attributes falls on its 0.
-        n_tokens = self._catalogue.n_tokens
-        deviation = np.zeros(n_tokens + 1)
-        variance = np.full(n_tokens + 1, self._settings.prior_variance)
-        variance[-1] = 0.0
-        known = user.tastes.mean
-        if known:
-            places = np.fromiter(known.keys(), np.int64, len(known))
-            deviation[places] = np.fromiter(known.values(), np.float64, len(known))
-            variance[places] = np.fromiter(user.tastes.variance.values(), np.float64, len(known))
-        attributes = self._catalogue.attributes[items]
-        attributes[items < 0] = -1
-        total, spread, count = (np.zeros(len(items)) for _ in range(3))
-        # Column by column: summing along the few columns of each item takes three times as long.
-        for tokens in attributes.T:
-            total += deviation[tokens]
-            spread += variance[tokens]
-            count += tokens >= 0
-        count = np.maximum(count, 1.0)
-        mean = total / np.sqrt(count)
-        return mean.astype(np.float32), np.sqrt(spread / count).astype(np.float32)
+    @property
+    def base(self) -> float:
+        """Mean reward of a shown slot: what the mean of an item adds to."""
+        return self._shared.base
+
+    def posterior(self, user: User, items: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return mean and deviation of the person's own part, and its lift.
+
+        Parameters
+        ----------
+        items
+            May be -1 (not in the catalogue): then all three are 0.
+
+        Returns
+        -------
+        Shape ``(n_candidates, 3)``; lift is ``log((base + mean) / base)`` with at least a tenth of
+        the base left.
+        """
+        out = np.empty((len(items), 3), np.float32)
+        tokens, means, variances = self._known(user)
+        _posterior(
+            self._catalogue.attributes,
+            items,
+            tokens,
+            means,
+            variances,
+            (self._settings.prior_variance, self._shared.base),
+            self._scratch(),
+            out,
+        )
+        return out
+
+    def _known(
+        self, user: User
+    ) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]:
+        """Return the tokens a person has an opinion on, and its mean and variance."""
+        known, n = user.tastes.mean, len(user.tastes.mean)
+        return (
+            np.fromiter(known.keys(), np.int32, n),
+            np.fromiter(known.values(), np.float64, n),
+            np.fromiter(user.tastes.variance.values(), np.float64, n),
+        )
+
+    def _scratch(self) -> NDArray[np.int32]:
+        """Return zeros by token, ``(n_tokens,)`` or more; whoever writes to it wipes it."""
+        self._places = grown(self._places, self._catalogue.n_tokens)
+        return self._places
 
     @override
     def features(self, user: User, items: NDArray[np.int32]) -> NDArray[np.float32]:
-        return np.column_stack(self.posterior(user, items))
+        return self.posterior(user, items)
 
     @override
     def learn(self, user: User, item: int, reward: float, *, shown: bool) -> None:
@@ -130,3 +155,42 @@ class PersonalBandit(PersonalModel):
     @override
     def restore(self, record: bytes) -> None:
         self._shared = unpack(record, _State)
+
+
+@compiled
+def _posterior(
+    attributes: NDArray[np.int32],
+    items: NDArray[np.int32],
+    tokens: NDArray[np.int32],
+    means: NDArray[np.float64],
+    variances: NDArray[np.float64],
+    prior_and_base: tuple[float, float],
+    places: NDArray[np.int32],
+    out: NDArray[np.float32],
+) -> None:
+    """Sum up the person's part of each item; ``places`` is 0 before and after."""
+    prior, base = prior_and_base
+    for known in range(tokens.shape[0]):
+        places[tokens[known]] = known + 1
+    for i in range(items.shape[0]):
+        total = 0.0
+        spread = 0.0
+        count = 0
+        if items[i] >= 0:
+            for column in range(attributes.shape[1]):
+                token = attributes[items[i], column]
+                if token < 0:
+                    break
+                count += 1
+                place = places[token]
+                if place > 0:
+                    total += means[place - 1]
+                    spread += variances[place - 1]
+                else:
+                    spread += prior
+        mean = total / math.sqrt(max(count, 1))
+        out[i, 0] = mean
+        out[i, 1] = math.sqrt(spread / max(count, 1))
+        out[i, 2] = math.log(max(base + mean, 0.1 * base) / base)
+    for known in range(tokens.shape[0]):
+        places[tokens[known]] = 0

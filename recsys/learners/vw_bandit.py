@@ -12,6 +12,8 @@ Bake-off, JMLR 2021.
 """
 
 import hashlib
+from collections.abc import Sequence
+from typing import ClassVar
 
 import msgspec
 import numpy as np
@@ -21,7 +23,7 @@ from typing_extensions import override
 
 from recsys.codec import pack, unpack
 from recsys.errors import CorruptRecord, IncompatibleState
-from recsys.features.base import Candidates, Example
+from recsys.features.base import Candidates, Choice, Example
 from recsys.features.encode import TextEncoder
 from recsys.learners.base import Learner
 from recsys.learners.vw_raw import RawWorkspace
@@ -48,10 +50,12 @@ class VWBandit(Learner):
         Writes candidates and examples as VW text.
     """
 
+    from_examples: ClassVar[bool] = True
+    from_choices: ClassVar[bool] = False
+
     def __init__(self, settings: VWSettings, encoder: TextEncoder) -> None:
         self._settings = settings
         self._encoder = encoder
-
         self._arguments = (
             f"--cb_explore_adf --softmax --lambda 1 --cb_type {settings.cb_type} "
             f"-b {settings.bits} -l {settings.learning_rate} -q ua -q ca --noconstant"
@@ -74,6 +78,10 @@ class VWBandit(Learner):
         if self._settings.weighting == "propensity":
             probability = max(example.propensity, self._settings.propensity_floor)
         self._vw.learn(self._encoder.example(example, -example.reward, probability))
+
+    @override
+    def choose(self, choice: Choice, old: Sequence[Choice]) -> None:
+        """Nothing to learn: the slots' rewards say it all."""
 
     @override
     def snapshot(self) -> bytes:

@@ -1,43 +1,53 @@
-"""The replay buffer: old examples that are taught again beside each new one.
+"""The replay buffer: old lessons (examples or choices) that are taught again beside each new one.
 
-Two parts: the most recent examples, and behind them a reservoir over all time, divided into strata
+Two parts: the most recent lessons, and behind them a reservoir over all time, divided into strata
 by the hash of the user, so that busy users do not push out quiet ones. What the recent part gives
 up is offered to the reservoir of its stratum (Vitter 1985, algorithm R).
 """
 
 from bisect import insort
 from collections import deque
+from typing import Generic, TypeVar
 
 import mmh3
 import msgspec
 
 from recsys.codec import pack, unpack
 from recsys.errors import IncompatibleState
-from recsys.features.base import Example
+from recsys.features.base import Choice, Example
 from recsys.settings import MemorySettings
 
 __all__ = ["ReplayBuffer"]
 
 
-class _State(msgspec.Struct):
-    recent: list[Example]
-    strata: list[list[Example]]
+T = TypeVar("T", Example, Choice)
+
+
+class _State(msgspec.Struct, Generic[T]):
+    recent: list[T]
+    strata: list[list[T]]
     offered: list[int]
     draws: int
 
 
-class ReplayBuffer:
-    """Bounded memory of examples.
+class ReplayBuffer(Generic[T]):
+    """Bounded memory of lessons.
 
     Draws come from a counter hashed with the seed: chance is a function of how often the buffer
     was asked, so that replaying a log repeats it.
+
+    Parameters
+    ----------
+    kind
+        What a lesson is.
     """
 
-    def __init__(self, settings: MemorySettings, seed: int) -> None:
+    def __init__(self, kind: type[T], settings: MemorySettings, seed: int) -> None:
+        self._kind = kind
         self._settings = settings
         self._seed = seed & 0xFFFFFFFF
-        self._recent = deque[Example]()
-        self._strata: list[list[Example]] = [[] for _ in range(settings.strata)]
+        self._recent = deque[T]()
+        self._strata: list[list[T]] = [[] for _ in range(settings.strata)]
         self._offered = [0] * settings.strata
         self._filled = list[int]()
         self._per_stratum = settings.reservoir // settings.strata
@@ -48,18 +58,18 @@ class ReplayBuffer:
 
     @property
     def evicted(self) -> int:
-        """Examples that left the buffer for good."""
+        """Lessons that left the buffer for good."""
         return sum(self._offered) - sum(map(len, self._strata))
 
-    def add(self, example: Example) -> None:
-        """Remember a new example, giving up another one when full."""
-        self._recent.append(example)
+    def add(self, lesson: T) -> None:
+        """Remember a new lesson, giving up another one when full."""
+        self._recent.append(lesson)
         while len(self._recent) > self._settings.recent:
             self._offer(self._recent.popleft())
 
-    def sample(self) -> list[Example]:
-        """Draw ``memory.replays`` examples, by turns from all time and from the recent part."""
-        chosen = list[Example]()
+    def sample(self) -> list[T]:
+        """Draw ``memory.replays`` lessons, by turns from all time and from the recent part."""
+        chosen = list[T]()
         for turn in range(self._settings.replays):
             if turn % 2 == 0 and self._filled:
                 stratum = self._strata[self._filled[self._draw(len(self._filled))]]
@@ -68,18 +78,18 @@ class ReplayBuffer:
                 chosen.append(self._recent[self._draw(len(self._recent))])
         return chosen
 
-    def _offer(self, example: Example) -> None:
-        place = example.user % self._settings.strata
+    def _offer(self, lesson: T) -> None:
+        place = lesson.user % self._settings.strata
         stratum = self._strata[place]
         self._offered[place] += 1
         if len(stratum) < self._per_stratum:
             if not stratum:
                 insort(self._filled, place)
-            stratum.append(example)
+            stratum.append(lesson)
         elif self._per_stratum:
             lot = self._draw(self._offered[place])
             if lot < self._per_stratum:
-                stratum[lot] = example
+                stratum[lot] = lesson
 
     def _draw(self, n: int) -> int:
         """Return a number in ``range(n)``."""
@@ -101,7 +111,7 @@ class ReplayBuffer:
         IncompatibleState
             When it was made with another number of strata.
         """
-        state = unpack(record, _State)
+        state = _decode(record, self._kind)
         if len(state.strata) != self._settings.strata:
             message = (
                 f"the replay buffer has {len(state.strata)} strata, the settings say "
@@ -113,3 +123,7 @@ class ReplayBuffer:
         self._offered = state.offered
         self._draws = state.draws
         self._filled = [place for place, stratum in enumerate(state.strata) if stratum]
+
+
+def _decode(record: bytes, kind: type[T]) -> _State[T]:
+    return unpack(record, _State[kind])  # type: ignore[valid-type]

@@ -86,11 +86,11 @@ def draw(policy: Policy, scores: NDArray[np.float64], k: int, seed: int) -> Slat
         place = int(np.flatnonzero(~np.isfinite(scores))[0])
         message = f"scores must be finite, got {scores[place]} at place {place}"
         raise ValueError(message)
-    rng = np.random.Generator(np.random.PCG64(seed))
     n = scores.size
     if policy.greedy:
         best = (-scores).argsort(kind="stable")[:k]
         return Slate(best, np.ones(best.size), None)
+    rng = np.random.Generator(np.random.PCG64(seed))
     if n and policy.plackett_luce:
         chances = policy.probabilities(scores)
         if np.count_nonzero(chances >= _VISIBLE) >= min(k + 1, n):

@@ -1,0 +1,1 @@
+"""``recsys bench``: measures the engine, a module per protocol."""

@@ -1,0 +1,47 @@
+"""One question to all sources: fills the pool."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.candidates.base import Asker, Source
+from recsys.candidates.pool import Pool
+
+__all__ = ["columns_of", "fill", "weights_of"]
+
+
+def columns_of(sources: Sequence[Source]) -> tuple[str, ...]:
+    """Return the columns of all sources, in their order."""
+    return tuple(column for source in sources for column in source.columns)
+
+
+def weights_of(sources: Sequence[Source]) -> NDArray[np.float32]:
+    """Return what each column is worth in the mix, float32, shape ``(n_columns,)``."""
+    return np.array([weight for source in sources for weight in source.weights], np.float32)
+
+
+def fill(
+    pool: Pool,
+    sources: Sequence[Source],
+    asker: Asker,
+    given: NDArray[np.int32] | None = None,
+) -> None:
+    """Let every source propose, then score what all of them proposed.
+
+    Parameters
+    ----------
+    given
+        Items that are in the pool whoever proposes them.
+    """
+    pool.clear()
+    if given is not None:
+        pool.add(given)
+    column = 0
+    for source in sources:
+        source.propose(asker, pool, column)
+        column += len(source.columns)
+    column = 0
+    for source in sources:
+        source.score(asker, pool, column)
+        column += len(source.columns)

@@ -1,0 +1,213 @@
+"""The pool: what the sources propose for one request, and the scores they give it.
+
+A dense table with a row per item of the catalogue that is kept between requests; only the rows of
+proposed items are filled, read and wiped, so that a request costs what is proposed, not what the
+catalogue holds.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.arrays import grown
+from recsys.compiled import compiled
+
+__all__ = ["Cut", "Pool", "add_items", "insert"]
+
+
+_TINY = 1e-20
+"""A column whose maximum is smaller says nothing: to divide by it would leave float32."""
+
+
+class Cut(NamedTuple):
+    """The best of a pool.
+
+    Attributes
+    ----------
+    items
+        Dense indices, best first, int32, shape ``(n_candidates,)``.
+    mixed
+        Their place in the mix: the weighted sum of the sources' scores, each divided by its
+        maximum; float32, shape ``(n_candidates,)``.
+    largest
+        Maximum of each source's column over the items that may be shown, ``(n_columns,)``.
+    """
+
+    items: NDArray[np.int32]
+    mixed: NDArray[np.float32]
+    largest: NDArray[np.float32]
+
+
+class Pool:
+    """Scratch memory of one thread.
+
+    Parameters
+    ----------
+    columns
+        Names of the sources' scores.
+
+    Attributes
+    ----------
+    scores
+        float32, shape ``(n_items or more, n_columns)``; 0 where a source says nothing.
+    proposed
+        The rows in use, in the order of proposing; the first ``count`` entries.
+    known
+        Whether a row is in use, shape ``(n_items or more,)``.
+    """
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self.columns = tuple(columns)
+        self.scores = np.zeros((64, len(self.columns)), np.float32)
+        self.proposed = np.zeros(64, np.int32)
+        self.known = np.zeros(64, np.bool_)
+        self.count = 0
+
+    def grow(self, n_items: int) -> None:
+        """Make room for item indices below ``n_items``."""
+        self.scores = grown(self.scores, n_items)
+        self.proposed = grown(self.proposed, n_items)
+        self.known = grown(self.known, n_items)
+
+    @property
+    def items(self) -> NDArray[np.int32]:
+        """The proposed items, a view."""
+        return self.proposed[: self.count]
+
+    def add(self, items: NDArray[np.int32]) -> None:
+        """Propose items; those that are proposed already stay where they are."""
+        self.count = add_items(items, self.proposed, self.known, self.count)
+
+    def clear(self) -> None:
+        """Wipe what the request before has left."""
+        _clear(self.scores, self.proposed, self.known, self.count)
+        self.count = 0
+
+    def cut(
+        self, allowed: NDArray[np.bool_], weights: NDArray[np.float32], keep: int
+    ) -> Cut:
+        """Return the ``keep`` best by the mix, ties by index; only what is ``allowed``.
+
+        Parameters
+        ----------
+        allowed
+            Which items may be shown, shape ``(n_items or more,)``.
+        weights
+            Of the columns in the mix, not negative, float32, shape ``(n_columns,)``.
+        """
+        largest = np.zeros(len(self.columns), np.float32)
+        items = np.empty(min(keep, self.count), np.int32)
+        mixed = np.empty(len(items), np.float32)
+        n = _cut(self.scores, self.items, allowed, weights, largest, items, mixed)
+        return Cut(items[:n], mixed[:n], largest)
+
+    def rate(
+        self,
+        items: NDArray[np.int32],
+        weights: NDArray[np.float32],
+        largest: NDArray[np.float32] | None = None,
+    ) -> Cut:
+        """Return given items in their order; -1 scores nothing.
+
+        Parameters
+        ----------
+        largest
+            What the scores are divided by; the items' own maxima when it is not given.
+        """
+        known = items >= 0
+        scores = np.where(known[:, None], self.scores[np.where(known, items, 0)], np.float32(0.0))
+        if largest is None:
+            largest = scores.max(axis=0, initial=0.0)
+        scale = np.divide(weights, largest, out=np.zeros_like(weights), where=largest > _TINY)
+        return Cut(items, scores @ scale, largest)
+
+
+@compiled
+def add_items(
+    items: NDArray[np.int32], proposed: NDArray[np.int32], known: NDArray[np.bool_], count: int
+) -> int:
+    """Append the new ones among ``items`` to ``proposed``; returns how many there are now."""
+    for i in range(items.shape[0]):
+        item = items[i]
+        if not known[item]:
+            known[item] = True
+            proposed[count] = item
+            count += 1
+    return count
+
+
+@compiled
+def insert(
+    items: NDArray[np.int32], scores: NDArray[np.float32], n: int, item: int, score: np.float32
+) -> int:
+    """Insert an item into a short list of the best, ties by index; returns its new length.
+
+    Most items end at the first comparison.
+
+    Parameters
+    ----------
+    items, scores
+        The list, best first: the first ``n`` places are filled.
+    """
+    if n == items.shape[0]:
+        if n == 0 or score < scores[n - 1] or (score == scores[n - 1] and item > items[n - 1]):
+            return n
+    else:
+        n += 1
+    place = n - 1
+    while place > 0 and (
+        score > scores[place - 1] or (score == scores[place - 1] and item < items[place - 1])
+    ):
+        items[place] = items[place - 1]
+        scores[place] = scores[place - 1]
+        place -= 1
+    items[place] = item
+    scores[place] = score
+    return n
+
+
+@compiled
+def _clear(
+    scores: NDArray[np.float32], proposed: NDArray[np.int32], known: NDArray[np.bool_], count: int
+) -> None:
+    for i in range(count):
+        item = proposed[i]
+        known[item] = False
+        for column in range(scores.shape[1]):
+            scores[item, column] = 0.0
+
+
+@compiled
+def _cut(
+    scores: NDArray[np.float32],
+    proposed: NDArray[np.int32],
+    allowed: NDArray[np.bool_],
+    weights: NDArray[np.float32],
+    largest: NDArray[np.float32],
+    best: NDArray[np.int32],
+    mixed: NDArray[np.float32],
+) -> int:
+    n_columns = scores.shape[1]
+    for i in range(proposed.shape[0]):
+        item = proposed[i]
+        if allowed[item]:
+            for column in range(n_columns):
+                largest[column] = max(largest[column], scores[item, column])
+    scale = np.zeros(n_columns, np.float32)
+    for column in range(n_columns):
+        if largest[column] > _TINY:
+            scale[column] = weights[column] / largest[column]
+    n = 0
+    for i in range(proposed.shape[0]):
+        item = proposed[i]
+        if not allowed[item]:
+            continue
+        total = np.float32(0.0)
+        for column in range(n_columns):
+            total += scale[column] * scores[item, column]
+        if total <= 0.0:
+            continue
+        n = insert(best, mixed, n, item, total)
+    return n

@@ -1,0 +1,92 @@
+"""When items are liked: after which pause, how far into a person's history, how long ago."""
+
+import math
+
+import msgspec
+import numpy as np
+
+from recsys.arrays import Packed, grown, pack_array, unpack_array
+from recsys.codec import pack, unpack
+
+__all__ = ["ItemHabits"]
+
+_LEAST_RATE = 0.02
+"""The averages forget on a scale of fifty likes."""
+
+
+class _State(msgspec.Struct):
+    pause: Packed
+    depth: Packed
+    likes: Packed
+    last_ms: Packed
+
+
+class ItemHabits:
+    """Running averages per item, all shapes ``(n_items or more,)``.
+
+    Attributes
+    ----------
+    pause
+        ``log(1 + seconds)`` since the person's like before, float32.
+    depth
+        ``log(1 + likes of the person before)``, float32.
+    likes
+        How many went into the averages, float32.
+    last_ms
+        When the item was last liked, int64; 0 before.
+    """
+
+    def __init__(self) -> None:
+        self.pause = np.zeros(64, np.float32)
+        self.depth = np.zeros(64, np.float32)
+        self.likes = np.zeros(64, np.float32)
+        self.last_ms = np.zeros(64, np.int64)
+        self._n_items = 0
+
+    def grow(self, n_items: int) -> None:
+        """Make room for item indices below ``n_items``."""
+        self.pause = grown(self.pause, n_items)
+        self.depth = grown(self.depth, n_items)
+        self.likes = grown(self.likes, n_items)
+        self.last_ms = grown(self.last_ms, n_items)
+        self._n_items = n_items
+
+    def like(self, item: int, pause_ms: int | None, depth: int, ts_ms: int) -> None:
+        """Take in a like.
+
+        Parameters
+        ----------
+        pause_ms
+            Since the person's like before, ``None`` for their first: that one says nothing about
+            pauses and depths.
+        depth
+            How many likes came before.
+        """
+        self.last_ms[item] = max(int(self.last_ms[item]), ts_ms)
+        if pause_ms is None:
+            return
+        self.likes[item] += np.float32(1.0)
+        rate = max(1.0 / float(self.likes[item]), _LEAST_RATE)
+        pause = math.log1p(abs(pause_ms) / 1000.0)
+        self.pause[item] += np.float32(rate * (pause - float(self.pause[item])))
+        self.depth[item] += np.float32(rate * (math.log1p(depth) - float(self.depth[item])))
+
+    def snapshot(self) -> bytes:
+        """Return the averages as a record."""
+        arrays = (self.pause, self.depth, self.likes, self.last_ms)
+        return pack(_State(*(pack_array(array[: self._n_items]) for array in arrays)))
+
+    def restore(self, record: bytes) -> None:
+        """Replace the averages by those that ``snapshot`` returned.
+
+        Raises
+        ------
+        CorruptRecord
+            When the record is damaged.
+        """
+        state = unpack(record, _State)
+        self.pause = unpack_array(state.pause, np.float32)
+        self.depth = unpack_array(state.depth, np.float32)
+        self.likes = unpack_array(state.likes, np.float32)
+        self.last_ms = unpack_array(state.last_ms, np.int64)
+        self._n_items = len(self.likes)

@@ -1,0 +1,152 @@
+"""The inner loop of ``recsys.features.table``: one pass over the candidates."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.compiled import compiled
+from recsys.features.windows import crossed
+
+__all__ = ["Items", "fill_rows"]
+
+_PRIOR_CLICKS = 2.0
+"""Expected clicks for which the average stands in."""
+_PRIOR_CROSSED = 3.0
+"""The same for an item in a context, where the item's own average stands in."""
+
+_TINY = 1e-20
+"""As in ``recsys.candidates.pool``."""
+
+Windows = tuple[NDArray[np.float32], NDArray[np.int64]]
+
+
+class Items(NamedTuple):
+    """What is known per item, arrays of shape ``(n_items or more, ...)``."""
+
+    created_ms: NDArray[np.int64]
+    attributes: NDArray[np.int32]
+    liked: NDArray[np.float64]
+    last_liked_ms: NDArray[np.int64]
+    usual_pause: NDArray[np.float32]
+    usual_depth: NDArray[np.float32]
+    averaged: NDArray[np.float32]
+
+
+@compiled
+def _lift(
+    counts: NDArray[np.float32],
+    key: int,
+    window: int,
+    fade: float,
+) -> float:
+    """Return the log of a key's clicks over its expected clicks, 0 while nothing is known."""
+    clicked = fade * counts[key, window, 1] + _PRIOR_CLICKS
+    return math.log(clicked / (fade * counts[key, window, 2] + _PRIOR_CLICKS))
+
+
+@compiled
+def _crossed_lift(
+    counts: NDArray[np.float32],
+    last_ms: NDArray[np.int64],
+    half_life_ms: float,
+    item: int,
+    tokens: NDArray[np.int64],
+    rate: float,
+    ts_ms: int,
+) -> float:
+    """Return the log of an item's rate in a context over its own, averaged over the tokens."""
+    total = 0.0
+    for i in range(tokens.shape[0]):
+        row = crossed(item, tokens[i], last_ms.shape[0])
+        fade = 2.0 ** (-max(ts_ms - last_ms[row], 0) / half_life_ms)
+        clicked = fade * counts[row, 0, 1] + _PRIOR_CROSSED * rate
+        total += math.log(clicked / ((fade * counts[row, 0, 2] + _PRIOR_CROSSED) * rate))
+    return total / max(tokens.shape[0], 1)
+
+
+@compiled
+def fill_rows(
+    rows: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    candidates: NDArray[np.int32],
+    mixed: NDArray[np.float32],
+    largest: NDArray[np.float32],
+    items: Items,
+    seen: NDArray[np.float32],
+    item_windows: Windows,
+    attribute_windows: Windows,
+    half_lives_ms: NDArray[np.float64],
+    crossings: Windows,
+    crossing_half_life_ms: float,
+    tokens: NDArray[np.int64],
+    ts_ms: int,
+    pause_ms: int,
+) -> None:
+    """Write the columns up to those of the personal models, in the order of the table.
+
+    Parameters
+    ----------
+    candidates
+        Dense indices, -1 rows are left as they are, shape ``(n_candidates,)``.
+    seen
+        How often the person was shown each, ``(n_candidates,)``.
+    tokens
+        Hashes of the context and of the list's length.
+    pause_ms
+        Since the person's last like, -1 when there is none.
+    """
+    n_sources = scores.shape[1]
+    n_windows = half_lives_ms.shape[0]
+    best = np.float32(0.0)
+    for i in range(candidates.shape[0]):
+        best = max(best, mixed[i])
+    log_pause = math.log1p(pause_ms / 1000.0) if pause_ms >= 0 else -1.0
+    for i in range(candidates.shape[0]):
+        item = candidates[i]
+        if item < 0:
+            continue
+        for source in range(n_sources):
+            score = scores[item, source]
+            relative = score / largest[source] if largest[source] > _TINY else 0.0
+            rows[i, source] = math.log(relative + 1e-3)
+            rows[i, n_sources + source] = math.log(score + 1e-4)
+        at = 2 * n_sources
+        rows[i, at] = math.log(mixed[i] / best + 1e-3) if best > 0.0 else math.log(1e-3)
+        rows[i, at + 1] = math.log1p(i)
+        rows[i, at + 2] = math.log1p(items.liked[item])
+        rows[i, at + 3] = math.log1p(max(ts_ms - items.created_ms[item], 0) / 3_600_000.0)
+        if items.last_liked_ms[item] > 0:
+            since_ms = max(ts_ms - items.last_liked_ms[item], 0)
+            rows[i, at + 4] = math.log1p(since_ms / 60_000.0)
+        else:
+            rows[i, at + 4] = 15.0
+        rows[i, at + 5] = items.usual_pause[item]
+        rows[i, at + 6] = items.usual_depth[item]
+        if pause_ms >= 0 and items.averaged[item] > 0.0:
+            rows[i, at + 7] = abs(log_pause - items.usual_pause[item])
+        rows[i, at + 8] = math.log1p(seen[i])
+        at += 9
+        for window in range(n_windows):
+            age_ms = max(ts_ms - item_windows[1][item], 0)
+            fade = 2.0 ** (-age_ms / half_lives_ms[window])
+            rows[i, at + window] = _lift(item_windows[0], item, window, fade)
+            shown = fade * item_windows[0][item, window, 0]
+            rows[i, at + n_windows + window] = math.log1p(shown)
+            total = 0.0
+            count = 0
+            for column in range(items.attributes.shape[1]):
+                token = items.attributes[item, column]
+                if token < 0:
+                    break
+                age_ms = max(ts_ms - attribute_windows[1][token], 0)
+                fade_token = 2.0 ** (-age_ms / half_lives_ms[window])
+                total += _lift(attribute_windows[0], token, window, fade_token)
+                count += 1
+            rows[i, at + 2 * n_windows + window] = total / max(count, 1)
+        at += 3 * n_windows
+        rate = math.exp(rows[i, at - 2 * n_windows - 1])
+        rows[i, at] = _crossed_lift(
+            crossings[0], crossings[1], crossing_half_life_ms, item, tokens, rate, ts_ms
+        )

@@ -1,0 +1,290 @@
+"""All numeric features, declared once: what candidates are ranked by, logged and learned from.
+
+Two tables. A row per candidate (``columns``): each source's score as ``log(score / maximum)`` and
+as ``log(score)``, the mix, when and how often the item is liked, shown and clicked, what its
+attributes are worth lately, what the personal models say. And one row for the request
+(``shared_columns``): how long the person paused, how much they have done, what time it is, how much
+the sources know. Logarithms, because counts and times span orders of magnitude.
+
+Values are rounded to float16 before anybody sees them, so that what is logged is what was scored.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.candidates.base import Asker
+from recsys.candidates.pool import Cut, Pool
+from recsys.catalogue import Catalogue
+from recsys.features.counts import ItemCounts
+from recsys.features.habits import ItemHabits
+from recsys.features.rows import Items, fill_rows
+from recsys.features.windows import CLICKED, EXPECTED, SHOWN, Kind, WindowCounts, crossed
+from recsys.learners.base import PersonalModel
+
+__all__ = ["NOWHERE", "Asked", "FeatureTable", "Windows", "surface"]
+
+_LARGEST: Final = float(np.finfo(np.float16).max)
+_ITEM: Final = (
+    "mix",
+    "rank",
+    "likes",
+    "age",
+    "like_recency",
+    "usual_pause",
+    "usual_depth",
+    "pause_difference",
+    "shown_before",
+)
+_SHARED: Final = (
+    "pause",
+    "same_moment",
+    "within_a_minute",
+    "session_size",
+    "history_size",
+    "last_likes",
+    "last_five_span",
+    "pool_size",
+    "own_click_rate",
+    "own_shown",
+    "list_size",
+    "hour_sine",
+    "hour_cosine",
+)
+_DAY_MS: Final = 86_400_000.0
+_SESSION_MS: Final = 1_800_000
+
+
+NOWHERE: Final = np.zeros(0, np.int64)
+"""The surface of what happens outside of any list."""
+_CONTEXTS: Final = 8
+"""Entries of a context that count; a request may bring more."""
+
+
+class Windows(NamedTuple):
+    """Counts by item index, by attribute token, and by item and context hashed together."""
+
+    items: WindowCounts
+    attributes: WindowCounts
+    crossings: WindowCounts
+
+
+def surface(context: Sequence[int], list_size: int) -> NDArray[np.int64]:
+    """Return what a list's place in the application is known by: its context and its length.
+
+    Parameters
+    ----------
+    context
+        See ``recsys.features.base.context_hashes``.
+
+    Returns
+    -------
+    Tokens, int64: one for the power of two that the length reaches, and one per entry.
+    """
+    return np.array([list_size.bit_length(), *context[:_CONTEXTS]], np.int64)
+
+
+class Asked(NamedTuple):
+    """The features of one request.
+
+    Attributes
+    ----------
+    rows
+        float32, shape ``(n_candidates, n_columns)``.
+    shared
+        float32, shape ``(n_shared,)``.
+    """
+
+    rows: NDArray[np.float32]
+    shared: NDArray[np.float32]
+
+
+class FeatureTable:
+    """Reads the state and writes features.
+
+    Parameters
+    ----------
+    pool
+        Holds the sources' scores when ``ask`` is called.
+
+    Attributes
+    ----------
+    columns, shared_columns
+        Names of the features of a candidate and of a request.
+    places
+        Where each of ``columns`` is.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        catalogue: Catalogue,
+        counts: ItemCounts,
+        habits: ItemHabits,
+        windows: Windows,
+        personal: Sequence[PersonalModel],
+    ) -> None:
+        self._pool = pool
+        self._catalogue = catalogue
+        self._counts = counts
+        self._habits = habits
+        self._item_windows, self._attribute_windows, self._crossings = windows
+        self._personal = personal
+        spans = [_span(half_life) for half_life in self._item_windows.half_lives_ms.tolist()]
+        self._windowed = (
+            *(f"click_lift_{span}" for span in spans),
+            *(f"shown_{span}" for span in spans),
+            *(f"attribute_lift_{span}" for span in spans),
+            "context_lift",
+        )
+        self.columns = (
+            *(f"{name}_relative" for name in pool.columns),
+            *(f"{name}_log" for name in pool.columns),
+            *_ITEM,
+            *self._windowed,
+            *(column for model in personal for column in model.columns),
+        )
+        self.places: Mapping[str, int] = {name: i for i, name in enumerate(self.columns)}
+        self._n_common = len(self.columns) - sum(len(model.columns) for model in personal)
+        self.shared_columns = (*_SHARED, *(f"{name}_largest" for name in pool.columns))
+
+    def ask(
+        self, asker: Asker, cut: Cut, tokens: NDArray[np.int64], list_size: int
+    ) -> Asked:
+        """Return the features of the cut's items for a person at a moment.
+
+        Parameters
+        ----------
+        tokens
+            What ``surface`` says of the request; empty when there is none.
+        list_size
+            How many items will be shown, 0 when there is no list.
+        """
+        shared = self._shared(asker, cut, list_size)
+        return Asked(_rounded(self._rows(asker, cut, tokens)), _rounded(shared))
+
+    def _rows(self, asker: Asker, cut: Cut, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
+        user, ts_ms, items = asker.user, asker.ts_ms, cut.items
+        rows = np.zeros((len(items), len(self.columns)), np.float32)
+        if not len(self._catalogue):
+            return rows
+        pause_ms = ts_ms - user.times_ms[-1] if user.times_ms else -1
+        known = Items(
+            self._catalogue.created_ms,
+            self._catalogue.attributes,
+            self._counts.liked,
+            self._habits.last_ms,
+            self._habits.pause,
+            self._habits.depth,
+            self._habits.likes,
+        )
+        seen = np.zeros(len(items), np.float32)
+        if user.seen:
+            seen[:] = [user.seen.get(item, 0) for item in items.tolist()]
+        fill_rows(
+            rows,
+            self._pool.scores,
+            cut.items,
+            cut.mixed,
+            cut.largest,
+            known,
+            seen,
+            (self._item_windows.counts, self._item_windows.last_ms),
+            (self._attribute_windows.counts, self._attribute_windows.last_ms),
+            self._item_windows.half_lives_ms,
+            (self._crossings.counts, self._crossings.last_ms),
+            float(self._crossings.half_lives_ms[0]),
+            tokens,
+            ts_ms,
+            pause_ms,
+        )
+        column = self._n_common
+        for model in self._personal:
+            rows[:, column : column + len(model.columns)] = model.features(user, items)
+            column += len(model.columns)
+        return rows
+
+    def _shared(self, asker: Asker, cut: Cut, list_size: int) -> NDArray[np.float32]:
+        user, ts_ms = asker.user, asker.ts_ms
+        times = user.times_ms
+        pause_ms = max(ts_ms - times[-1], 0) if times else -1
+        session = 0
+        for at in reversed(times):
+            if times[-1] - at > _SESSION_MS:
+                break
+            session += 1
+        angle = 2.0 * math.pi * (ts_ms % _DAY_MS) / _DAY_MS
+        base = self._counts.base_rate
+        values = (
+            math.log1p(pause_ms / 1000.0) if pause_ms >= 0 else -1.0,
+            float(pause_ms == 0),
+            float(0 <= pause_ms < 60_000),
+            math.log1p(session),
+            math.log1p(len(times)),
+            math.log1p(self._counts.liked[user.items[-1]]) if times else 0.0,
+            math.log1p((times[-1] - times[max(0, len(times) - 5)]) / 1000.0) if times else 0.0,
+            math.log1p(self._pool.count),
+            math.log((user.clicks + 10.0 * base) / (user.shown + 10.0) / base),
+            math.log1p(user.shown),
+            math.log1p(list_size),
+            math.sin(angle),
+            math.cos(angle),
+        )
+        shared = np.empty(len(self.shared_columns), np.float32)
+        shared[: len(values)] = values
+        np.log(cut.largest + np.float32(1e-3), out=shared[len(values) :])
+        return shared
+
+    def show(self, item: int, ts_ms: int) -> None:
+        """Count in the windows that an item was shown."""
+        self._count(item, SHOWN, ts_ms, 1.0, NOWHERE)
+
+    def click(
+        self,
+        item: int,
+        shares: Sequence[tuple[int, float]],
+        ts_ms: int,
+        tokens: NDArray[np.int64],
+    ) -> None:
+        """Count in the windows that an item of a list earned something.
+
+        Parameters
+        ----------
+        shares
+            All items of the list and the probability that a click falls on their place.
+        tokens
+            What ``surface`` says of the list.
+        """
+        self._count(item, CLICKED, ts_ms, 1.0, tokens)
+        for other, share in shares:
+            self._count(other, EXPECTED, ts_ms, share, tokens)
+
+    def _count(
+        self, item: int, kind: Kind, ts_ms: int, amount: float, tokens: NDArray[np.int64]
+    ) -> None:
+        self._item_windows.add(item, kind, ts_ms, amount)
+        for token in self._catalogue[item].tokens:
+            self._attribute_windows.add(token, kind, ts_ms, amount)
+        for token in tokens.tolist():
+            row = crossed(item, token, len(self._crossings.last_ms))
+            self._crossings.add(row, kind, ts_ms, amount)
+
+    def grow(self) -> None:
+        """Make room for the catalogue's items and attributes."""
+        self._item_windows.grow(len(self._catalogue))
+        self._attribute_windows.grow(self._catalogue.n_tokens)
+
+
+def _rounded(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.clip(values, -_LARGEST, _LARGEST).astype("<f2").astype(np.float32)
+
+
+def _span(half_life_ms: float) -> str:
+    """Return a half-life as a name: ``30min``, ``6h``, ``3d``."""
+    for unit, length_ms in (("d", _DAY_MS), ("h", 3_600_000.0), ("min", 60_000.0)):
+        if half_life_ms >= length_ms:
+            return f"{half_life_ms / length_ms:g}{unit}"
+    return f"{half_life_ms / 1000.0:g}s"

@@ -1,0 +1,216 @@
+"""The listwise ranker: which of the candidates will this person choose?
+
+A small network over the candidates' features with a softmax over the list, trained on every choice
+and on a few old ones, from the features as they were served and logged. It starts at the order of
+the hand mix, because the mix enters as an offset::
+
+    logit_i = mix_weight * mix_i + taste_weight * taste_lift_i + net(features_i)
+    loss    = -log softmax(logit + log examined)[chosen]
+
+Where a list was shown, ``examined`` is the probability of looking at each place: among the places
+of a list a choice happens with probability proportional to ``examined * attraction``, so that an
+item is not credited with its place. Rendle et al. 2009 and Cao et al. 2007 (ListNet) for the loss.
+
+The logits say how much rather one candidate is chosen than another. ``scale`` brings them into
+units of reward: what the best candidate of a request earns on average, learned from what was
+predicted and came.
+"""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from typing import ClassVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from recsys.arrays import Packed, pack_array, unpack_array
+from recsys.codec import pack, unpack
+from recsys.errors import IncompatibleState
+from recsys.features.base import Candidates, Choice, Example
+from recsys.learners import listwise_net as net
+from recsys.learners.base import Learner
+from recsys.settings import ListwiseSettings
+
+__all__ = ["ListwiseRanker"]
+
+_LOWEST, _HIGHEST = math.log(1e-4), math.log(10.0)
+"""Bounds of the logarithm of the scale."""
+_CLIP = 20.0
+
+
+class _State(msgspec.Struct):
+    columns: list[str]
+    weights: Packed
+    first: Packed
+    second: Packed
+    mean: Packed
+    variance: Packed
+    steps: int
+    log_scale: float
+
+
+class ListwiseRanker(Learner):
+    """The network, its standardisation and its scale.
+
+    Parameters
+    ----------
+    columns, shared_columns
+        Names of the features of a candidate and of a request, in their order.
+    """
+
+    from_examples: ClassVar[bool] = False
+    from_choices: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        settings: ListwiseSettings,
+        columns: Sequence[str],
+        shared_columns: Sequence[str],
+        seed: int,
+    ) -> None:
+        self._settings = settings
+        self._columns = [*columns, *shared_columns]
+        self._n_columns = len(columns)
+        self._n_hidden = settings.hidden
+        self._offset = np.zeros(len(columns), np.float32)
+        self._offset[columns.index("mix")] = settings.mix_weight
+        self._offset[columns.index("taste_lift")] = settings.taste_weight
+        n_inputs = len(self._columns)
+        n_weights = net.n_weights(n_inputs, settings.hidden)
+        self._weights = np.zeros(n_weights, np.float32)
+        inner = np.random.default_rng(seed).normal(0.0, 0.5, n_inputs * settings.hidden)
+        self._weights[n_weights - len(inner) :] = inner / math.sqrt(n_inputs)
+        self._gradient = np.zeros(n_weights, np.float32)
+        self._first = np.zeros(n_weights, np.float32)
+        self._second = np.zeros(n_weights, np.float32)
+        self._mean = np.zeros(n_inputs, np.float32)
+        self._variance = np.ones(n_inputs, np.float32)
+        self._hidden = np.zeros((64, settings.hidden), np.float32)
+        self._steps = 0
+        self._log_scale = math.log(settings.initial_reward)
+
+    @property
+    def scale(self) -> float:
+        """Expected reward of the best candidate of a request."""
+        return math.exp(self._log_scale)
+
+    @override
+    def score(self, candidates: Candidates) -> NDArray[np.float64]:
+        if not len(candidates.numeric):
+            return np.zeros(0)
+        inputs = _inputs(candidates.numeric, candidates.shared)
+        logits = self._logits(inputs)[1].astype(np.float64)
+        expected: NDArray[np.float64] = self.scale * np.exp(logits - logits.max())
+        return expected
+
+    @override
+    def learn(self, example: Example) -> None:
+        """Bring the scale closer to what a shown and looked-at slot earned."""
+        error = (example.reward - example.score) / self.scale
+        step = self._settings.scale_rate * min(max(error, -_CLIP), _CLIP)
+        self._log_scale = min(max(self._log_scale + step, _LOWEST), _HIGHEST)
+
+    def _logits(
+        self, inputs: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the standardised inputs and the logits; leaves the hidden layer in place."""
+        if len(inputs) > len(self._hidden):
+            self._hidden = np.zeros((2 * len(inputs), self._n_hidden), np.float32)
+        standard = net.standardise(inputs, self._mean, self._variance)
+        out = net.forward(self._weights, standard, self._n_hidden, self._hidden)
+        return standard, out + inputs[:, : self._n_columns] @ self._offset
+
+    @override
+    def choose(self, choice: Choice, old: Sequence[Choice]) -> float | None:
+        inputs = self._readable(choice)
+        if inputs is None:
+            return None
+        readable = [(other, self._readable(other)) for other in old]
+        lessons = [(other, rows) for other, rows in readable if rows is not None]
+        share = 1.0 / (1 + len(lessons))
+        loss = self._gather(choice, inputs, share) / share
+        for other, rows in lessons:
+            self._gather(other, rows, share)
+        self._steps += 1
+        rate = self._settings.learning_rate
+        net.adapt(self._weights, self._gradient, self._first, self._second, rate, self._steps)
+        net.observe(inputs, self._mean, self._variance, self._steps)
+        return loss
+
+    def loss(self, choice: Choice) -> float | None:
+        """Return the loss of a choice in nats, learning nothing; ``None`` as in ``learn``."""
+        inputs = self._readable(choice)
+        if inputs is None:
+            return None
+        _, logits = self._logits(inputs)
+        logits += choice.examination()
+        largest = float(logits.max())
+        mass = float(np.exp(logits - largest).sum())
+        return math.log(mass) + largest - float(logits[choice.chosen])
+
+    def _gather(self, choice: Choice, inputs: NDArray[np.float32], share: float) -> float:
+        standard, logits = self._logits(inputs)
+        logits += choice.examination()
+        hidden = self._hidden[: len(inputs)]
+        return net.gather(
+            self._weights, standard, hidden, logits, choice.chosen, share, self._gradient
+        )
+
+    def _readable(self, choice: Choice) -> NDArray[np.float32] | None:
+        """Return the inputs as served, ``None`` when other columns were served then."""
+        n_shared = len(self._columns) - self._n_columns
+        if (
+            choice.n < 2
+            or len(choice.rows) != 2 * self._n_columns * choice.n
+            or len(choice.shared) != 2 * n_shared
+        ):
+            return None
+        rows = np.frombuffer(choice.rows, "<f2").reshape(choice.n, self._n_columns)
+        shared = np.frombuffer(choice.shared, "<f2")
+        inputs = _inputs(rows.astype(np.float32), shared.astype(np.float32))
+        return inputs if bool(np.isfinite(inputs).all()) else None
+
+    @override
+    def snapshot(self) -> bytes:
+        state = _State(
+            self._columns,
+            pack_array(self._weights),
+            pack_array(self._first),
+            pack_array(self._second),
+            pack_array(self._mean),
+            pack_array(self._variance),
+            self._steps,
+            self._log_scale,
+        )
+        return pack(state)
+
+    @override
+    def restore(self, record: bytes) -> None:
+        state = unpack(record, _State)
+        weights = unpack_array(state.weights, np.float32)
+        if state.columns != self._columns or weights.shape != self._weights.shape:
+            message = "the listwise ranker was learned from other features or another hidden layer"
+            raise IncompatibleState(message)
+        self._weights = weights
+        self._first = unpack_array(state.first, np.float32)
+        self._second = unpack_array(state.second, np.float32)
+        self._mean = unpack_array(state.mean, np.float32)
+        self._variance = unpack_array(state.variance, np.float32)
+        self._steps = state.steps
+        self._log_scale = state.log_scale
+
+    @override
+    def fingerprint(self) -> bytes:
+        return hashlib.blake2b(self.snapshot(), digest_size=16).digest()
+
+
+def _inputs(rows: NDArray[np.float32], shared: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Put the request's features beside each candidate's."""
+    n, width = rows.shape
+    inputs = np.empty((n, width + len(shared)), np.float32)
+    inputs[:, :width] = rows
+    inputs[:, width:] = shared
+    return inputs

@@ -1,0 +1,165 @@
+"""The inner loops of ``recsys.learners.listwise``: a linear layer beside a hidden one, and Adam.
+
+All weights lie in one vector: ``w`` (n_inputs), ``v`` (n_hidden), ``b`` (n_hidden) and ``W``
+(n_inputs, n_hidden), so that an update is one loop. The output of a row z is
+``w.z + v.relu(b + z W)``.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.compiled import compiled
+
+__all__ = ["adapt", "forward", "gather", "n_weights", "observe", "standardise"]
+
+Array = NDArray[np.float32]
+
+_CLIP = 5.0
+_LEAST_RATE = 1e-4
+_FLAT = 1e-4
+_DECAY, _DECAY_OF_SQUARES = 0.9, 0.999
+
+
+def n_weights(n_inputs: int, n_hidden: int) -> int:
+    """Return the length of the vector of weights."""
+    return n_inputs + 2 * n_hidden + n_inputs * n_hidden
+
+
+@compiled
+def standardise(rows: Array, mean: Array, variance: Array) -> Array:
+    """Return the rows in deviations from the mean, cut at five, ``(n_candidates, n_inputs)``."""
+    out = np.empty_like(rows)
+    for i in range(rows.shape[0]):
+        for d in range(rows.shape[1]):
+            z = (rows[i, d] - mean[d]) / math.sqrt(variance[d] + 1e-6)
+            out[i, d] = min(max(z, -_CLIP), _CLIP)
+    return out
+
+
+@compiled
+def observe(rows: Array, mean: Array, variance: Array, n_lists: int) -> None:
+    """Take a list into the running mean and variance.
+
+    Parameters
+    ----------
+    n_lists
+        How many lists have been observed, this one included.
+    """
+    rate = max(1.0 / n_lists, _LEAST_RATE)
+    n = rows.shape[0]
+    for d in range(rows.shape[1]):
+        total = 0.0
+        for i in range(n):
+            total += rows[i, d]
+        shift = total / n - mean[d]
+        square = 0.0
+        for i in range(n):
+            square += (rows[i, d] - mean[d]) ** 2
+        mean[d] += np.float32(rate * shift)
+        variance[d] += np.float32(rate * (square / n - variance[d]))
+
+
+@compiled
+def forward(weights: Array, rows: Array, n_hidden: int, hidden: Array) -> Array:
+    """Return the output of each row, shape ``(n_candidates,)``.
+
+    Parameters
+    ----------
+    hidden
+        Filled with the hidden layer, shape ``(n_candidates, n_hidden)``.
+    """
+    n, n_inputs = rows.shape
+    w = weights[:n_inputs]
+    v = weights[n_inputs : n_inputs + n_hidden]
+    b = weights[n_inputs + n_hidden : n_inputs + 2 * n_hidden]
+    inner = weights[n_inputs + 2 * n_hidden :].reshape((n_inputs, n_hidden))
+    out = np.zeros(n, np.float32)
+    for i in range(n):
+        for h in range(n_hidden):
+            hidden[i, h] = b[h]
+        total = np.float32(0.0)
+        for d in range(n_inputs):
+            z = rows[i, d]
+            total += w[d] * z
+            if z != 0.0:
+                for h in range(n_hidden):
+                    hidden[i, h] += z * inner[d, h]
+        for h in range(n_hidden):
+            if hidden[i, h] < 0.0:
+                hidden[i, h] = 0.0
+            total += v[h] * hidden[i, h]
+        out[i] = total
+    return out
+
+
+@compiled
+def gather(
+    weights: Array,
+    rows: Array,
+    hidden: Array,
+    logits: Array,
+    chosen: int,
+    scale: float,
+    gradient: Array,
+) -> float:
+    """Add a list's gradient of ``scale * -log softmax(logits)[chosen]``; returns that loss.
+
+    Parameters
+    ----------
+    logits
+        Outputs plus whatever does not depend on the weights, shape ``(n_candidates,)``.
+    hidden
+        As ``forward`` left it.
+    """
+    n, n_inputs = rows.shape
+    n_hidden = hidden.shape[1]
+    v = weights[n_inputs : n_inputs + n_hidden]
+    of_w = gradient[:n_inputs]
+    of_v = gradient[n_inputs : n_inputs + n_hidden]
+    of_b = gradient[n_inputs + n_hidden : n_inputs + 2 * n_hidden]
+    of_inner = gradient[n_inputs + 2 * n_hidden :].reshape((n_inputs, n_hidden))
+    largest = logits[0]
+    for i in range(n):
+        largest = max(largest, logits[i])
+    mass = 0.0
+    for i in range(n):
+        mass += math.exp(logits[i] - largest)
+    back = np.empty(n_hidden, np.float32)
+    for i in range(n):
+        error = math.exp(logits[i] - largest) / mass
+        if i == chosen:
+            error -= 1.0
+        if abs(error) < _FLAT:
+            continue
+        slope = np.float32(error * scale)
+        for h in range(n_hidden):
+            of_v[h] += slope * hidden[i, h]
+            back[h] = slope * v[h] if hidden[i, h] > 0.0 else np.float32(0.0)
+            of_b[h] += back[h]
+        for d in range(n_inputs):
+            z = rows[i, d]
+            of_w[d] += slope * z
+            if z != 0.0:
+                for h in range(n_hidden):
+                    of_inner[d, h] += z * back[h]
+    return scale * (math.log(mass) + largest - logits[chosen])
+
+
+@compiled
+def adapt(
+    weights: Array, gradient: Array, first: Array, second: Array, rate: float, step: int
+) -> None:
+    """Make one step of Adam (Kingma & Ba 2015) and wipe the gradient."""
+    size = np.float32(
+        rate * math.sqrt(1.0 - _DECAY_OF_SQUARES**step) / (1.0 - _DECAY**step)
+    )
+    for i in range(weights.shape[0]):
+        g = gradient[i]
+        first[i] = np.float32(_DECAY) * first[i] + np.float32(1.0 - _DECAY) * g
+        second[i] = (
+            np.float32(_DECAY_OF_SQUARES) * second[i] + np.float32(1.0 - _DECAY_OF_SQUARES) * g * g
+        )
+        weights[i] -= size * first[i] / (np.sqrt(second[i]) + np.float32(1e-8))
+        gradient[i] = np.float32(0.0)
