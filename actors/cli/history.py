@@ -124,9 +124,10 @@ def _with_items(history: History, source: Source) -> History:
 def _check_times(history: History, path: Path, settings: ServerSettings) -> None:
     first, last = history.interactions[0], history.interactions[-1]
     if last.ts_ms > now_ms() + settings.http.future_skew_s * 1000:
+        place = "row" if path.suffix.lower() in _PARQUET else "line"
         fail(
-            f"{path}, line {last.line}: {_moment(last)} lies in the future; correct the times, or "
-            "the clock of this machine",
+            f"{path}, {place} {last.line}: {_moment(last)} lies in the future; correct the times, "
+            "or the clock of this machine",
             _WRONG_INPUT,
         )
     if last.ts_ms < _EARLIEST_MS:
