@@ -14,7 +14,8 @@ MIND = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that mind-5k
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test test-unit test-browser lint fmt lock clean \
-        bench-quality bench-shown bench-first-change bench-recovery bench-replay bench-serving
+        bench-quality bench-shown bench-first-change bench-recovery bench-replay bench-river \
+        bench-serving bench-train
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 28
@@ -95,12 +96,18 @@ bench-recovery: setup  ## kill -9 of shards in a stream of events; what is lost
 bench-replay: setup  ## a data set replayed twice; RECSYS_DATA as above
 	@$(BIN)/python -m benchmarks.replay --data $(MOVIELENS) $(ARGS)
 
+bench-river: setup  ## the errors that River publishes, through our adapter; RECSYS_DATA as above
+	@$(BIN)/python -m benchmarks.river --data $(MOVIELENS) $(ARGS)
+
 bench-serving: setup  ## latency and throughput of lists; ARGS="--help"
 	@$(BIN)/python -m benchmarks.serving $(ARGS)
 
+bench-train: setup  ## what learning a history costs; RECSYS_DATA as above
+	@$(BIN)/python -m benchmarks.training --data $(MOVIELENS) $(ARGS)
+
 lock:  ## renew requirements.lock; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
-	  --group dev --group browser pyproject.toml -o requirements.lock
+	  --group dev --group browser --extra parquet pyproject.toml -o requirements.lock
 
 clean:  ## remove what tests and tools left, but not .venv
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis demo-*.png

@@ -71,7 +71,7 @@ class DataFolder:
         except OSError:
             owner = os.pread(self._lock, 32, 0).decode(errors="replace").strip() or "unknown"
             message = (
-                f"the data directory {self._path} is in use by another server (process {owner}); "
+                f"the data directory {self._path} is in use by another recsys (process {owner}); "
                 "stop it or choose another with --data-dir"
             )
             raise StartupError(message) from None

@@ -8,7 +8,7 @@ hold it against aiokafka's.
 
 import functools
 
-__all__ = ["partition_of"]
+__all__ = ["partition_of", "shard_of"]
 
 _SEED = 0x9747B28C
 _M = 0x5BD1E995
@@ -33,3 +33,8 @@ def _murmur2(data: bytes) -> int:
 def partition_of(user_id: str, n_partitions: int) -> int:
     """Return the partition, in ``range(n_partitions)``, that owns ``user_id``."""
     return (_murmur2(user_id.encode()) & 0x7FFFFFFF) % n_partitions
+
+
+def shard_of(user_id: str, n_partitions: int, n_shards: int) -> int:
+    """Return the shard, in ``range(n_shards)``, that owns the partition of ``user_id``."""
+    return partition_of(user_id, n_partitions) % n_shards

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from recsys.errors import InvalidEvent
 from recsys.events import FEEDBACK_TYPES, MAX_NUMBER
 from recsys.ids import check_id
+from recsys.parameters import Parameters
 
 __all__ = [
     "ArmSettings",
@@ -272,7 +273,7 @@ class UserModelSettings(_Section):
     """One River estimator per user, by dotted path."""
 
     estimator: str = "river.linear_model.LogisticRegression"
-    parameters: dict[str, float | int | str | bool] = {}
+    parameters: Parameters = {}
     features: int = Field(512, ge=1)
     enabled: bool = False
 

@@ -139,12 +139,13 @@ async def _run(
 @app.command()
 def replay(
     path: Annotated[
-        Path, typer.Argument(exists=True, help="A MovieLens folder, or a CSV, plain or gzipped.")
+        Path,
+        typer.Argument(exists=True, help="A MovieLens folder, a CSV (also .gz), or Parquet."),
     ],
     *,
     url: Url = "http://127.0.0.1:8000",
     columns: Annotated[
-        str | None, typer.Option(help="user=U,item=I,time=T[,rating=R]; guessed without.")
+        str | None, typer.Option(help="user=U,item=I,time=T[,rating=R][,type=Y]; guessed without.")
     ] = None,
     click_at: Annotated[float, typer.Option(help="Ratings from here on are clicks.")] = 5.0,
     batch: Annotated[int, typer.Option(min=1, max=1000, help="Events per request.")] = 200,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from recsys.client import NewFeedback
-from recsys.datasets import Interaction
+from recsys.datasets import Interaction, act_of, event_id_of
 from recsys.errors import ApiError
 
 __all__ = ["feedback_of", "refused_line"]
@@ -26,14 +26,13 @@ def feedback_of(interaction: Interaction, source: str, click_at: float) -> NewFe
     source
         Stands for the content of the file (``recsys.datasets.fingerprint``).
     """
-    rating = interaction.rating
-    click = rating is None or rating >= click_at
+    act = act_of(interaction, click_at)
     return NewFeedback(
-        type="click" if click else "rating",
+        type=act.type,
         user_id=interaction.user,
         item_id=interaction.item,
-        event_id=f"{source}-{interaction.line}",
-        value=None if click else rating,
+        event_id=event_id_of(interaction, source),
+        value=act.value,
         timestamp=_timestamp(interaction.ts_ms),
     )
 

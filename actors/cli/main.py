@@ -5,6 +5,7 @@ import typer
 from actors.cli.bench.command import bench
 from actors.cli.demo import demo
 from actors.cli.serve import serve
+from actors.cli.train import train
 
 __all__ = ["app", "main"]
 
@@ -16,6 +17,7 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(demo)
+app.command()(train)
 app.add_typer(bench, name="bench")
 
 

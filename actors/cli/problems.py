@@ -1,6 +1,7 @@
 """What goes wrong, in the words of the person who reads it."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -10,8 +11,9 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from actors.settings import ServerSettings, load_settings
+from recsys.datasets import Interaction
 
-__all__ = ["fail", "read_settings", "setting_problems"]
+__all__ = ["check_clicks", "fail", "read_settings", "setting_problems"]
 
 _WRONG_SETTINGS = 2
 _KEY_TAGS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
@@ -79,6 +81,18 @@ def _check_keys(path: Path) -> None:
                 first = f"the first is in line {lines[key.value]}"
                 fail(f"{where} {key.value} is there for the second time; {first}", _WRONG_SETTINGS)
             lines[key.value] = key.start_mark.line + 1
+
+
+def check_clicks(interactions: Sequence[Interaction], click_at: float) -> None:
+    """Refuse ratings of which none is a click; where the rows name their types, those say it."""
+    ratings = [one.rating for one in interactions if one.rating is not None and one.type is None]
+    if len(ratings) < len(interactions) or any(rating >= click_at for rating in ratings):
+        return
+    fail(
+        f"no rating reaches --click-at {click_at:g}; "
+        f"ratings run from {min(ratings):g} to {max(ratings):g}",
+        _WRONG_SETTINGS,
+    )
 
 
 def setting_problems(error: ValidationError, where: str) -> list[str]:

@@ -29,7 +29,7 @@ from recsys.decision import Recommendation, Request
 from recsys.errors import InvalidEvent
 from recsys.events import Decision, Event
 from recsys.ids import new_id
-from recsys.partition import partition_of
+from recsys.partition import partition_of, shard_of
 from recsys.store.base import Append
 from recsys.views import ArmStats, UserView
 
@@ -81,7 +81,7 @@ class Shards:
 
     def owner(self, user_id: str) -> int:
         """Return the shard that owns a user."""
-        return partition_of(user_id, self._partitions) % self._port.n_shards
+        return shard_of(user_id, self._partitions, self._port.n_shards)
 
     def new_decision_id(self, user_id: str) -> str:
         """Make the id of a decision for a user; the partition in front says where it lies."""

@@ -2,33 +2,35 @@
 
 import hashlib
 import math
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from operator import itemgetter
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 import msgspec
 
-from recsys.datasets.tables import Row, find_file, open_bytes, read_rows
+from recsys.datasets.columns import Columns, check_columns
+from recsys.datasets.tables import (
+    Row,
+    find_file,
+    is_parquet,
+    open_bytes,
+    open_parquet,
+    read_rows,
+)
 from recsys.datasets.times import exact_ms, rounded_ms
 from recsys.errors import InvalidDataset, InvalidEvent
-from recsys.events import MAX_NUMBER
+from recsys.events import FEEDBACK_TYPES, MAX_NUMBER
 from recsys.ids import check_id
 
-__all__ = ["Columns", "Interaction", "fingerprint", "read_interactions"]
+__all__ = ["Interaction", "fingerprint", "read_interactions"]
 
-_NAMES: Final = ("ratings.csv", "u.data", "ratings.dat", "interactions.csv", "events.csv")
+_NAMES: Final = (
+    "ratings.csv", "u.data", "ratings.dat", "interactions.csv", "events.csv",
+    "ratings.parquet", "interactions.parquet", "events.parquet",
+)  # fmt: skip
 _MOVIELENS: Final = ("user", "item", "rating", "timestamp")
-_GUESSES: Final = {
-    "user": ("user", "user_id", "userId"),
-    "item": ("item", "item_id", "movieId", "movie_id"),
-    "time": ("timestamp", "time", "ts"),
-    "rating": ("rating",),
-}
-_NEXT_COLUMN: Final = re.compile(r",(?=\s*\w+\s*=)")
 
 
 class Interaction(msgspec.Struct, frozen=True, gc=False):
@@ -37,9 +39,12 @@ class Interaction(msgspec.Struct, frozen=True, gc=False):
     Attributes
     ----------
     rating
-        ``None`` where the file has no such column: the row alone says that it happened.
+        Stars, or the value of ``type`` where there is one. ``None`` where the file has no such
+        column, and the row alone says that it happened, or where a type needs no value.
     line
-        Its line in the unpacked file.
+        Its line in the unpacked file, or its row in Parquet, from 1 on.
+    type
+        What happened, where the file says so.
     """
 
     user: str
@@ -47,42 +52,18 @@ class Interaction(msgspec.Struct, frozen=True, gc=False):
     ts_ms: int
     rating: float | None
     line: int
+    type: str | None = None
 
 
-@dataclass(frozen=True)
-class Columns:
-    """Names of the columns of a file."""
+def fingerprint(path: Path, *reading: str) -> str:
+    """Return 16 hexadecimal digits that stand for the unpacked content of a file or folder.
 
-    user: str
-    item: str
-    time: str
-    rating: str | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read ``user=U,item=I,time=T[,rating=R]``; names may have commas and equals signs.
-
-        Raises
-        ------
-        ValueError
-            Saying what is missing or unknown.
-        """
-        names = {}
-        for part in _NEXT_COLUMN.split(text):
-            key, equals, name = part.partition("=")
-            if not equals or not name.strip() or key.strip() not in _GUESSES:
-                message = f"expected user=U,item=I,time=T[,rating=R], got {part!r}"
-                raise ValueError(message)
-            names[key.strip()] = name.strip()
-        if missing := {"user", "item", "time"} - set(names):
-            message = f"no column is named for {', '.join(sorted(missing))}"
-            raise ValueError(message)
-        return cls(**names)
-
-
-def fingerprint(path: Path) -> str:
-    """Return 16 hexadecimal digits that stand for the unpacked content of a file or folder."""
-    digest = hashlib.blake2b(digest_size=8)
+    Parameters
+    ----------
+    reading
+        What else decides what is read from it.
+    """
+    digest = hashlib.blake2b("\0".join(reading).encode(), digest_size=8)
     with open_bytes(_file(path)) as file:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
@@ -98,7 +79,8 @@ def read_interactions(path: Path, columns: Columns | None = None) -> list[Intera
     ----------
     path
         A file, or a folder that holds ``ratings.csv``, ``u.data``, ``ratings.dat``,
-        ``interactions.csv`` or ``events.csv``, plain or gzipped.
+        ``interactions.csv`` or ``events.csv``, plain or gzipped, or one of these names with
+        ``.parquet``.
     columns
         ``None`` finds the usual names of MovieLens.
 
@@ -108,6 +90,8 @@ def read_interactions(path: Path, columns: Columns | None = None) -> list[Intera
         Naming file, line and column.
     """
     file = _file(path)
+    if is_parquet(file):
+        return _read_parquet(file, columns)
     reader = _Reader(columns)
     found = [reader.read(row) for row in read_rows(file, _MOVIELENS, reader.begin)]
     found.sort(key=itemgetter(0))
@@ -123,6 +107,39 @@ def _file(path: Path) -> Path:
     return found
 
 
+def _read_parquet(file: Path, wanted: Columns | None) -> list[Interaction]:
+    table = open_parquet(file)
+    columns = check_columns(str(file), wanted, table.names)
+    users, items = table.ids(columns.user), table.ids(columns.item)
+    order, ts_ms = table.times(columns.time)
+    types: Sequence[str | None] = [None] * len(users)
+    ratings: Sequence[float | None] = [None] * len(users)
+    if columns.type is not None:
+        types = table.texts(columns.type, check_type)
+    if columns.rating is not None:
+        ratings = table.numbers(columns.rating, optional=columns.type is not None)
+    return [
+        Interaction(users[row], items[row], ts_ms[row], ratings[row], row + 1, types[row])
+        for row in order.tolist()
+    ]
+
+
+def check_type(text: str) -> None:
+    """Refuse what is no type of feedback.
+
+    Raises
+    ------
+    ValueError
+        Saying what there is.
+    """
+    if text not in FEEDBACK_TYPES:
+        message = (
+            f"expected one of {', '.join(FEEDBACK_TYPES)}, got {text!r}; rename the types, or name "
+            "the columns without it: user=U,item=I,time=T"
+        )
+        raise ValueError(message)
+
+
 class _Reader:
     """Turns rows into interactions; equal texts become one object, for there are millions."""
 
@@ -132,24 +149,33 @@ class _Reader:
         self._wanted = wanted
         self._ids: dict[str, str] = {}
         self._ratings: dict[str, float] = {}
+        self._types: dict[str, str] = {}
 
     def begin(self, path: str, names: Sequence[str]) -> None:
         """Find the columns."""
-        columns = self._wanted or _guess(path, names)
-        for column in (columns.user, columns.item, columns.time, columns.rating):
-            if column is not None and names.count(column) != 1:
-                fault = "there is no such column" if column not in names else "it is there twice"
-                detail = f"{fault}; the file has {', '.join(names)}"
-                raise InvalidDataset(path, detail, None, column)
-        self._columns = columns
+        self._columns = check_columns(path, self._wanted, names)
 
     def read(self, row: Row) -> tuple[int | Decimal, Interaction]:
         """Return the unrounded time, to sort by, and the interaction."""
         columns = self._columns
         user, item = self._id(row, columns.user), self._id(row, columns.item)
         exact, ts_ms = self._time(row, columns.time)
-        rating = None if columns.rating is None else self._rating(row, columns.rating)
-        return exact, Interaction(user, item, ts_ms, rating, row.line)
+        type_ = None if columns.type is None else self._type(row, columns.type)
+        rating = None
+        # What somebody clicked on has no value.
+        if columns.rating is not None and (type_ is None or row.fields[columns.rating]):
+            rating = self._rating(row, columns.rating)
+        return exact, Interaction(user, item, ts_ms, rating, row.line, type_)
+
+    def _type(self, row: Row, column: str) -> str:
+        text = row.fields[column]
+        if (known := self._types.get(text)) is not None:
+            return known
+        try:
+            check_type(text)
+        except ValueError as error:
+            raise row.error(column, str(error)) from None
+        return self._types.setdefault(text, text)
 
     def _id(self, row: Row, column: str) -> str:
         text = row.fields[column]
@@ -180,18 +206,3 @@ class _Reader:
         if not abs(rating) <= MAX_NUMBER:
             raise row.error(column, f"expected a number within ±{MAX_NUMBER:g}, got {text!r}")
         return self._ratings.setdefault(text, rating)
-
-
-def _guess(path: str, names: Sequence[str]) -> Columns:
-    found = {
-        key: next((guess for guess in guesses if guess in names), None)
-        for key, guesses in _GUESSES.items()
-    }
-    user, item, time = found["user"], found["item"], found["time"]
-    if user is None or item is None or time is None:
-        detail = (
-            f"columns for user, item and time are not found among {', '.join(names)}; "
-            "name them: user=U,item=I,time=T[,rating=R]"
-        )
-        raise InvalidDataset(path, detail)
-    return Columns(user, item, time, found["rating"])

@@ -10,24 +10,29 @@ name                  separator  columns                  encoding
 ``*.dat``             ``::``     by the caller            Latin-1
 ====================  =========  =======================  ========
 
-Each also with ``.gz``. What separates the fields of a CSV is the comma, or, when the first line has
-none, whichever of ``;``, tab and ``|`` it has most of. Spaces behind it do not count. A caller can
-say of a format with names in the first line that a file has none (``header``).
+Each also with ``.gz``; ``recsys.datasets.parquet`` reads the rest. What separates the fields of a
+CSV is the comma, or, when the first line has none, whichever of ``;``, tab and ``|`` it has most
+of. Spaces behind it do not count. A caller can say of a format with names in the first line that a
+file has none (``header``).
 """
 
 import csv
 import gzip
+import importlib
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BufferedIOBase
 from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from recsys.errors import InvalidDataset
 
-__all__ = ["Row", "find_file", "open_bytes", "read_rows"]
+if TYPE_CHECKING:
+    from recsys.datasets.parquet import ParquetTable
+
+__all__ = ["Row", "find_file", "is_parquet", "open_bytes", "open_parquet", "read_rows"]
 
 _LATIN_1: Final = ("u.data", "u.item")
 _OTHER_SEPARATORS: Final = ";\t|"
@@ -68,6 +73,29 @@ def open_bytes(path: Path) -> BufferedIOBase:
     except OSError as error:
         detail = error.strerror or str(error)
         raise InvalidDataset(str(path), detail) from error
+
+
+def is_parquet(path: Path) -> bool:
+    """Return whether a file's name says that it is Parquet."""
+    return path.suffix.lower() in {".parquet", ".pq"}
+
+
+def open_parquet(path: Path) -> "ParquetTable":
+    """Open a Parquet file.
+
+    Raises
+    ------
+    InvalidDataset
+        When it cannot be opened, or pyarrow is not there.
+    """
+    try:
+        # Not at the top: it is an extra, and slow to import.
+        module = importlib.import_module("recsys.datasets.parquet")
+    except ModuleNotFoundError as error:
+        detail = "reading Parquet needs pyarrow: pip install 'recsys[parquet]'"
+        raise InvalidDataset(str(path), detail) from error
+    table: ParquetTable = module.ParquetTable(path)
+    return table
 
 
 def read_rows(

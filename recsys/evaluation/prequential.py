@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.datasets import Interaction
+from recsys.datasets import Interaction, act_of
 from recsys.decision import Request
 from recsys.engine import Engine
 from recsys.evaluation.metrics import RankMetrics, pessimistic_rank
@@ -179,12 +179,13 @@ def evaluate(
         Attributes, given to the engine when an item is first seen; ``None`` for none.
     click_at
         Ratings from here on are clicks, lower ones are left out; rows without a rating are clicks.
+        Where a row names its type, that says it.
     repeats
         Whether items that the user already has stay candidates.
     progress
         Called with (done, total) now and then.
     """
-    clicks = [one for one in interactions if one.rating is None or one.rating >= click_at]
+    clicks = [one for one in interactions if act_of(one, click_at).type == "click"]
     # Every item of the protocol is a candidate: there must be room for it.
     n_items = max(settings.catalogue.max_items, len({one.item for one in clicks}))
     changes = {"repeats": repeats, "auto_insert": True, "max_items": n_items}

@@ -20,7 +20,7 @@ from typing_extensions import override
 from recsys.codec import pack, unpack
 from recsys.errors import CorruptRecord, IncompatibleState
 
-__all__ = ["key_mark", "open_envelope", "seal_envelope"]
+__all__ = ["FORBIDDEN", "key_mark", "open_envelope", "seal_envelope"]
 
 _ALLOWED = {
     "builtins": frozenset(
@@ -48,7 +48,7 @@ _ALLOWED = {
     "river.tree.splitter.ebst_splitter": frozenset({"EBSTNode._update_estimator_univariate"}),
 }
 """What may be named beside the classes of the allowed packages, by module."""
-_FORBIDDEN = frozenset({"checks", "compat", "datasets", "evaluate", "stream"})
+FORBIDDEN = frozenset({"checks", "compat", "datasets", "evaluate", "stream"})
 """Modules of River that read files or the network; no estimator holds anything of theirs."""
 
 
@@ -77,7 +77,7 @@ class _Unpickler(pickle.Unpickler):
 
     def _trusts(self, module_name: str) -> bool:
         parts = module_name.split(".")
-        return parts[0] in self._roots and _FORBIDDEN.isdisjoint(parts)
+        return parts[0] in self._roots and FORBIDDEN.isdisjoint(parts)
 
 
 def _digest(key: bytes, version: str, data: bytes) -> bytes:

@@ -33,6 +33,7 @@ from recsys.store.sqlite_schema import prepare, read_head, write_head
 __all__ = ["SqliteStore"]
 
 _PAGE: Final = 500  # rows fetched under the lock at once, so that a reader never blocks long
+_RECALLED: Final = 512  # keys asked for at once
 _ADVICE: Final = "keep a copy of the file, then restore it from a backup"
 
 
@@ -235,12 +236,17 @@ class SqliteStore(Store):
 
 def _recall(connection: sqlite3.Connection, prints: Sequence[Fingerprint]) -> dict[bytes, Seen]:
     """Return what the log remembers of the ids of a batch."""
-    cursor = connection.cursor()
-    known = {}
-    for key, _ in prints:
-        row: tuple[int, int] | None = cursor.execute(
-            "SELECT seq, content FROM seen WHERE event_key = ?", (key,)
-        ).fetchone()
-        if row is not None:
-            known[key] = Seen(*row)
+    known = dict[bytes, Seen]()
+    keys = [key for key, _ in prints]
+    for start in range(0, len(keys), _RECALLED):
+        some = keys[start : start + _RECALLED]
+        # One question for many keys costs a quarter of one each. SQLite translates each length
+        # anew, so there are few: the last key fills up to a power of two.
+        size = 1 << (len(some) - 1).bit_length()
+        some += some[-1:] * (size - len(some))
+        marks = ",".join("?" * size)
+        rows: Iterator[tuple[bytes, int, int]] = connection.execute(
+            f"SELECT event_key, seq, content FROM seen WHERE event_key IN ({marks})", some
+        )
+        known.update((key, Seen(sequence, content)) for key, sequence, content in rows)
     return known

@@ -1,4 +1,4 @@
-"""``recsys serve`` and ``recsys demo`` as their users run them."""
+"""``recsys serve``, ``train`` and ``demo`` as their users run them."""
 
 import os
 import signal
@@ -14,6 +14,7 @@ from actors.host.processes import marked
 from actors.settings import HttpSettings
 from recsys.client import Client, NewFeedback
 from recsys.store.sqlite import SqliteStore
+from tests.histories import ITEMS, ROWS, USERS, make_history
 from tests.integration.cluster import wait_until
 
 RECSYS = [sys.executable, "-m", "actors.cli.main"]
@@ -128,6 +129,34 @@ def test_a_server_from_start_over_a_kill_to_ctrl_c(server: Server) -> None:
     assert f"API            {server.url}\n" in server.output()
     assert server.output().endswith("stopped\n")
     assert sorted(written(server.data_dir)) == sorted(f"event-{n}" for n in range(101))
+
+
+def test_a_server_starts_from_what_was_trained(tmp_path: Path, free_http: HttpSettings) -> None:
+    settings = make_history(tmp_path)
+    server = Server(tmp_path, free_http)
+    train = [*RECSYS, "train", "--from", str(tmp_path / "ratings.csv")]
+    train += ["--data-dir", str(server.data_dir), "--items", str(tmp_path / "goods.csv")]
+    trained = subprocess.run(train, capture_output=True, text=True, timeout=120, check=False)
+    assert (trained.returncode, trained.stderr) == (0, "")
+    assert f"`recsys serve --data-dir {settings.shards.data_dir}` starts with it" in trained.stdout
+    try:
+        server.start()
+        with Client(server.url) as client:
+            user = client.user("u3")
+            assert user is not None
+            assert user.events == sum(number % USERS == 3 for number in range(ROWS))
+            answer = client.recommend("u3", n=ITEMS)
+            assert not answer.fallback
+            # What they gave five stars is theirs already.
+            assert {item.item_id for item in answer.items} < {f"i{n}" for n in range(ITEMS)}
+        refused = subprocess.run(train, capture_output=True, text=True, timeout=60, check=False)
+        assert refused.returncode == 1
+        assert f"{server.data_dir} is in use by another recsys (process " in refused.stderr
+        assert server.interrupt() == 0
+    finally:
+        server.close()
+    again = subprocess.run(train, capture_output=True, text=True, timeout=120, check=False)
+    assert f"{ROWS} events: 0 learned, {ROWS} duplicates skipped" in again.stdout
 
 
 def test_the_demo_learns_something_and_leaves_a_picture(

@@ -29,7 +29,7 @@ def quality(
     data: Annotated[Path, typer.Option(help="The folder or file with the data.")],
     dataset: Annotated[str, typer.Option(help=f"One of {', '.join(_DATASETS)}.")] = "csv",
     columns: Annotated[
-        str | None, typer.Option(help="For csv: user=U,item=I,time=T[,rating=R].")
+        str | None, typer.Option(help="For csv: user=U,item=I,time=T[,rating=R][,type=Y].")
     ] = None,
     click_at: Annotated[float, typer.Option(help="Ratings from here on are clicks.")] = _CLICK_AT,
     repeats: Annotated[

@@ -1,6 +1,5 @@
 """``recsys bench quality`` on interactions: the prequential next-item protocol."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -8,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 from actors.cli.bench.output import warn_of_size, watched
-from actors.cli.problems import fail
-from recsys.datasets import Columns, Interaction, read_interactions, read_items
+from actors.cli.problems import check_clicks, fail
+from recsys.datasets import Columns, read_interactions, read_items
 from recsys.errors import InvalidDataset
 from recsys.evaluation.prequential import Report, evaluate
 from recsys.settings import EngineSettings
@@ -42,7 +41,7 @@ def rank_next_items(
     if not interactions:
         fail(f"{data}: there are no interactions in it", 2)
     warn_of_size(data, dataset, DATASETS[dataset], len(interactions), "ratings")
-    _check_clicks(interactions, click_at)
+    check_clicks(interactions, click_at)
     with watched(console) as progress:
         report = evaluate(
             dataset,
@@ -55,17 +54,6 @@ def rank_next_items(
         )
     _print(console, report)
     return report.to_json()
-
-
-def _check_clicks(interactions: Sequence[Interaction], click_at: float) -> None:
-    ratings = [one.rating for one in interactions if one.rating is not None]
-    if len(ratings) < len(interactions) or any(rating >= click_at for rating in ratings):
-        return
-    fail(
-        f"no rating reaches --click-at {click_at:g}; "
-        f"ratings run from {min(ratings):g} to {max(ratings):g}",
-        2,
-    )
 
 
 def _print(console: Console, report: Report) -> None:

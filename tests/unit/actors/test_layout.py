@@ -55,7 +55,7 @@ def test_a_directory_has_one_user_at_a_time(tmp_path: Path) -> None:
         with pytest.raises(StartupError) as refusal:
             DataFolder(shards(tmp_path))
         assert str(refusal.value) == (
-            f"the data directory {tmp_path} is in use by another server (process {other.pid}); "
+            f"the data directory {tmp_path} is in use by another recsys (process {other.pid}); "
             "stop it or choose another with --data-dir"
         )
         other.kill()

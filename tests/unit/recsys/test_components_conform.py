@@ -55,8 +55,9 @@ LEARNERS: dict[str, Callable[[World], Learner]] = {
 }
 
 
-def _river(path: str, **parameters: float) -> Callable[[World], PersonalModel]:
-    settings = UserModelSettings(estimator=path, parameters=dict(parameters))
+def _river(path: str, **parameters: object) -> Callable[[World], PersonalModel]:
+    document = {"estimator": path, "parameters": parameters}
+    settings = UserModelSettings.model_validate(document)
     return lambda world: UserModel(settings, world.catalogue, KEY)
 
 
@@ -66,6 +67,16 @@ PERSONAL: dict[str, Callable[[World], PersonalModel]] = {
     "river-linear": _river("river.linear_model.LinearRegression", l2=0.01),
     "river-forest": _river("river.forest.ARFClassifier", n_models=2, seed=1),
     "river-bayes": _river("river.naive_bayes.BernoulliNB", alpha=0.5),
+    "river-factors": _river("river.facto.FMClassifier", n_factors=2),
+    "river-clipped": _river(
+        "river.preprocessing.PredClipper",
+        regressor={
+            "class": "river.linear_model.LinearRegression",
+            "parameters": {"optimizer": {"class": "river.optim.Adam"}},
+        },
+        y_min=0,
+        y_max=1,
+    ),
 }
 
 

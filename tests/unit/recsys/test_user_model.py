@@ -11,13 +11,13 @@ from recsys.catalogue import Catalogue
 from recsys.codec import pack
 from recsys.errors import CorruptRecord, IncompatibleState, InvalidSettings
 from recsys.ids import feature_hash
-from recsys.learners import user_model
+from recsys.learners import river_model
 from recsys.learners.user_model import UserModel
+from recsys.parameters import Parameters
 from recsys.settings import CatalogueSettings, UserModelSettings
 from recsys.users import User
 from tests.engines import KEY
 
-Parameters = dict[str, float | int | str | bool]
 ITEMS = np.arange(6, dtype=np.int32)
 
 
@@ -155,6 +155,7 @@ def test_who_draws_lots_draws_the_same_again() -> None:
         ("builtins.dict", {}, r"learners\.user_model\.estimator: .* is no River"),
         ("river.linear_model", {}, r"learners\.user_model\.estimator: .* is no River"),
         ("river.base.Classifier", {}, r"learners\.user_model\.parameters \{\}"),
+        ("river.reco.BiasedMF", {}, r"learners\.user_model\.estimator: .* rates pairs of a user"),
         ("river.ensemble.BaggingClassifier", {}, r"learners\.user_model\.parameters .*'model'"),
         (
             "river.linear_model.LogisticRegression",
@@ -225,7 +226,7 @@ def test_another_river_starts_again_and_only_learning_counts_it(
 ) -> None:
     user = User(user_id="u")
     with monkeypatch.context() as earlier:
-        earlier.setattr(user_model, "_RIVER", "0.1.0")
+        earlier.setattr(river_model, "_RIVER", "0.1.0")
         old = model()
         teach(old, user)
         old.store(user)

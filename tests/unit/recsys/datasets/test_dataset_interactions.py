@@ -109,6 +109,26 @@ def test_the_header_is_checked_even_when_no_row_follows(
         read_interactions(path)
 
 
+def test_types_and_their_values(tmp_path: Path) -> None:
+    text = "user,item,type,value,time\na,x,click,,1\na,y,dwell,30,2\nb,y,rating,4,3\n"
+    path = write(tmp_path / "r.csv", text)
+    found = [(one.type, one.rating) for one in read_interactions(path)]
+    assert found == [("click", None), ("dwell", 30.0), ("rating", 4.0)]
+    untyped = read_interactions(path, Columns.parse("user=user,item=item,time=time"))
+    assert {(one.type, one.rating) for one in untyped} == {(None, None)}
+    named = read_interactions(path, Columns.parse("user=user,item=item,time=time,type=type"))
+    assert [(one.type, one.rating) for one in named] == [
+        ("click", None), ("dwell", None), ("rating", None)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["bought", "", "Click"])
+def test_a_type_that_is_none_is_refused_with_those_that_are(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path / "r.csv", f"user,item,type,time\na,x,click,1\na,x,{text},1\n")
+    with pytest.raises(InvalidDataset, match="line 3, column 'type': expected one of click, view"):
+        read_interactions(path)
+
+
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|", ", ", "; "])
 def test_what_separates_the_fields_is_found(tmp_path: Path, separator: str) -> None:
     rows = [("user", "item", "rating", "timestamp"), ("a", '"x, 1; |"', "3.5", "7"), *[()] * 2]

@@ -1,0 +1,1 @@
+"""History learned without a server: into the data directory that a server then starts from."""

@@ -1,0 +1,102 @@
+"""What each shard is to learn of a history, in the order of its log, as batches on the wire."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
+from typing import Final
+
+import msgspec
+
+from actors.settings import ShardSettings
+from recsys.datasets import Interaction, feedback_of, with_items
+from recsys.events import Attributes, Event, ItemUpsert
+from recsys.partition import shard_of
+
+__all__ = ["History", "Lessons", "decode_batch"]
+
+_BATCH: Final = 4000
+"""Events in one commit. Larger ones cost less per event, but Ctrl-C waits for two of them."""
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[list[Event]] = msgspec.msgpack.Decoder(list[Event])
+
+
+@dataclass(frozen=True)
+class History:
+    """What was read.
+
+    Attributes
+    ----------
+    interactions
+        Sorted by time.
+    source
+        Stands for their file, in the ids of the events.
+    click_at
+        Ratings from here on are clicks.
+    items
+        Attributes by item.
+    items_source
+        Stands for the file of the items.
+    """
+
+    interactions: Sequence[Interaction]
+    source: str
+    click_at: float
+    items: Mapping[str, Attributes] = field(default_factory=dict)
+    items_source: str = ""
+
+    @cached_property
+    def users(self) -> frozenset[str]:
+        """Who did something."""
+        return frozenset(one.user for one in self.interactions)
+
+    @cached_property
+    def touched(self) -> frozenset[str]:
+        """The items with which somebody did something."""
+        return frozenset(one.item for one in self.interactions)
+
+    def divide(self, shards: ShardSettings) -> list["Lessons"]:
+        """Give each shard the feedback of its users, and all of them all items."""
+        owners = {user: shard_of(user, shards.partitions, shards.count) for user in self.users}
+        rows: list[list[Interaction | ItemUpsert]] = [[] for _ in range(shards.count)]
+        for one in with_items(self.interactions, self.items, self.items_source):
+            if isinstance(one, Interaction):
+                rows[owners[one.user]].append(one)
+            else:
+                for mine in rows:
+                    mine.append(one)
+        return [Lessons(mine, self.source, self.click_at) for mine in rows]
+
+
+class Lessons:
+    """One shard's part of a history."""
+
+    def __init__(
+        self, rows: Sequence[Interaction | ItemUpsert], source: str, click_at: float
+    ) -> None:
+        self._rows = rows
+        self._source = source
+        self._click_at = click_at
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def events(self) -> Iterator[Event]:
+        """Yield the events, in order."""
+        for row in self._rows:
+            if isinstance(row, Interaction):
+                yield feedback_of(row, self._source, self._click_at)
+            else:
+                yield row
+
+    def batches(self) -> Iterator[bytes]:
+        """Yield the events, many at a time, for ``decode_batch``."""
+        events = self.events()
+        while batch := list(islice(events, _BATCH)):
+            yield _encoder.encode(batch)
+
+
+def decode_batch(payload: bytes) -> list[Event]:
+    """Return the events of a batch; each value is of the type that the schema says."""
+    return _decoder.decode(payload)

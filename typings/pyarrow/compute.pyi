@@ -1,0 +1,3 @@
+from pyarrow import Array, DictionaryArray
+
+def dictionary_encode(array: Array) -> DictionaryArray: ...
