@@ -82,6 +82,9 @@ def draw(policy: Policy, scores: NDArray[np.float64], k: int, seed: int) -> Slat
     if k < 1:
         message = f"a list has at least 1 slot, got k={k}"
         raise ValueError(message)
+    if seed < 0:
+        message = f"a seed is non-negative, got {seed}"
+        raise ValueError(message)
     if not np.isfinite(scores).all():
         place = int(np.flatnonzero(~np.isfinite(scores))[0])
         message = f"scores must be finite, got {scores[place]} at place {place}"
