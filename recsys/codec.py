@@ -1,9 +1,11 @@
 """Turns events and state into records whose bytes can be trusted, and back.
 
 A record is ``b"RS"``, a format number (1 byte), the payload's length (4 bytes, little-endian),
-the CRC-32 of the payload (4 bytes), and the payload. Nothing below our own length and checksum is
+the CRC-32 of the payload (4 bytes; it starts at the format number - 1, so that it covers that,
+too), and the payload. Nothing below our own length and checksum is
 believed: Vowpal Wabbit loads a truncated model silently, SQLite and msgpack a flipped bit.
-Golden files under ``tests/golden`` hold every format number ever released.
+Golden files under ``tests/golden`` hold every format number ever released; all of them are read,
+the newest is written. Format 2 has ``Decision.features``.
 """
 
 import struct
@@ -17,7 +19,7 @@ from recsys.events import Event
 
 __all__ = ["FORMAT", "decode_event", "encode_event", "open_record", "pack", "seal_record", "unpack"]
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 _MAGIC: Final = b"RS"
 _HEADER: Final = struct.Struct("<2sBII")
 
@@ -29,7 +31,11 @@ _encoder = msgspec.msgpack.Encoder()
 
 def seal_record(payload: bytes) -> bytes:
     """Wrap ``payload`` into a record."""
-    return _HEADER.pack(_MAGIC, FORMAT, len(payload), zlib.crc32(payload)) + payload
+    return _HEADER.pack(_MAGIC, FORMAT, len(payload), _checksum(FORMAT, payload)) + payload
+
+
+def _checksum(version: int, payload: bytes) -> int:
+    return zlib.crc32(payload, version - 1)
 
 
 def open_record(record: bytes) -> bytes:
@@ -48,13 +54,13 @@ def open_record(record: bytes) -> bytes:
     if magic != _MAGIC:
         detail = f"a record starts with {_MAGIC!r}, got {magic!r}"
         raise CorruptRecord(detail)
-    if version != FORMAT:
-        detail = f"this version reads record format {FORMAT}, got {version}; upgrade recsys"
+    if not 1 <= version <= FORMAT:
+        detail = f"this version reads record formats 1 to {FORMAT}, got {version}; upgrade recsys"
         raise CorruptRecord(detail)
     if length != len(payload):
         detail = f"the record says {length} bytes, {len(payload)} are there"
         raise CorruptRecord(detail)
-    if zlib.crc32(payload) != checksum:
+    if _checksum(version, payload) != checksum:
         detail = "the record's checksum does not match its bytes"
         raise CorruptRecord(detail)
     return payload

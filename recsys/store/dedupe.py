@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from recsys.errors import StoreError
-from recsys.events import Event
+from recsys.events import Decision, Event
 from recsys.ids import dedupe_key
 from recsys.store.base import Append, Outcome
 
@@ -32,6 +32,14 @@ LOG_EVENTS: Final = 10_000_000
 
 # Two clients may write the same context in another order; that is the same content.
 _canonical = msgspec.msgpack.Encoder(order="deterministic")
+
+_Featureless = msgspec.defstruct(
+    "_Featureless",
+    [name for name in Decision.__struct_fields__ if name != "features"],
+    tag="decision",
+    tag_field="kind",
+)
+"""A decision as of record format 1, whose retry must be recognised for ever."""
 
 
 class Fingerprint(NamedTuple):
@@ -54,7 +62,11 @@ class Seen(NamedTuple):
 
 def fingerprint(event: Event) -> Fingerprint:
     """Return the identity of an event; its content is canonical msgpack without ``ts_ms``."""
-    timeless = msgspec.structs.replace(event, ts_ms=0)
+    timeless: msgspec.Struct = msgspec.structs.replace(event, ts_ms=0)
+    if isinstance(event, Decision) and not event.features:
+        timeless = _Featureless(
+            *(getattr(timeless, name) for name in _Featureless.__struct_fields__)
+        )
     return Fingerprint(dedupe_key(event.event_id), zlib.crc32(_canonical.encode(timeless)))
 
 

@@ -14,7 +14,7 @@ EVENT = ItemRemove(event_id="e", ts_ms=1, item_id="i")
 
 
 def test_layout() -> None:
-    header = struct.pack("<2sBII", b"RS", FORMAT, 3, zlib.crc32(b"abc"))
+    header = struct.pack("<2sBII", b"RS", FORMAT, 3, zlib.crc32(b"abc", FORMAT - 1))
     assert seal_record(b"abc") == header + b"abc"
 
 
@@ -35,7 +35,9 @@ def test_every_flip_of_every_byte_is_refused() -> None:
         (b"", "a record has at least 11 bytes, got 0"),
         (seal_record(b"abc")[:10], "a record has at least 11 bytes, got 10"),
         (b"XX" + seal_record(b"abc")[2:], "a record starts with b'RS', got b'XX'"),
-        (b"RS\x07" + seal_record(b"abc")[3:], "reads record format 1, got 7; upgrade recsys"),
+        (b"RS\x00" + seal_record(b"abc")[3:], "reads record formats 1 to 2, got 0"),
+        (b"RS\x01" + seal_record(b"abc")[3:], "checksum does not match"),
+        (b"RS\x07" + seal_record(b"abc")[3:], "reads record formats 1 to 2, got 7; upgrade recsys"),
         (seal_record(b"abc")[:-1], "the record says 3 bytes, 2 are there"),
         (seal_record(b"abc") + b"d", "the record says 3 bytes, 4 are there"),
         (seal_record(b"abc")[:-1] + b"d", "the record's checksum does not match its bytes"),
