@@ -133,15 +133,20 @@ def learn(
             break
         if past == item:
             continue
-        after = _place(table, kernels, past, item, evicted)
-        before = _place(table, kernels, item, past, evicted)
+        after, before = -1, -1
         for k in range(n_kernels):
             added = weight[k] * scale[k]
+            if added <= 0.0:
+                continue
             if kernels.direction[k] != _BACKWARD:
+                if after < 0:
+                    after = _place(table, kernels, past, item, evicted)
                 table.weights[past, after, k] += added
                 if kernels.share[k]:
                     table.mass[past, k] += added
             if kernels.direction[k] != _FORWARD:
+                if before < 0:
+                    before = _place(table, kernels, item, past, evicted)
                 table.weights[item, before, k] += added
                 if kernels.share[k]:
                     table.mass[item, k] += added
