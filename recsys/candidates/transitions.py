@@ -54,6 +54,7 @@ class Transitions(Source):
 
     def __init__(self, settings: TransitionSettings) -> None:
         kernels = settings.kernels
+        lasting = np.array([kernel.half_life_s is None for kernel in kernels.values()])
         self.columns = tuple(f"transitions_{name}" for name in kernels)
         self.weights = tuple(kernel.weight for kernel in kernels.values())
         self._neighbours = settings.neighbours
@@ -64,7 +65,8 @@ class Transitions(Source):
             np.array([kernel.history for kernel in kernels.values()]),
             np.array([_DIRECTIONS[kernel.direction] for kernel in kernels.values()]),
             np.array([kernel.normalise == "share" for kernel in kernels.values()]),
-            np.array([kernel.half_life_s is None for kernel in kernels.values()]),
+            # Where all forget, all count: the weakest is then told by what is left of it.
+            lasting if lasting.any() else ~lasting,
             settings.shrink,
         )
         half_lives = [kernel.half_life_s or np.inf for kernel in kernels.values()]
