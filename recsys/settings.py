@@ -172,7 +172,7 @@ class TransitionSettings(_Section):
             ),
             "after": TransitionKernel(direction="forward", weight=0.35),
             "long": TransitionKernel(
-                lag_decay=0.97, gap_s=7 * 86_400.0, history=50, weight=0.3
+                lag_decay=0.97, gap_s=7 * 86_400.0, weight=0.3
             ),
             "next": TransitionKernel(
                 lag_decay=1.0, gap_floor=1.0, history=1, direction="forward", normalise="share",
@@ -238,7 +238,7 @@ class FeatureSettings(_Section):
 class ListwiseSettings(_Section):
     """The listwise ranker: a small network over the candidates' features."""
 
-    hidden: int = Field(64, ge=1, le=1024)
+    hidden: int = Field(32, ge=1, le=1024)
     learning_rate: float = Field(5e-4, gt=0)
     start: dict[str, float] = Field(
         default_factory=lambda: {"mix": 1.5, "taste_lift": 0.5, "click_lift_6h": 0.5}
