@@ -39,11 +39,11 @@ from simulators.worlds import World, WorldSettings
 
 __all__ = ["Looks", "Plan", "kept", "main", "measure", "returns"]
 
-SEATS: Final = 100
-A_LISTS: Final = 3000
-B_LISTS: Final = 6000
+SEATS: Final = 80
+A_LISTS: Final = 2000
+B_LISTS: Final = 4000
 WINDOW: Final = 100
-CROWDS: Final = 8
+CROWDS: Final = 6
 _OTHERS: Final = 100_000
 """Added to the seed of crowd A for that of B: their people have other names."""
 _STREAM: Final = 6
