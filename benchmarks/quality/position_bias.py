@@ -5,12 +5,16 @@ learns from its lists and the clicks on them. People examine place r with probab
 each with an eta of their own between .4 and .9. A release year says nothing about what people like,
 but the newest items get about three times the clicks per showing that they would get at random.
 
-Then the engine is asked for the order of all items for somebody it does not know, and that order is
-held against what the items are truly worth: the mean probability of a click, once examined, over
-many people. ``accuracy`` is the share of pairs of items in the right order (a half for a random
-order, ties count half). ``accuracy_against`` is the same over the pairs of which the better item
-is the older one: there, position speaks for the wrong one. ``year_correlation`` is the partial rank
-correlation of the engine's order and the year, given the true worth; without bias it is 0.
+Over the second half of ``LISTS`` lists the engine is asked ``CHECKS`` times for the order of all
+items for somebody it does not know, and that order is held against what the items are truly worth:
+the mean probability of a click, once examined, over many people. Figures are means over the checks,
+for what the last few clicks did to the order is no bias.
+
+``accuracy`` is the share of pairs of items in the right order (a half for a random order, ties
+count half). ``accuracy_against`` is the same over the pairs of which the better item is the older
+one: there, position speaks for the wrong one. ``year_correlation`` is the partial rank correlation
+of the engine's order and the year, given the true worth: 0 without bias, positive where standing on
+top was taken for worth, negative where too much was taken off for it.
 
 ``handled`` is the engine as it is by default; ``ignored`` has ``joiner.examination_decay`` 0: every
 slot counts as examined. That is the only difference. What else the engine does about places (Vowpal
@@ -22,6 +26,7 @@ same lists are shown in random order: about what could be reached.
 
 from collections.abc import Sequence
 from itertools import islice
+from statistics import mean
 from typing import Final
 
 import msgspec
@@ -35,10 +40,11 @@ from simulators.timeline import looks
 from simulators.truth import appeal
 from simulators.worlds import World, WorldSettings
 
-__all__ = ["accuracy", "learned", "main", "measure", "partial_correlation"]
+__all__ = ["CHECKS", "accuracy", "learned", "main", "measure", "partial_correlation"]
 
 ITEMS: Final = 60
 LISTS: Final = 5000
+CHECKS: Final = 10
 STAY_LISTS: Final = 4
 """People leave before they have seen everything."""
 _JUDGES: Final = 1000
@@ -81,8 +87,8 @@ def _ranks(values: Scores) -> Scores:
 
 def learned(
     world: World, settings: EngineSettings, priority: Scores | None, n_lists: int
-) -> tuple[Scores, Scores]:
-    """Return the engine's score of each item, and clicks per showing, after so many lists.
+) -> tuple[list[Scores], list[Scores]]:
+    """Return the engine's score of each item, and clicks per showing, at each check.
 
     Parameters
     ----------
@@ -93,13 +99,15 @@ def learned(
     service = Embedded.open(catalogue, settings)
     rng = np.random.default_rng([world.settings.seed, _STREAM])
     shown, clicked = np.zeros(len(catalogue.ids)), np.zeros(len(catalogue.ids))
-    last_s = 0.0
-    for last_s, person in islice(looks(world), n_lists):
+    every = n_lists // (2 * CHECKS)
+    checks = range(n_lists, n_lists - CHECKS * every, -every)
+    scores, rates = list[Scores](), list[Scores]()
+    for number, (at_s, person) in enumerate(islice(looks(world), n_lists), start=1):
         rows = rng.permutation(len(catalogue.ids))[:LIST]
         if priority is not None:
             rows = rows[np.argsort(-priority[rows], kind="stable")]
         items = [catalogue.ids[row] for row in rows.tolist()]
-        asked = service.ask(person, last_s, items)
+        asked = service.ask(person, at_s, items)
         slots = {slot.item_id: slot for slot in asked.slots}
         # The order is the house's, not the engine's; given the items nothing in it is chance.
         placed = tuple(msgspec.structs.replace(slots[item], propensity=1.0) for item in items)
@@ -107,9 +115,12 @@ def learned(
         service.learn(msgspec.structs.replace(asked, slots=placed), clicks)
         shown[rows] += 1.0
         clicked[world.rows([click.item_id for click in clicks])] += 1.0
-    everything = service.ask(world.guest(_JUDGES), last_s, catalogue.ids)
-    scores = {slot.item_id: slot.score for slot in everything.slots}
-    return np.array([scores[item] for item in catalogue.ids]), clicked / np.maximum(shown, 1.0)
+        if number in checks:
+            everything = service.ask(world.guest(_JUDGES), at_s, catalogue.ids)
+            by_item = {slot.item_id: slot.score for slot in everything.slots}
+            scores.append(np.array([by_item[item] for item in catalogue.ids]))
+            rates.append(clicked / np.maximum(shown, 1.0))
+    return scores, rates
 
 
 def _years(world: World) -> Scores:
@@ -118,11 +129,14 @@ def _years(world: World) -> Scores:
     return np.array(years) - np.arange(len(years)) / (2.0 * len(years))
 
 
-def _figures(name: str, scores: Scores, truth: Scores, years: Scores) -> Figures:
+def _figures(name: str, checks: Sequence[Scores], truth: Scores, years: Scores) -> Figures:
+    correlations = (partial_correlation(scores, years, truth) for scores in checks)
     return {
-        f"accuracy_{name}": accuracy(scores, truth),
-        f"accuracy_against_{name}": accuracy(scores, truth, against=years),
-        f"year_correlation_{name}": partial_correlation(scores, years, truth),
+        f"accuracy_{name}": mean(accuracy(scores, truth) for scores in checks),
+        f"accuracy_against_{name}": mean(
+            accuracy(scores, truth, against=years) for scores in checks
+        ),
+        f"year_correlation_{name}": mean(correlations),
     }
 
 
@@ -137,21 +151,16 @@ def measure(seed: int, settings: EngineSettings, *, n_lists: int = LISTS) -> Fig
     handled, naive = learned(World(kind), settings, years, n_lists)
     ignored, _ = learned(World(kind), ignoring, years, n_lists)
     shuffled, _ = learned(World(kind), settings, None, n_lists)
-    orders: Sequence[tuple[str, Scores]] = (
-        ("handled", handled),
-        ("ignored", ignored),
-        ("naive", naive),
-        ("shuffled", shuffled),
-    )
+    orders = {"handled": handled, "ignored": ignored, "naive": naive, "shuffled": shuffled}
     found = Figures()
-    for name, scores in orders:
-        found |= _figures(name, scores, truth, years)
+    for name, checks in orders.items():
+        found |= _figures(name, checks, truth, years)
     return {"gain": found["accuracy_handled"] - found["accuracy_ignored"]} | found
 
 
 def main() -> None:
     """Run as a command."""
-    parameters = {"items": ITEMS, "lists": LISTS, "stay_lists": STAY_LISTS}
+    parameters = {"items": ITEMS, "lists": LISTS, "checks": CHECKS, "stay_lists": STAY_LISTS}
     measured("position_bias", "Good, or only on top", parameters, measure)
 
 

@@ -3,7 +3,13 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from benchmarks.quality.position_bias import accuracy, learned, measure, partial_correlation
+from benchmarks.quality.position_bias import (
+    CHECKS,
+    accuracy,
+    learned,
+    measure,
+    partial_correlation,
+)
 from recsys.settings import EngineSettings
 from simulators.worlds import World, WorldSettings
 
@@ -41,11 +47,13 @@ KIND = WorldSettings(seed=7, n_people=40, n_items=30, stay_lists=4)
 
 
 def test_what_stands_on_top_gets_the_clicks() -> None:
-    priority = np.random.default_rng(2).random(30)
-    _, rates = learned(World(KIND), EngineSettings(), priority, 500)
-    assert np.corrcoef(rates, priority)[0, 1] > 0.4
+    priority, chance = np.random.default_rng(2).random((2, 30))
+    scores, rates = learned(World(KIND), EngineSettings(), priority, 500)
+    assert len(scores) == len(rates) == CHECKS
+    assert (scores[0] != scores[-1]).any()
+    assert partial_correlation(rates[-1], priority, chance) > 0.4
     _, rates = learned(World(KIND), EngineSettings(), None, 500)
-    assert abs(np.corrcoef(rates, priority)[0, 1]) < 0.3
+    assert abs(partial_correlation(rates[-1], priority, chance)) < 0.3
 
 
 def test_the_decay_decides_what_the_engine_learns() -> None:
