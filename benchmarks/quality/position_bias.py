@@ -3,7 +3,8 @@
 A service that was there before shows random items, always the newest of them on top, and the engine
 learns from its lists and the clicks on them. People examine place r with probability ``r ** -eta``,
 each with an eta of their own between .4 and .9. A release year says nothing about what people like,
-but the newest items get about three times the clicks per showing that they would get at random.
+but what always stands on top gets about four times the clicks, per showing, of what is as good and
+always stands last.
 
 Over the second half of ``LISTS`` lists the engine is asked ``CHECKS`` times for the order of all
 items for somebody it does not know, and that order is held against what the items are truly worth:
