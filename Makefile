@@ -15,7 +15,8 @@ MIND = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that mind-5k
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test test-unit test-browser lint fmt lock clean \
         bench-quality bench-shown bench-first-change bench-recovery bench-replay bench-river \
-        bench-serving bench-train
+        bench-serving bench-train \
+        bench-taste-switch bench-return bench-cold-users bench-regret bench-position-bias
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 28
@@ -104,6 +105,21 @@ bench-serving: setup  ## latency and throughput of lists; ARGS="--help"
 
 bench-train: setup  ## what learning a history costs; RECSYS_DATA as above
 	@$(BIN)/python -m benchmarks.training --data $(MOVIELENS) $(ARGS)
+
+bench-taste-switch: setup  ## lists until somebody's new taste is served; ARGS="--seeds 1,2,3"
+	@$(BIN)/python -m benchmarks.quality.taste_switch $(ARGS)
+
+bench-return: setup  ## what is left of crowd A after a long while of crowd B; ARGS likewise
+	@$(BIN)/python -m benchmarks.quality.return_to_taste $(ARGS)
+
+bench-cold-users: setup  ## the first ten lists of new people against popularity's
+	@$(BIN)/python -m benchmarks.quality.cold_users $(ARGS)
+
+bench-regret: setup  ## regret in a stationary world against epsilon-greedy popularity's
+	@$(BIN)/python -m benchmarks.quality.regret $(ARGS)
+
+bench-position-bias: setup  ## whether what stood on top is believed to be good
+	@$(BIN)/python -m benchmarks.quality.position_bias $(ARGS)
 
 lock:  ## renew requirements.lock; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \

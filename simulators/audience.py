@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from simulators.catalogue import GENRES
 
-__all__ = ["Person", "activity"]
+__all__ = ["EVERY_GENRE", "Person", "activity"]
+
+EVERY_GENRE: Final = tuple(range(len(GENRES)))
 
 _ANYTHING: Final = 0.06
 """A bit of everything: the taste for a genre that is nobody's favourite."""
@@ -45,6 +47,8 @@ class Person:
         One of the places that are always taken; it holds how often its person comes.
     generation
         How many people had this seat before.
+    among
+        Indices of the genres that the favourites are chosen from.
 
     Attributes
     ----------
@@ -64,7 +68,9 @@ class Person:
         How often the tastes have changed.
     """
 
-    def __init__(self, seed: int, seat: int, generation: int) -> None:
+    def __init__(
+        self, seed: int, seat: int, generation: int, among: Sequence[int] = EVERY_GENRE
+    ) -> None:
         self.seat = seat
         self.generation = generation
         # Another world's people are other people, also for a server that knew those.
@@ -77,8 +83,8 @@ class Person:
         self.watched: set[int] = set()
         self.lists = 0
         self.shifts = 0
-        favourite = self._draw_genre(())
-        self.tastes = self._make_tastes(favourite, self._draw_genre((favourite,)))
+        self.among = tuple(among)
+        self.tastes = self._draw_tastes()
 
     @property
     def favourite(self) -> int:
@@ -91,9 +97,24 @@ class Person:
         self.tastes = self._make_tastes(self._draw_genre((favourite, second)), second)
         self.shifts += 1
 
+    def turn_to(self, among: Sequence[int]) -> None:
+        """Draw all tastes anew, the favourites among these genres; one genre is the only one."""
+        self.among = tuple(among)
+        self.tastes = self._draw_tastes()
+        self.shifts += 1
+
+    def _draw_tastes(self) -> NDArray[np.float64]:
+        favourite = self._draw_genre(())
+        second = self._draw_genre((favourite,)) if len(self.among) > 1 else favourite
+        return self._make_tastes(favourite, second)
+
     def _draw_genre(self, besides: Sequence[int]) -> int:
+        """Draw one of the genres to choose from; of any, once none of those is left."""
         weights = (1.0 + np.arange(len(GENRES))) ** -_GENRE_ZIPF
         weights[list(besides)] = 0.0
+        chosen = np.isin(np.arange(len(GENRES)), self.among)
+        if weights[chosen].any():
+            weights[~chosen] = 0.0
         return int(self._taste_rng.choice(len(GENRES), p=weights / weights.sum()))
 
     def _make_tastes(self, favourite: int, second: int) -> NDArray[np.float64]:

@@ -1,0 +1,1 @@
+"""How well the engine serves simulated people, measured in one process, without a server."""
