@@ -117,7 +117,8 @@ def _found(state: State, user: User, item: int, ts_ms: int) -> None:
         return
     asker = Asker.at(user, ts_ms)
     fill(state.pool, state.sources, asker)
-    cut = state.pool.cut(eligible(state, user), state.weights, state.settings.candidates.keep)
+    keep = state.settings.candidates.keep
+    cut = state.pool.cut(eligible(state, user), state.weights, keep, state.seats)
     place = np.flatnonzero(cut.items == item)
     if not len(place):
         return

@@ -121,7 +121,8 @@ def _choices(state: State, request: Request, arm: ArmSettings, asker: Asker) -> 
         items = np.flatnonzero(allowed).astype(np.int32)
         return _Choices(Cut(items, np.zeros(len(items), np.float32), cut.largest))
     keep = max(state.settings.candidates.keep, request.n)
-    cut = pool.cut(allowed, state.weights_of(arm), keep)
+    seats = state.seats if arm.ranker == "learner" else None
+    cut = pool.cut(allowed, state.weights_of(arm), keep, seats)
     missing = request.n - len(cut.items)
     if missing > 0:
         allowed[cut.items] = False

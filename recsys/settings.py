@@ -22,6 +22,7 @@ __all__ = [
     "FeatureSettings",
     "ListwiseSettings",
     "PopularWindow",
+    "RecentTasteSettings",
     "SessionSettings",
     "TransitionKernel",
     "FreshSettings",
@@ -205,6 +206,7 @@ class FreshSettings(_Section):
     half_life_s: float = Field(7 * 86_400.0, gt=0)
     leaders: int = Field(30, ge=1, le=1000)
     weight: float = Field(0.02, ge=0)
+    seats: int = Field(3, ge=0)
 
 
 class TasteSettings(_Section):
@@ -213,6 +215,17 @@ class TasteSettings(_Section):
     optimism: float = Field(0.5, ge=0)
     leaders: int = Field(50, ge=1, le=1000)
     weight: float = Field(0.3, ge=0)
+    seats: int = Field(8, ge=0)
+
+
+class RecentTasteSettings(_Section):
+    """Items with the attributes of what the person liked last."""
+
+    history: int = Field(10, ge=1, le=100)
+    decay: float = Field(0.7, gt=0, le=1)
+    leaders: int = Field(30, ge=1, le=1000)
+    weight: float = Field(0.1, ge=0)
+    seats: int = Field(8, ge=0)
 
 
 class CandidateSettings(_Section):
@@ -224,6 +237,7 @@ class CandidateSettings(_Section):
     sessions: SessionSettings = SessionSettings()
     fresh: FreshSettings = FreshSettings()
     tastes: TasteSettings = TasteSettings()
+    recent_tastes: RecentTasteSettings = RecentTasteSettings()
 
 
 class FeatureSettings(_Section):

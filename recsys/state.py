@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from recsys.candidates.base import Source
 from recsys.candidates.fresh import Fresh
-from recsys.candidates.gather import columns_of, weights_of
+from recsys.candidates.gather import columns_of, seats_of, weights_of
 from recsys.candidates.pool import Pool
 from recsys.candidates.popular import Popular
+from recsys.candidates.recent_tastes import RecentTastes
 from recsys.candidates.sessions import Sessions
 from recsys.candidates.tastes import Tastes
 from recsys.candidates.transitions import Transitions
@@ -100,8 +101,10 @@ class State:
             self.popular,
             Fresh(candidates.fresh, self.catalogue, self.counts),
             Tastes(candidates.tastes, self.personal_bandit, self.catalogue),
+            RecentTastes(candidates.recent_tastes, self.catalogue, self.counts),
         )
         self.weights = weights_of(self.sources)
+        self.seats = seats_of(self.sources)
         self.pool = Pool(columns_of(self.sources))
         self._popularity = np.zeros_like(self.weights)
         self._popularity[self.pool.columns.index(self.popular.longest)] = 1.0

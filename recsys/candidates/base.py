@@ -48,10 +48,13 @@ class Source(ABC):
         Names of its scores, which are its columns in the pool, one after the other.
     weights
         What each is worth in the mix, not negative, ``len(columns)`` of them.
+    seats
+        How many of each column's best are candidates whatever the mix says of them; empty for none.
     """
 
     columns: tuple[str, ...]
     weights: tuple[float, ...]
+    seats: tuple[int, ...] = ()
 
     @abstractmethod
     def grow(self, n_items: int) -> None:

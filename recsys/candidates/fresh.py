@@ -32,6 +32,7 @@ class Fresh(Source):
 
     def __init__(self, settings: FreshSettings, catalogue: Catalogue, counts: ItemCounts) -> None:
         self.weights = (settings.weight,)
+        self.seats = (settings.seats,)
         self._half_life_ms = settings.half_life_s * 1000.0
         self._leaders = settings.leaders
         self._catalogue = catalogue

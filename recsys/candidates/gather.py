@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from recsys.candidates.base import Asker, Source
 from recsys.candidates.pool import Pool
 
-__all__ = ["columns_of", "fill", "weights_of"]
+__all__ = ["columns_of", "fill", "seats_of", "weights_of"]
 
 
 def columns_of(sources: Sequence[Source]) -> tuple[str, ...]:
@@ -19,6 +19,12 @@ def columns_of(sources: Sequence[Source]) -> tuple[str, ...]:
 def weights_of(sources: Sequence[Source]) -> NDArray[np.float32]:
     """Return what each column is worth in the mix, float32, shape ``(n_columns,)``."""
     return np.array([weight for source in sources for weight in source.weights], np.float32)
+
+
+def seats_of(sources: Sequence[Source]) -> NDArray[np.int64]:
+    """Return how many of each column's best are candidates by right, shape ``(n_columns,)``."""
+    by_source = [source.seats or (0,) * len(source.columns) for source in sources]
+    return np.array([seats for own in by_source for seats in own], np.int64)
 
 
 def fill(

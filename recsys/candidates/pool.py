@@ -86,7 +86,11 @@ class Pool:
         self.count = 0
 
     def cut(
-        self, allowed: NDArray[np.bool_], weights: NDArray[np.float32], keep: int
+        self,
+        allowed: NDArray[np.bool_],
+        weights: NDArray[np.float32],
+        keep: int,
+        seats: NDArray[np.int64] | None = None,
     ) -> Cut:
         """Return the ``keep`` best by the mix, ties by index; only what is ``allowed``.
 
@@ -96,12 +100,34 @@ class Pool:
             Which items may be shown, shape ``(n_items or more,)``.
         weights
             Of the columns in the mix, not negative, float32, shape ``(n_columns,)``.
+        seats
+            How many of each column's best are among them whatever their mix, ``(n_columns,)``.
         """
         largest = np.zeros(len(self.columns), np.float32)
         items = np.empty(min(keep, self.count), np.int32)
         mixed = np.empty(len(items), np.float32)
         n = _cut(self.scores, self.items, allowed, weights, largest, items, mixed)
-        return Cut(items[:n], mixed[:n], largest)
+        cut = Cut(items[:n], mixed[:n], largest)
+        return cut if seats is None or n < keep else self._seated(cut, allowed, weights, seats)
+
+    def _seated(
+        self,
+        cut: Cut,
+        allowed: NDArray[np.bool_],
+        weights: NDArray[np.float32],
+        seats: NDArray[np.int64],
+    ) -> Cut:
+        """Return a cut whose last places went to the best of the columns that have seats."""
+        chosen = np.empty(int(seats.sum()), np.int32)
+        n_kept, n_chosen = _seat(self.scores, self.items, allowed, seats, cut.items, chosen)
+        if not n_chosen:
+            return cut
+        seated = self.rate(chosen[:n_chosen], weights, cut.largest)
+        return Cut(
+            np.concatenate([cut.items[:n_kept], seated.items]),
+            np.concatenate([cut.mixed[:n_kept], seated.mixed]),
+            cut.largest,
+        )
 
     def rate(
         self,
@@ -166,6 +192,57 @@ def insert(
     items[place] = item
     scores[place] = score
     return n
+
+
+@compiled
+def _seat(
+    scores: NDArray[np.float32],
+    proposed: NDArray[np.int32],
+    allowed: NDArray[np.bool_],
+    seats: NDArray[np.int64],
+    kept: NDArray[np.int32],
+    chosen: NDArray[np.int32],
+) -> tuple[int, int]:
+    """Fill ``chosen`` with the best of each column that has seats.
+
+    Returns
+    -------
+    How many of ``kept`` stay, and how many of ``chosen`` come after them; together as many as
+    ``kept`` has.
+    """
+    n_chosen = 0
+    for column in range(seats.shape[0]):
+        if seats[column] == 0:
+            continue
+        items = np.empty(seats[column], np.int32)
+        best = np.empty(seats[column], np.float32)
+        n = 0
+        for i in range(proposed.shape[0]):
+            item = proposed[i]
+            if allowed[item] and scores[item, column] > 0.0:
+                n = insert(items, best, n, item, scores[item, column])
+        for i in range(n):
+            known = False
+            for j in range(n_chosen):
+                known = known or chosen[j] == items[i]
+            if not known:
+                chosen[n_chosen] = items[i]
+                n_chosen += 1
+    # Whoever is high enough in the mix needs no seat; each of those who leave for the others must
+    # not have one.
+    n_kept = max(kept.shape[0] - n_chosen, 0)
+    while True:
+        left = 0
+        for i in range(n_chosen):
+            among = False
+            for j in range(n_kept):
+                among = among or kept[j] == chosen[i]
+            if not among:
+                chosen[left], chosen[i] = chosen[i], chosen[left]
+                left += 1
+        if n_kept + left >= kept.shape[0]:
+            return n_kept, min(left, kept.shape[0] - n_kept)
+        n_kept += 1
 
 
 @compiled

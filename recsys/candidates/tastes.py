@@ -30,6 +30,7 @@ class Tastes(Source):
         self, settings: TasteSettings, bandit: PersonalBandit, catalogue: Catalogue
     ) -> None:
         self.weights = (settings.weight,)
+        self.seats = (settings.seats,)
         self._settings = settings
         self._bandit = bandit
         self._catalogue = catalogue
