@@ -168,9 +168,6 @@ class TransitionSettings(_Section):
     kernels: dict[str, TransitionKernel] = Field(
         default_factory=lambda: {
             "near": TransitionKernel(weight=1.0),
-            "slow": TransitionKernel(
-                lag_decay=0.9, gap_s=1200.0, half_life_s=30 * 86_400.0, weight=0.05
-            ),
             "after": TransitionKernel(direction="forward", weight=0.35),
             "long": TransitionKernel(
                 lag_decay=0.97, gap_s=7 * 86_400.0, weight=0.3
@@ -206,7 +203,7 @@ class FreshSettings(_Section):
     half_life_s: float = Field(7 * 86_400.0, gt=0)
     leaders: int = Field(30, ge=1, le=1000)
     weight: float = Field(0.02, ge=0)
-    seats: int = Field(3, ge=0)
+    seats: int = Field(0, ge=0)
 
 
 class TasteSettings(_Section):
@@ -215,7 +212,7 @@ class TasteSettings(_Section):
     optimism: float = Field(0.5, ge=0)
     leaders: int = Field(50, ge=1, le=1000)
     weight: float = Field(0.3, ge=0)
-    seats: int = Field(8, ge=0)
+    seats: int = Field(0, ge=0)
 
 
 class RecentTasteSettings(_Section):
@@ -225,7 +222,7 @@ class RecentTasteSettings(_Section):
     decay: float = Field(0.7, gt=0, le=1)
     leaders: int = Field(30, ge=1, le=1000)
     weight: float = Field(0.1, ge=0)
-    seats: int = Field(8, ge=0)
+    seats: int = Field(0, ge=0)
 
 
 class CandidateSettings(_Section):
@@ -277,7 +274,7 @@ class PersonalBanditSettings(_Section):
 
     prior_variance: float = Field(0.1, gt=0)
     noise_variance: float = Field(0.1, gt=0)
-    drift_variance: float = Field(0.0005, ge=0)
+    drift: float = Field(0.002, ge=0, lt=1)
     attributes: int = Field(64, ge=1)
     weight: float = Field(1.0, ge=0)
     optimism: float = Field(0.2, ge=0)

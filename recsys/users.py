@@ -12,13 +12,15 @@ __all__ = ["Tastes", "User", "UserTable"]
 
 
 class Tastes(msgspec.Struct):
-    """The personal bandit's posterior: attribute index to mean and variance.
+    """The personal bandit's posterior: attribute index to mean and variance, as of a lesson.
 
     Owned by ``recsys.learners.personal_bandit``; kept here because it is the person's.
     """
 
     mean: dict[int, float] = {}
     variance: dict[int, float] = {}
+    touched: dict[int, int] = {}
+    lessons: int = 0
 
 
 class User(msgspec.Struct, kw_only=True):

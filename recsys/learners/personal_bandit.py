@@ -8,9 +8,14 @@ diagonal Kalman filter, one reward at a time::
     d_t += v_t x / S * (reward - prediction)
     v_t -= (v_t x)**2 / S
 
-A touched token's variance grows by ``drift_variance`` first, so that the filter never becomes too
-sure to follow a person whose taste turns. The deviation of an item, ``sqrt(sum x**2 v_t)``, is what
-is still unknown about the person, and drives exploration.
+People turn: d is taken to wander (Ornstein-Uhlenbeck), so that with every lesson of the person, on
+whatever token, a token's mean goes back towards 0 and its variance towards the prior by the same
+part, ``drift``::
+
+    d_t(n) = d_t a,   v_t(n) = prior - (prior - v_t) a**2,   a = (1 - drift) ** (n lessons since)
+
+A dislike that nothing has confirmed for long is forgotten, and tried again. The deviation of an
+item, ``sqrt(sum x**2 v_t)``, is what is still unknown about the person, and drives exploration.
 """
 
 import math
@@ -54,6 +59,7 @@ class PersonalBandit(PersonalModel):
         self._catalogue = catalogue
         self._shared = _State()
         self._by_token = np.zeros((64, 2))
+        self._keep = 1.0 - settings.drift
 
     @property
     def base(self) -> float:
@@ -99,11 +105,17 @@ class PersonalBandit(PersonalModel):
         self, user: User
     ) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]:
         """Return the tokens a person has an opinion on, and its mean and variance."""
-        known, n = user.tastes.mean, len(user.tastes.mean)
+        tastes = user.tastes
+        n = len(tastes.mean)
+        tokens = np.fromiter(tastes.mean.keys(), np.int32, n)
+        since = tastes.lessons - np.fromiter(tastes.touched.values(), np.int64, n)
+        kept = self._keep**since
+        prior = self._settings.prior_variance
+        variances = np.fromiter(tastes.variance.values(), np.float64, n)
         return (
-            np.fromiter(known.keys(), np.int32, n),
-            np.fromiter(known.values(), np.float64, n),
-            np.fromiter(user.tastes.variance.values(), np.float64, n),
+            tokens,
+            np.fromiter(tastes.mean.values(), np.float64, n) * kept,
+            prior - (prior - variances) * kept**2,
         )
 
     @override
@@ -123,14 +135,19 @@ class PersonalBandit(PersonalModel):
 
     def _learn_own(self, user: User, tokens: Sequence[int], residual: float) -> None:
         settings = self._settings
-        mean, variance = user.tastes.mean, user.tastes.variance
+        tastes = user.tastes
+        mean, variance, touched = tastes.mean, tastes.variance, tastes.touched
+        tastes.lessons += 1
+        prior = settings.prior_variance
         x = 1.0 / math.sqrt(len(tokens))
         spread = settings.noise_variance
         prediction = 0.0
         for token in tokens:
-            grown_variance = variance.get(token, settings.prior_variance) + settings.drift_variance
-            variance[token] = min(grown_variance, settings.prior_variance)
-            prediction += mean.setdefault(token, 0.0) * x
+            kept = self._keep ** (tastes.lessons - touched.get(token, tastes.lessons))
+            mean[token] = mean.get(token, 0.0) * kept
+            variance[token] = prior - (prior - variance.get(token, prior)) * kept**2
+            touched[token] = tastes.lessons
+            prediction += mean[token] * x
             spread += x * x * variance[token]
         error = residual - prediction
         for token in tokens:
@@ -142,7 +159,7 @@ class PersonalBandit(PersonalModel):
             # What was touched just now is vague because it is new: it must be able to stay.
             order = sorted(variance, key=lambda t: (t in tokens, -variance[t], t))
             for token in order[:surplus]:
-                del mean[token], variance[token]
+                del mean[token], variance[token], touched[token]
 
     @override
     def store(self, user: User) -> None:
