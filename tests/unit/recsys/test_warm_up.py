@@ -23,7 +23,7 @@ def test_nothing_is_left_to_compile(ranker: str) -> None:
 
 def test_there_is_something_to_compile() -> None:
     Engine.warm_up(EngineSettings())
-    nothing = dict.fromkeys(signatures(), set[str]())
+    nothing = {name: set[str]() for name in signatures()}
     compiled = " ".join(compiled_since(nothing))
     for name in ("transition_kernels.propose", "sessions._propose", "rows.fill_rows", "net.gather"):
         assert name in compiled

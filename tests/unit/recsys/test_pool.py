@@ -1,0 +1,183 @@
+"""The pool: what is in it, what is best in it, and what the next request finds of it."""
+
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from recsys.candidates.base import Asker, Source
+from recsys.candidates.gather import columns_of, fill, weights_of
+from recsys.candidates.pool import Pool
+from recsys.users import User
+from tests.pools import person
+
+NOBODY = Asker.at(person(), 0)
+
+
+def filled(rows: dict[int, list[float]], n_items: int = 100) -> Pool:
+    """Return a pool of these items with these scores."""
+    pool = Pool([f"column{number}" for number in range(len(next(iter(rows.values()))))])
+    pool.grow(n_items)
+    pool.add(np.array(list(rows), np.int32))
+    for item, row in rows.items():
+        pool.scores[item] = row
+    return pool
+
+
+def everything(pool: Pool) -> NDArray[np.bool_]:
+    return np.ones(len(pool.known), np.bool_)
+
+
+def weights(*values: float) -> NDArray[np.float32]:
+    return np.array(values, np.float32)
+
+
+def test_an_item_is_in_the_pool_once_where_it_came_first() -> None:
+    pool = Pool(["a"])
+    pool.grow(10)
+    pool.add(np.array([7, 2, 7], np.int32))
+    pool.add(np.array([5, 2], np.int32))
+    assert pool.items.tolist() == [7, 2, 5]
+    assert np.flatnonzero(pool.known).tolist() == [2, 5, 7]
+
+
+def test_the_mix_divides_each_column_by_its_best() -> None:
+    pool = filled({3: [0.0, 0.0, 4.0], 8: [5.0, 0.0, 0.0], 1: [10.0, 0.0, 0.0], 4: [2.5, 0.0, 8.0]})
+    cut = pool.cut(everything(pool), weights(0.5, 9.0, 1.0), 10)
+    assert cut.items.tolist() == [4, 1, 3, 8]
+    np.testing.assert_allclose(cut.mixed, [0.125 + 1.0, 0.5, 0.5, 0.25])
+    assert cut.largest.tolist() == [10.0, 0.0, 8.0]
+
+
+def test_what_may_not_be_shown_sets_no_scale() -> None:
+    pool = filled({0: [100.0], 1: [10.0], 2: [5.0]})
+    allowed = everything(pool)
+    allowed[0] = False
+    cut = pool.cut(allowed, weights(1.0), 10)
+    assert (cut.items.tolist(), cut.mixed.tolist()) == ([1, 2], [1.0, 0.5])
+    assert cut.largest.tolist() == [10.0]
+
+
+def test_what_no_source_speaks_for_is_cut() -> None:
+    pool = filled({0: [1.0, 0.0], 1: [0.0, 1.0], 2: [0.0, 0.0]})
+    assert pool.cut(everything(pool), weights(1.0, 0.0), 10).items.tolist() == [0]
+    assert pool.cut(everything(pool), weights(0.0, 0.0), 10).items.tolist() == []
+
+
+def test_a_column_that_all_but_vanished_says_nothing() -> None:
+    pool = filled({0: [1e-30, 1.0], 1: [2e-30, 0.5]})
+    cut = pool.cut(everything(pool), weights(1.0, 1.0), 10)
+    assert cut.mixed.tolist() == [1.0, 0.5]
+    assert np.isfinite(cut.mixed).all()
+
+
+@pytest.mark.parametrize("keep", [1, 2, 3, 4, 5, 100])
+def test_the_cut_is_the_head_of_a_stable_sort(keep: int) -> None:
+    values = [0.5, 0.0, 0.9, 0.5, 0.1, 0.5]
+    # In the pool they stand in another order: ties go by index all the same.
+    pool = filled({item: [values[item]] for item in (5, 3, 1, 0, 2, 4)})
+    cut = pool.cut(everything(pool), weights(1.0), keep)
+    assert cut.items.tolist() == [2, 0, 3, 5, 4][:keep]
+
+
+def test_the_cut_of_many_equals_sorting_them_all() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        values = rng.integers(0, 6, 200).astype(np.float32)
+        order = rng.permutation(200)
+        pool = filled({int(item): [float(values[item])] for item in order}, n_items=200)
+        allowed = rng.random(len(pool.known)) < 0.8
+        found = [item for item in np.flatnonzero(values).tolist() if allowed[item]]
+        expected = sorted(found, key=lambda item: (-values[item], item))[:50]
+        assert pool.cut(allowed, weights(1.0), 50).items.tolist() == expected
+
+
+def test_an_empty_pool_has_an_empty_cut() -> None:
+    pool = Pool(["a", "b"])
+    cut = pool.cut(everything(pool), weights(1.0, 1.0), 5)
+    assert (cut.items.shape, cut.mixed.shape, cut.largest.tolist()) == ((0,), (0,), [0.0, 0.0])
+    rated = pool.rate(np.zeros(0, np.int32), weights(1.0, 1.0))
+    assert (rated.items.shape, rated.mixed.shape, rated.largest.tolist()) == ((0,), (0,), [0, 0])
+
+
+def test_given_items_are_rated_in_their_order() -> None:
+    pool = filled({3: [4.0, 0.0], 8: [1.0, 2.0], 5: [100.0, 100.0]})
+    items = np.array([8, -1, 3, 8], np.int32)
+    own = pool.rate(items, weights(1.0, 0.5))
+    assert own.items.tolist() == [8, -1, 3, 8]
+    assert own.largest.tolist() == [4.0, 2.0]
+    np.testing.assert_allclose(own.mixed, [0.75, 0.0, 1.0, 0.75])
+    others = pool.rate(items, weights(1.0, 0.5), np.array([8.0, 0.0], np.float32))
+    np.testing.assert_allclose(others.mixed, [0.125, 0.0, 0.5, 0.125])
+
+
+def test_a_pool_grows_and_keeps_what_it_holds() -> None:
+    pool = filled({3: [1.0]}, n_items=10)
+    pool.grow(1000)
+    pool.add(np.array([999], np.int32))
+    pool.scores[999] = 2.0
+    assert pool.cut(everything(pool), weights(1.0), 5).items.tolist() == [999, 3]
+
+
+class Fixed(Source):
+    """Proposes some items and gives every item its number times a factor."""
+
+    def __init__(self, name: str, factor: float, proposes: list[int]) -> None:
+        self.columns = (f"{name}_plain", f"{name}_squared")
+        self.weights = (factor, 0.0)
+        self._factor = factor
+        self._proposes = np.array(proposes, np.int32)
+
+    @override
+    def grow(self, n_items: int) -> None: ...
+
+    @override
+    def learn(self, user: User, item: int, ts_ms: int, strength: float) -> None: ...
+
+    @override
+    def propose(self, asker: Asker, pool: Pool, column: int) -> None:
+        pool.add(self._proposes)
+
+    @override
+    def score(self, asker: Asker, pool: Pool, column: int) -> None:
+        pool.scores[pool.items, column] = self._factor * pool.items
+        pool.scores[pool.items, column + 1] = pool.items**2
+
+    @override
+    def snapshot(self) -> bytes:
+        return b""
+
+    @override
+    def restore(self, record: bytes) -> None: ...
+
+
+class TestGather:
+    """Several sources, one question."""
+
+    SOURCES: ClassVar[list[Source]] = [Fixed("one", 2.0, [5, 3]), Fixed("other", 3.0, [3, 7])]
+
+    def test_columns_and_weights_stand_in_the_order_of_the_sources(self) -> None:
+        assert columns_of(self.SOURCES) == (
+            "one_plain", "one_squared", "other_plain", "other_squared",
+        )  # fmt: skip
+        assert weights_of(self.SOURCES).tolist() == [2.0, 0.0, 3.0, 0.0]
+
+    def test_every_source_scores_what_any_of_them_proposed(self) -> None:
+        pool = Pool(columns_of(self.SOURCES))
+        pool.grow(20)
+        fill(pool, self.SOURCES, NOBODY, np.array([9], np.int32))
+        assert pool.items.tolist() == [9, 5, 3, 7]
+        for item in (9, 5, 3, 7):
+            assert pool.scores[item].tolist() == [2 * item, item**2, 3 * item, item**2]
+        assert np.flatnonzero(pool.scores.any(axis=1)).tolist() == [3, 5, 7, 9]
+
+    def test_a_request_finds_nothing_of_the_one_before(self) -> None:
+        pool = Pool(columns_of(self.SOURCES))
+        pool.grow(20)
+        fill(pool, self.SOURCES, NOBODY, np.array([9, 11], np.int32))
+        fill(pool, self.SOURCES[:1], NOBODY)
+        assert pool.items.tolist() == [5, 3]
+        assert np.flatnonzero(pool.scores.any(axis=1)).tolist() == [3, 5]
+        assert not pool.scores[:, 2:].any()
