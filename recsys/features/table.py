@@ -169,8 +169,6 @@ class FeatureTable:
     def _rows(self, asker: Asker, cut: Cut, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
         user, ts_ms, items = asker.user, asker.ts_ms, cut.items
         rows = np.zeros((len(items), len(self.columns)), np.float32)
-        if not len(self._catalogue):
-            return rows
         pause_ms = max(ts_ms - user.times_ms[-1], 0) if user.times_ms else -1
         known = Items(
             self._catalogue.created_ms,
