@@ -27,7 +27,8 @@ def live(settings: EngineSettings) -> None:
     store = MemoryStore()
     engine = Engine(store, settings, KEY)
     ask(engine, "nobody", "in-an-empty-world")
-    engine.apply([*items(40), item(50, attributes={}), item(51, attributes={"n": 3.0})])
+    many = [f"tag-{number}" for number in range(20)]
+    engine.apply([*items(40), item(50, attributes={}), item(51, attributes={"tags": many})])
     for number in range(20):
         user, ts_ms = f"u{number % 4}", 5_000_000 - 1000 * (number % 7) + 50_000 * number
         decision = asked(engine, user, f"d{number}", ts_ms, n=5)
