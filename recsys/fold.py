@@ -205,7 +205,10 @@ def _learn(state: State, joined: Joined) -> None:
     example = joined.example
     counters = state.counters
     counters.examples += 1
-    state.learner.learn(example)
+    arm = state.settings.arms.get(joined.arm)
+    # The scores of other rankers promised no reward: nobody can be held to them.
+    if state.learner.from_examples or (arm is not None and arm.ranker == "learner"):
+        state.learner.learn(example)
     if state.learner.from_examples:
         for old in state.examples.sample():
             state.learner.learn(old)
