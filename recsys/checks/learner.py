@@ -24,7 +24,7 @@ __all__ = [
     "personal_checks",
 ]
 
-COLUMNS = ("mix", "taste_lift", "taste", "likes", "age")
+COLUMNS = ("mix", "taste_lift", "click_lift_6h", "likes", "age")
 """Names of a candidate's features in the checks."""
 SHARED_COLUMNS = ("pause", "history_size", "pool_size")
 """Names of a request's features in the checks."""

@@ -95,7 +95,7 @@ def _vw(settings: VWSettings) -> Callable[[World], Learner]:
     return lambda world: VWBandit(settings, TextEncoder(world.catalogue, COLUMNS))
 
 
-def _listwise(**changes: float) -> Callable[[World], Learner]:
+def _listwise(**changes: object) -> Callable[[World], Learner]:
     settings = ListwiseSettings.model_validate({"hidden": 16, "learning_rate": 5e-3} | changes)
     return lambda _: ListwiseRanker(settings, COLUMNS, SHARED_COLUMNS, seed=1)
 
@@ -107,7 +107,7 @@ LEARNERS: dict[str, Callable[[World], Learner]] = {
     "vw-small": _vw(VWSettings(bits=12)),
     "listwise": _listwise(),
     "listwise-one-unit": _listwise(hidden=1),
-    "listwise-from-nothing": _listwise(mix_weight=0.0, taste_weight=0.0),
+    "listwise-from-nothing": _listwise(start={}),
 }
 
 

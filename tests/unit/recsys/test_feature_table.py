@@ -114,7 +114,7 @@ def test_scores_are_logarithms_relative_and_absolute() -> None:
     assert columns["second_relative"] == pytest.approx([math.log(1e-3)] * 3, rel=HALF)
     logs = [math.log(4.0 + 1e-4), math.log(1.0 + 1e-4), math.log(1e-4)]
     assert columns["first_log"] == pytest.approx(logs, abs=1e-3, rel=HALF)
-    logs = [math.log(1.0 + 1e-3), math.log(0.25 + 1e-3), math.log(1e-3)]
+    logs = [math.log(0.8 + 0.05), math.log(0.2 + 0.05), math.log(0.05)]
     assert columns["mix"] == pytest.approx(logs, abs=1e-3, rel=HALF)
     assert columns["rank"] == pytest.approx([0.0, math.log(2), math.log(3)], rel=HALF)
     assert shared["pool_size"] == pytest.approx(math.log(4), rel=HALF)
@@ -271,7 +271,7 @@ def test_before_there_is_any_item_there_are_features_all_the_same() -> None:
     table = FeatureTable(pool, catalogue, ItemCounts(), ItemHabits(), windows, [])
     rows, shared = table.ask(Asker.at(User(user_id="u"), 0), cut_of([-1, -1]), surface((), 2), 2)
     assert rows.shape == (2, len(table.columns))
-    assert rows[0, table.places["mix"]] == pytest.approx(math.log(1e-3), rel=HALF)
+    assert rows[0, table.places["mix"]] == pytest.approx(math.log(0.05), rel=HALF)
     assert np.isfinite(rows).all()
     assert np.isfinite(shared).all()
 

@@ -6,14 +6,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from recsys.errors import IncompatibleState
+from recsys.errors import IncompatibleState, InvalidSettings
 from recsys.features.base import Candidates, Choice, Example, narrow
 from recsys.learners.listwise import ListwiseRanker
 from recsys.settings import ListwiseSettings
 
 COLUMNS = ("mix", "taste_lift", "plain")
 SHARED = ("pause", "hour")
-FAST = ListwiseSettings(hidden=8, learning_rate=5e-3)
+START = {"mix": 1.5, "taste_lift": 0.5}
+FAST = ListwiseSettings(hidden=8, learning_rate=5e-3, start=START)
 
 
 def ranker(settings: ListwiseSettings = FAST, seed: int = 1) -> ListwiseRanker:
@@ -55,12 +56,23 @@ def lists(seed: int, n: int = 5) -> list[list[float]]:
 
 
 def test_before_it_has_learned_it_ranks_by_mix_and_taste() -> None:
-    learner = ranker(ListwiseSettings(mix_weight=1.5, taste_weight=0.5, initial_reward=0.04))
+    learner = ranker(ListwiseSettings(start=START, initial_reward=0.04))
     rows = [[-1.0, 0.0, 9.0], [0.0, 0.0, -3.0], [-1.0, 1.0, 0.0], [-2.0, -1.0, 5.0]]
     scores = learner.score(candidates(rows, (7.0, -2.0)))
     # The best is worth what the settings say, the others less by their distance in mix and taste.
     expected = [math.exp(-1.5), 1.0, math.exp(-1.5 + 0.5), math.exp(-3.0 - 0.5)]
     np.testing.assert_allclose(scores, 0.04 * np.array(expected), rtol=1e-5)
+
+
+def test_it_may_start_from_any_feature() -> None:
+    learner = ranker(ListwiseSettings(start={"plain": -2.0}, initial_reward=0.04))
+    scores = learner.score(candidates([[5.0, 5.0, 1.0], [9.0, -9.0, 0.5]]))
+    np.testing.assert_allclose(scores, [0.04 * math.exp(-1.0), 0.04], rtol=1e-5)
+
+
+def test_a_start_from_a_feature_that_is_not_there_is_refused_by_name() -> None:
+    with pytest.raises(InvalidSettings, match=r"start names 'click_lift_6h'.*'taste_lift'"):
+        ranker(ListwiseSettings())
 
 
 def test_the_loss_is_that_of_a_softmax() -> None:
@@ -134,7 +146,7 @@ def test_what_is_chosen_may_depend_on_the_request() -> None:
 @pytest.mark.parametrize(("known", "log_odds"), [(True, 0.0), (False, math.log(4.0))])
 def test_an_item_is_not_credited_with_its_place(known: bool, log_odds: float) -> None:
     """The first place is looked at four times as often; a feature happens to be there always."""
-    learner = ranker(ListwiseSettings(hidden=8, learning_rate=2e-3))
+    learner = ranker(ListwiseSettings(hidden=8, learning_rate=2e-3, start=START))
     rows = [[0.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
     for step in range(2500):
         chosen = int(step % 5 == 0)
@@ -157,7 +169,7 @@ def test_the_scale_comes_to_what_the_best_candidate_earns(rate: float) -> None:
 
 @pytest.mark.parametrize("reward", [1e6, -1e6])
 def test_no_reward_leads_the_scale_out_of_its_bounds(reward: float) -> None:
-    learner = ranker(ListwiseSettings(hidden=1, scale_rate=1.0))
+    learner = ranker(ListwiseSettings(hidden=1, scale_rate=1.0, start=START))
     for _ in range(100):
         learner.learn(example(reward, 0.05))
     assert 0.99e-4 <= learner.scale <= 10.01
@@ -201,7 +213,7 @@ def test_another_seed_begins_elsewhere_with_the_same_scores() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        ListwiseRanker(ListwiseSettings(hidden=9), COLUMNS, SHARED, 1),
+        ListwiseRanker(ListwiseSettings(hidden=9, start=START), COLUMNS, SHARED, 1),
         ListwiseRanker(FAST, ("taste_lift", "mix", "plain"), SHARED, 1),
         ListwiseRanker(FAST, (*COLUMNS, "more"), SHARED, 1),
         ListwiseRanker(FAST, COLUMNS, ("pause",), 1),
@@ -216,7 +228,7 @@ def test_a_ranker_of_other_features_is_incompatible(other: ListwiseRanker) -> No
 def test_what_changes_nothing_in_the_shape_goes_on_from_a_snapshot() -> None:
     learner = ranker()
     learner.choose(choice(lists(1), 2), [])
-    slower = ranker(ListwiseSettings(hidden=8, learning_rate=1e-4, initial_reward=0.5))
+    slower = ranker(ListwiseSettings(hidden=8, learning_rate=1e-4, initial_reward=0.5, start=START))
     slower.restore(learner.snapshot())
     assert slower.fingerprint() == learner.fingerprint()
     lesson = msgspec.structs.replace(choice(lists(2), 1), user=9)
