@@ -76,6 +76,7 @@ def fill_rows(
     scores: NDArray[np.float32],
     candidates: NDArray[np.int32],
     mixed: NDArray[np.float32],
+    places: NDArray[np.int32],
     largest: NDArray[np.float32],
     items: Items,
     seen: NDArray[np.float32],
@@ -114,7 +115,7 @@ def fill_rows(
             rows[i, n_sources + source] = math.log(score + 1e-4)
         at = 2 * n_sources
         rows[i, at] = math.log(mixed[i] + _MIX_FLOOR)
-        rows[i, at + 1] = math.log1p(i)
+        rows[i, at + 1] = math.log1p(places[i])
         if item < 0:
             rows[i, at + 4] = _NEVER
             continue

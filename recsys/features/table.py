@@ -187,6 +187,7 @@ class FeatureTable:
             self._pool.scores,
             cut.items,
             cut.mixed,
+            cut.places,
             cut.largest,
             known,
             seen,
