@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from recsys.candidates.base import Asker
 from recsys.candidates.pool import Cut, Pool
@@ -41,21 +42,24 @@ class World(NamedTuple):
             self.table.show(item, at_ms)
 
 
-def world(**attributes: list[str]) -> World:
+def some_windows() -> Windows:
+    """Return windows of an hour and of a day."""
+    crossings = WindowCounts((24 * 3600.0,))
+    crossings.grow(1024)
+    return Windows(
+        WindowCounts((3600.0, 24 * 3600.0)), WindowCounts((3600.0, 24 * 3600.0)), crossings
+    )
+
+
+def world() -> World:
     catalogue = Catalogue(CatalogueSettings())
-    tags = attributes or {"a": ["crime", "noir"], "b": ["crime"], "c": []}
-    for name, values in tags.items():
+    for name, values in {"a": ["crime", "noir"], "b": ["crime"], "c": list[str]()}.items():
         catalogue.upsert(name, START_MS, {"tag": values})
     pool = Pool(["first", "second"])
     pool.grow(len(catalogue))
     counts, habits = ItemCounts(), ItemHabits()
-    crossings = WindowCounts((24 * 3600.0,))
-    crossings.grow(1024)
-    windows = Windows(
-        WindowCounts((3600.0, 24 * 3600.0)), WindowCounts((3600.0, 24 * 3600.0)), crossings
-    )
     bandit = PersonalBandit(PersonalBanditSettings(), catalogue)
-    table = FeatureTable(pool, catalogue, counts, habits, windows, [bandit])
+    table = FeatureTable(pool, catalogue, counts, habits, some_windows(), [bandit])
     counts.grow(len(catalogue))
     habits.grow(len(catalogue))
     table.grow()
@@ -63,12 +67,16 @@ def world(**attributes: list[str]) -> World:
 
 
 def cut_of(
-    items: list[int], mixed: list[float] | None = None, largest: tuple[float, float] = (4.0, 0.0)
+    items: list[int],
+    mixed: list[float] | None = None,
+    largest: tuple[float, float] = (4.0, 0.0),
+    places: list[int] | None = None,
 ) -> Cut:
     return Cut(
         np.array(items, np.int32),
         np.array(mixed or [0.0] * len(items), np.float32),
         np.array(largest, np.float32),
+        np.array(places or range(len(items)), np.int32),
     )
 
 
@@ -108,7 +116,7 @@ def test_scores_are_logarithms_relative_and_absolute() -> None:
     one = world()
     one.pool.add(np.array([1, 0, 2], np.int32))
     one.pool.scores[:3] = [[4.0, 0.0], [1.0, 0.0], [0.0, 0.0]]
-    columns, shared = asked(one, cut_of([0, 1, 2], [0.8, 0.2, 0.0]))
+    columns, shared = asked(one, cut_of([0, 1, 2], [0.8, 0.2, 0.0], places=[0, 1, 7]))
     logs = [math.log(1.0 + 1e-3), math.log(0.25 + 1e-3), math.log(1e-3)]
     assert columns["first_relative"] == pytest.approx(logs, abs=1e-3, rel=HALF)
     assert columns["second_relative"] == pytest.approx([math.log(1e-3)] * 3, rel=HALF)
@@ -116,7 +124,7 @@ def test_scores_are_logarithms_relative_and_absolute() -> None:
     assert columns["first_log"] == pytest.approx(logs, abs=1e-3, rel=HALF)
     logs = [math.log(0.8 + 0.05), math.log(0.2 + 0.05), math.log(0.05)]
     assert columns["mix"] == pytest.approx(logs, abs=1e-3, rel=HALF)
-    assert columns["rank"] == pytest.approx([0.0, math.log(2), math.log(3)], rel=HALF)
+    assert columns["rank"] == pytest.approx([0.0, math.log(2), math.log(8)], rel=HALF)
     assert shared["pool_size"] == pytest.approx(math.log(4), rel=HALF)
     assert shared["first_largest"] == pytest.approx(math.log(4.0 + 1e-3), rel=HALF)
     assert shared["second_largest"] == pytest.approx(math.log(1e-3), rel=HALF)
@@ -284,3 +292,20 @@ def test_values_are_those_that_are_logged() -> None:
     )
     for values in (rows, shared):
         np.testing.assert_array_equal(values, values.astype("<f2").astype(np.float32))
+
+
+class Loud(PersonalBandit):
+    """Answers numbers that float16 has no room for."""
+
+    @override
+    def features(self, user: User, items: NDArray[np.int32]) -> NDArray[np.float32]:
+        return np.full((len(items), 3), [1e30, -1e30, 1.0], np.float32)
+
+
+def test_answers_too_large_for_their_format_are_cut() -> None:
+    one = world()
+    loud = Loud(PersonalBanditSettings(), one.catalogue)
+    table = FeatureTable(one.pool, one.catalogue, one.counts, one.habits, some_windows(), [loud])
+    table.grow()
+    rows, _ = table.ask(Asker.at(User(user_id="u"), 0), cut_of([0, 1]), NOWHERE, 2)
+    assert rows[:, -3:].tolist() == [[65504.0, -65504.0, 1.0]] * 2

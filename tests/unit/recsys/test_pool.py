@@ -49,6 +49,7 @@ def test_the_mix_divides_each_column_by_its_best() -> None:
     assert cut.items.tolist() == [4, 1, 3, 8]
     np.testing.assert_allclose(cut.mixed, [0.125 + 1.0, 0.5, 0.5, 0.25])
     assert cut.largest.tolist() == [10.0, 0.0, 8.0]
+    assert cut.places.tolist() == [0, 1, 2, 3]
 
 
 def test_what_may_not_be_shown_sets_no_scale() -> None:
@@ -109,8 +110,24 @@ def test_given_items_are_rated_in_their_order() -> None:
     assert own.items.tolist() == [8, -1, 3, 8]
     assert own.largest.tolist() == [4.0, 2.0]
     np.testing.assert_allclose(own.mixed, [0.75, 0.0, 1.0, 0.75])
+    # By the mix, not by the order of asking, which says nothing; ties by that.
+    assert own.places.tolist() == [1, 3, 0, 2]
     others = pool.rate(items, weights(1.0, 0.5), np.array([8.0, 0.0], np.float32))
     np.testing.assert_allclose(others.mixed, [0.125, 0.0, 0.5, 0.125])
+
+
+def test_items_among_those_of_a_cut() -> None:
+    pool = filled({3: [4.0], 8: [1.0], 5: [2.0], 9: [3.0]})
+    allowed = everything(pool)
+    allowed[3] = False
+    cut = pool.cut(allowed, weights(1.0), 2)
+    assert cut.items.tolist() == [9, 5]
+    among = pool.rate_among(np.array([5, 8, 9, 50, -1], np.int32), weights(1.0), cut)
+    np.testing.assert_allclose(among.mixed, [2 / 3, 1 / 3, 1.0, 0.0, 0.0], rtol=1e-6)
+    assert among.places.tolist() == [1, 2, 0, 2, 2]
+    assert among.largest.tolist() == cut.largest.tolist() == [3.0]
+    some = among.take(np.array([2, 0]))
+    assert (some.items.tolist(), some.places.tolist()) == ([9, 5], [0, 1])
 
 
 def test_a_pool_grows_and_keeps_what_it_holds() -> None:
