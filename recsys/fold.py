@@ -115,6 +115,10 @@ def _found(state: State, user: User, item: int, ts_ms: int) -> None:
     """Teach the learner what a person found by themselves, among what it would have considered."""
     if not state.learner.from_choices or item in user.consumed:
         return
+    # An item that came with the feedback itself could not have been considered: it would teach that
+    # whatever is new this very moment is chosen.
+    if state.catalogue.created_ms[item] >= ts_ms:
+        return
     asker = Asker.at(user, ts_ms)
     fill(state.pool, state.sources, asker)
     keep = state.settings.candidates.keep
