@@ -179,6 +179,7 @@ class FeatureTable:
             self._habits.depth,
             self._habits.likes,
         )
+        n_crossings = self._crossings.n_keys
         seen = np.zeros(len(items), np.float32)
         if user.seen:
             seen[:] = [user.seen.get(item, 0) for item in items.tolist()]
@@ -194,7 +195,7 @@ class FeatureTable:
             (self._item_windows.counts, self._item_windows.last_ms),
             (self._attribute_windows.counts, self._attribute_windows.last_ms),
             self._item_windows.half_lives_ms,
-            (self._crossings.counts, self._crossings.last_ms),
+            (self._crossings.counts[:n_crossings], self._crossings.last_ms[:n_crossings]),
             float(self._crossings.half_lives_ms[0]),
             tokens,
             ts_ms,
@@ -269,7 +270,7 @@ class FeatureTable:
         for token in self._catalogue[item].tokens:
             self._attribute_windows.add(token, kind, ts_ms, amount)
         for token in tokens.tolist():
-            row = crossed(item, token, len(self._crossings.last_ms))
+            row = crossed(item, token, self._crossings.n_keys)
             self._crossings.add(row, kind, ts_ms, amount)
 
     def grow(self) -> None:
