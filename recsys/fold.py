@@ -64,9 +64,9 @@ def _decision(state: State, event: Decision) -> None:
     user = state.users.touch(event.user_id)
     user.shown += len(slots)
     user.last_seen_ms = max(user.last_seen_ms, event.ts_ms)
-    for slot in slots:
-        if slot.item >= 0:
-            user.see(slot.item, state.settings.users.seen)
+    for shown in slots:
+        if shown.item >= 0:
+            user.see(shown.item, state.settings.users.seen)
     if slots:
         pending = Pending(
             decision_id=event.event_id,

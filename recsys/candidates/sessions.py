@@ -12,7 +12,7 @@ memory is bounded by the ring, whatever the catalogue holds.
 """
 
 import math
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -69,7 +69,7 @@ class _State(msgspec.Struct):
 class Sessions(Source):
     """The ring of sessions. A person's current one is named by ``User.session``."""
 
-    columns: ClassVar[tuple[str, ...]] = ("sessions",)
+    columns = ("sessions",)
 
     def __init__(self, settings: SessionSettings) -> None:
         self.weights = (settings.weight,)

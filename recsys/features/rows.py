@@ -67,7 +67,8 @@ def _crossed_lift(
         fade = 2.0 ** (-max(ts_ms - last_ms[row], 0) / half_life_ms)
         clicked = fade * counts[row, 0, 1] + _PRIOR_CROSSED * rate
         total += math.log(clicked / ((fade * counts[row, 0, 2] + _PRIOR_CROSSED) * rate))
-    return total / max(tokens.shape[0], 1)
+    average: float = total / max(tokens.shape[0], 1)
+    return average
 
 
 @compiled

@@ -151,9 +151,7 @@ class FeatureTable:
         self._n_common = len(self.columns) - sum(len(model.columns) for model in personal)
         self.shared_columns = (*_SHARED, *(f"{name}_largest" for name in pool.columns))
 
-    def ask(
-        self, asker: Asker, cut: Cut, tokens: NDArray[np.int64], list_size: int
-    ) -> Asked:
+    def ask(self, asker: Asker, cut: Cut, tokens: NDArray[np.int64], list_size: int) -> Asked:
         """Return the features of the cut's items for a person at a moment.
 
         Parameters

@@ -1,4 +1,4 @@
-"""The listwise ranker: which of the candidates will this person choose?
+"""The listwise ranker: which of the candidates this person will choose.
 
 A small network over the candidates' features with a softmax over the list, trained on every choice
 and on a few old ones, from the features as they were served and logged. It starts at the order of

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recsys.engine import Engine
-from recsys.events import Decision, ItemRemove, Slot
+from recsys.events import Decision, Event, ItemRemove, Slot
 from recsys.features.base import Choice
 from recsys.ids import feature_hash
 from recsys.learners.listwise import ListwiseRanker
@@ -309,7 +309,7 @@ def test_what_somebody_finds_is_a_choice_among_what_would_have_been_considered()
 def test_what_is_no_choice() -> None:
     engine = engine_with(items(6), PATIENT)
     asked(engine, "u", "d", n=3)
-    first = [
+    first: list[Event] = [
         feedback("u", "i1", 1_000_000, "dislike"),  # nothing was earned
         feedback("u", "new", 1_000_001),  # came with the feedback: nobody could have considered it
         item(7, ts_ms=1_000_002),

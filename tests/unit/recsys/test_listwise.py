@@ -136,9 +136,9 @@ def test_what_is_chosen_may_depend_on_the_request() -> None:
         hour = 1.0 if step % 2 else -1.0
         best = int((hour * rows[:, 2]).argmax())
         learner.choose(choice(rows.tolist(), best, shared=(0.0, hour)), [])
-    rows = [[0.0, 0.0, -1.0], [0.0, 0.0, 1.0]]
-    by_day = learner.score(candidates(rows, (0.0, 1.0)))
-    by_night = learner.score(candidates(rows, (0.0, -1.0)))
+    two = [[0.0, 0.0, -1.0], [0.0, 0.0, 1.0]]
+    by_day = learner.score(candidates(two, (0.0, 1.0)))
+    by_night = learner.score(candidates(two, (0.0, -1.0)))
     assert by_day[1] > 2 * by_day[0]
     assert by_night[0] > 2 * by_night[1]
 
