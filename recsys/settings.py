@@ -13,6 +13,7 @@ from recsys.events import FEEDBACK_TYPES, MAX_NUMBER
 from recsys.ids import check_id
 from recsys.parameters import Parameters
 from recsys.policies.settings import (
+    ArmSettings,
     EpsilonGreedySettings,
     GreedySettings,
     PolicySettings,
@@ -229,7 +230,7 @@ class TasteSettings(Section):
     seats: int = Field(8, ge=0)
 
 
-class RecentTasteSettings(_Section):
+class RecentTasteSettings(Section):
     """Items with the attributes of what the person liked last."""
 
     history: int = Field(10, ge=1, le=100)
@@ -327,28 +328,6 @@ class MemorySettings(Section):
             message = (
                 f"memory.reservoir ({self.reservoir}) is divided among memory.strata "
                 f"({self.strata}) and must be 0 or at least as large"
-            )
-            raise ValueError(message)
-        return self
-
-
-class ArmSettings(Section):
-    """One arm of the split: its share of users, what it ranks by, and how it draws.
-
-    ``ranker`` is ``learner`` (the whole pipeline), ``popularity`` (that source alone) or
-    ``random`` (all eligible items, uniformly; its policy must be ``uniform``).
-    """
-
-    share: float = Field(1.0, ge=0, le=1)
-    ranker: Literal["learner", "popularity", "random"] = "learner"
-    policy: PolicySettings = SquareCBSettings()
-
-    @model_validator(mode="after")
-    def _random_is_uniform(self) -> Self:
-        if (self.ranker == "random") != (self.policy.kind == "uniform"):
-            message = (
-                f"ranker {self.ranker!r} with policy {self.policy.kind!r}: the ranker 'random' and "
-                "the policy 'uniform' go together"
             )
             raise ValueError(message)
         return self

@@ -51,7 +51,7 @@ class SourceCheck(NamedTuple):
 def source_checks() -> Iterator[SourceCheck]:
     """Yield every check, in a fixed order."""
     yield SourceCheck("answers before it has learned anything", _untaught)
-    yield SourceCheck("a weight for each of its columns", _columns)
+    yield SourceCheck("a weight, and seats if any, for each of its columns", _columns)
     yield SourceCheck("scores are finite and not negative, whenever asked", _range)
     yield SourceCheck("knows a stranger without falling over", _stranger)
     yield SourceCheck("proposes items of the catalogue, each once", _proposes)
@@ -119,6 +119,8 @@ def _columns(make: MakeSource) -> None:
     expect(len(set(source.columns)) == len(source.columns), f"twice the same in {source.columns}")
     expect(len(source.weights) == len(source.columns), f"weights {source.weights}")
     expect(all(weight >= 0.0 for weight in source.weights), f"negative weight: {source.weights}")
+    expect(len(source.seats) in {0, len(source.columns)}, f"seats {source.seats}")
+    expect(all(seats >= 0 for seats in source.seats), f"negative seats: {source.seats}")
 
 
 def _range(make: MakeSource) -> None:

@@ -1,12 +1,13 @@
-"""How an arm draws its lists: a policy by its kind, and that policy's knobs."""
+"""The arms of the split: what each ranks by, and the policy that draws its lists."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from recsys.section import Section
 
 __all__ = [
+    "ArmSettings",
     "EpsilonGreedySettings",
     "GreedySettings",
     "PolicySettings",
@@ -53,3 +54,25 @@ PolicySettings = Annotated[
     GreedySettings | UniformSettings | EpsilonGreedySettings | SoftmaxSettings | SquareCBSettings,
     Field(discriminator="kind"),
 ]
+
+
+class ArmSettings(Section):
+    """One arm of the split: its share of users, what it ranks by, and how it draws.
+
+    ``ranker`` is ``learner`` (the whole pipeline), ``popularity`` (that source alone) or
+    ``random`` (all eligible items, uniformly; its policy must be ``uniform``).
+    """
+
+    share: float = Field(1.0, ge=0, le=1)
+    ranker: Literal["learner", "popularity", "random"] = "learner"
+    policy: PolicySettings = SquareCBSettings()
+
+    @model_validator(mode="after")
+    def _random_is_uniform(self) -> Self:
+        if (self.ranker == "random") != (self.policy.kind == "uniform"):
+            message = (
+                f"ranker {self.ranker!r} with policy {self.policy.kind!r}: the ranker 'random' and "
+                "the policy 'uniform' go together"
+            )
+            raise ValueError(message)
+        return self

@@ -7,6 +7,7 @@ import pytest
 from recsys.candidates.base import Source
 from recsys.candidates.fresh import Fresh
 from recsys.candidates.popular import Popular
+from recsys.candidates.recent_tastes import RecentTastes
 from recsys.candidates.sessions import Sessions
 from recsys.candidates.tastes import Tastes
 from recsys.candidates.transitions import Transitions
@@ -32,6 +33,7 @@ from recsys.settings import (
     PersonalBanditSettings,
     PopularSettings,
     PopularWindow,
+    RecentTasteSettings,
     SessionSettings,
     TasteSettings,
     TransitionKernel,
@@ -65,6 +67,11 @@ def _tastes(world: World) -> Source:
     return Tastes(TasteSettings(leaders=5), bandit, world.catalogue)
 
 
+def _recent_tastes(**changes: float) -> Callable[[World], Source]:
+    settings = RecentTasteSettings.model_validate(changes)
+    return lambda world: RecentTastes(settings, world.catalogue, world.counts)
+
+
 SOURCES: dict[str, Callable[[World], Source]] = {
     "popular": lambda _: Popular(PopularSettings()),
     "popular-one-window": _popular(week=7 * 86_400.0),
@@ -88,6 +95,8 @@ SOURCES: dict[str, Callable[[World], Source]] = {
     "fresh": lambda world: Fresh(FreshSettings(), world.catalogue, world.counts),
     "fresh-few": lambda world: Fresh(FreshSettings(leaders=3), world.catalogue, world.counts),
     "tastes": _tastes,
+    "recent-tastes": _recent_tastes(),
+    "recent-tastes-of-one": _recent_tastes(history=1, leaders=1, decay=1.0),
 }
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from recsys.candidates.base import Asker, Source
-from recsys.candidates.gather import columns_of, fill, weights_of
+from recsys.candidates.gather import columns_of, fill, seats_of, weights_of
 from recsys.candidates.pool import Pool
 from recsys.users import User
 from tests.pools import person
@@ -138,12 +138,73 @@ def test_a_pool_grows_and_keeps_what_it_holds() -> None:
     assert pool.cut(everything(pool), weights(1.0), 5).items.tolist() == [999, 3]
 
 
+def seats(*numbers: int) -> NDArray[np.int64]:
+    return np.array(numbers, np.int64)
+
+
+def test_the_best_of_a_column_have_seats_whatever_the_mix_says() -> None:
+    rows = {item: [10.0 - item, 0.0] for item in range(8)} | {20: [0.0, 3.0], 21: [0.0, 5.0]}
+    pool = filled(rows)
+    cut = pool.cut(everything(pool), weights(1.0, 0.01), 5, seats(0, 2))
+    # The last two by the mix leave for them; they stand behind, the best of their column first.
+    assert cut.items.tolist() == [0, 1, 2, 21, 20]
+    np.testing.assert_allclose(cut.mixed, [1.0, 0.9, 0.8, 0.01, 0.006], rtol=1e-5)
+    assert cut.places.tolist() == [0, 1, 2, 3, 4]
+    assert cut.largest.tolist() == [10.0, 5.0]
+
+
+def test_who_is_high_enough_in_the_mix_needs_no_seat() -> None:
+    pool = filled({item: [10.0 - item, float(item == 1)] for item in range(8)})
+    cut = pool.cut(everything(pool), weights(1.0, 0.01), 4, seats(0, 3))
+    assert sorted(cut.items.tolist()) == [0, 1, 2, 3]
+    lower = filled({item: [10.0 - item, float(item in {1, 6})] for item in range(8)})
+    cut = lower.cut(everything(lower), weights(1.0, 0.01), 4, seats(0, 3))
+    assert sorted(cut.items.tolist()) == [0, 1, 2, 6]
+
+
+def test_seats_are_for_what_may_be_shown_and_scores_something() -> None:
+    pool = filled(
+        {item: [10.0 - item, 0.0] for item in range(8)} | {20: [0.0, 3.0], 21: [0.0, 5.0]}
+    )
+    allowed = everything(pool)
+    allowed[21] = False
+    cut = pool.cut(allowed, weights(1.0, 0.01), 5, seats(0, 2))
+    assert cut.items.tolist() == [0, 1, 2, 3, 20]
+
+
+@pytest.mark.parametrize("keep", [1, 2, 3, 4, 7, 20])
+def test_seats_add_no_candidates_and_name_none_twice(keep: int) -> None:
+    rng = np.random.default_rng(keep)
+    for _ in range(50):
+        rows = {int(item): rng.integers(0, 4, 3).astype(float).tolist() for item in range(30)}
+        pool = filled(rows)
+        plain = pool.cut(everything(pool), weights(1.0, 0.5, 0.1), keep)
+        cut = pool.cut(everything(pool), weights(1.0, 0.5, 0.1), keep, seats(0, 2, 3))
+        items = cut.items.tolist()
+        assert len(set(items)) == len(items) == len(plain.items)
+        assert cut.mixed.tolist() == pytest.approx(
+            pool.rate_among(cut.items, weights(1.0, 0.5, 0.1), plain).mixed.tolist()
+        )
+        for column, n in ((1, 2), (2, 3)):
+            best = sorted(rows, key=lambda item: (-rows[item][column], item))[:n]
+            wanted = [item for item in best if rows[item][column] > 0.0]
+            if keep >= 7:
+                assert set(wanted) <= set(items)
+
+
+def test_where_all_fit_seats_change_nothing() -> None:
+    pool = filled({item: [10.0 - item, float(item)] for item in range(4)})
+    cut = pool.cut(everything(pool), weights(1.0, 0.0), 10, seats(0, 2))
+    assert cut.items.tolist() == [0, 1, 2, 3]
+
+
 class Fixed(Source):
     """Proposes some items and gives every item its number times a factor."""
 
     def __init__(self, name: str, factor: float, proposes: list[int]) -> None:
         self.columns = (f"{name}_plain", f"{name}_squared")
         self.weights = (factor, 0.0)
+        self.seats = (0, len(proposes)) if name == "one" else ()
         self._factor = factor
         self._proposes = np.array(proposes, np.int32)
 
@@ -180,6 +241,7 @@ class TestGather:
             "one_plain", "one_squared", "other_plain", "other_squared",
         )  # fmt: skip
         assert weights_of(self.SOURCES).tolist() == [2.0, 0.0, 3.0, 0.0]
+        assert seats_of(self.SOURCES).tolist() == [0, 2, 0, 0]
 
     def test_every_source_scores_what_any_of_them_proposed(self) -> None:
         pool = Pool(columns_of(self.SOURCES))

@@ -16,6 +16,7 @@ from recsys.settings import (
     LearnerSettings,
     PopularSettings,
     PopularWindow,
+    RecentTasteSettings,
     SessionSettings,
     TasteSettings,
     TransitionKernel,
@@ -25,7 +26,9 @@ from recsys.settings import (
 
 def only(source: str) -> CandidateSettings:
     """Return settings in which one source alone has a weight in the mix."""
-    weights = dict.fromkeys(("popular", "transitions", "sessions", "fresh", "tastes"), 0.0)
+    weights = dict.fromkeys(
+        ("popular", "transitions", "sessions", "fresh", "tastes", "recent"), 0.0
+    )
     weights[source] = 1.0
     return CandidateSettings(
         popular=PopularSettings(
@@ -38,13 +41,22 @@ def only(source: str) -> CandidateSettings:
         sessions=SessionSettings(weight=weights["sessions"]),
         fresh=FreshSettings(weight=weights["fresh"]),
         tastes=TasteSettings(weight=weights["tastes"]),
+        recent_tastes=RecentTasteSettings(weight=weights["recent"]),
     )
 
 
 POPULARITY = EngineSettings(candidates=only("popular"), learners=LearnerSettings(ranker="vw"))
 """Ranks by how often an item was liked and by nothing else: of what nobody was shown, VW learns
 nothing."""
-COLUMNS = {"mix", "transitions_near", "sessions", "popular_ever", "fresh", "tastes"}
+COLUMNS = {
+    "mix",
+    "transitions_near",
+    "sessions",
+    "popular_ever",
+    "fresh",
+    "tastes",
+    "recent_tastes",
+}
 
 
 def run(

@@ -1,10 +1,13 @@
 """Popularity, freshness and tastes by their formulas."""
 
+import math
+
 import numpy as np
 import pytest
 
 from recsys.candidates.fresh import Fresh
 from recsys.candidates.popular import Popular
+from recsys.candidates.recent_tastes import RecentTastes
 from recsys.candidates.tastes import Tastes
 from recsys.catalogue import Catalogue
 from recsys.errors import IncompatibleState
@@ -16,6 +19,7 @@ from recsys.settings import (
     PersonalBanditSettings,
     PopularSettings,
     PopularWindow,
+    RecentTasteSettings,
     TasteSettings,
 )
 from recsys.users import User
@@ -204,3 +208,49 @@ def test_the_best_by_taste_are_proposed() -> None:
     catalogue.remove("i0", 1)
     assert proposals(source, user, 0, 5) == {2, 3}
     assert pool_of(source, User(user_id="stranger"), 0, 5).count == 0
+
+
+def recent_world(**changes: float) -> tuple[RecentTastes, ItemCounts, Catalogue]:
+    catalogue, counts = Catalogue(CatalogueSettings()), ItemCounts()
+    tags = [["crime"], ["crime", "noir"], ["noir", "city", "rain", "night"], ["family"], []]
+    for number, values in enumerate(tags):
+        catalogue.upsert(f"i{number}", 0, {"tag": values})
+    counts.grow(5)
+    settings = RecentTasteSettings.model_validate({"decay": 0.5} | changes)
+    source = RecentTastes(settings, catalogue, counts)
+    source.grow(5)
+    return source, counts, catalogue
+
+
+def test_recent_tastes_by_hand() -> None:
+    source, counts, _ = recent_world()
+    counts.liked[1] = 6.0
+    # Family just now, crime before that, crime and noir at first.
+    me = person((1, 0), (0, 1), (3, 2))
+    crime, noir, family = 0.5 + 0.25, 0.25, 1.0
+    expected = [
+        crime,
+        (crime + noir) / math.sqrt(2) * (1 + math.log(7)),
+        noir / math.sqrt(4),
+        family,
+        0.0,
+    ]
+    found = scores(source, me, 10, 5)[:, 0]
+    np.testing.assert_allclose(found, np.array(expected), rtol=1e-6)
+    assert not scores(source, person(), 10, 5).any()
+    np.testing.assert_array_equal(scores(source, me, 10, 5)[:, 0], found)
+
+
+def test_recent_tastes_turn_with_the_newest_likes() -> None:
+    source, _, _ = recent_world(history=2)
+    assert proposals(source, person((3, 0), (0, 1), (0, 2)), 3, 5) == {0, 1}
+    assert proposals(source, person((0, 0), (0, 1), (3, 2)), 3, 5) == {0, 1, 3}
+
+
+def test_the_best_by_recent_tastes_are_proposed_and_nothing_that_was_removed() -> None:
+    source, _, catalogue = recent_world(leaders=1)
+    me = person((1, 0))
+    assert proposals(source, me, 1, 5) == {1}
+    catalogue.remove("i1", 2)
+    assert proposals(source, me, 1, 5) == {0}
+    assert (source.seats, source.weights) == ((8,), (0.1,))
