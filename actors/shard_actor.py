@@ -1,7 +1,8 @@
 """The Ray shell around a shard: opening it, and a face for the dashboard.
 
 The constructor opens the engine, and thereby recovers it, so that a shard that was killed comes
-back by itself: Ray runs the constructor again and holds all calls back until it is done.
+back by itself: Ray runs the constructor again and holds all calls back until it is done. Before
+that it has the engine's inner loops compiled, which takes long only once per installation.
 """
 
 import asyncio
@@ -47,6 +48,9 @@ class ShardActor:
     def __init__(self, index: int, settings: ServerSettings) -> None:
         self._name = f"shard-{index}"
         log_to_stderr()
+        started = perf_counter()
+        Engine.warm_up(settings.engine)
+        _log.info("%s: warmed up after %.2f s", self._name, perf_counter() - started)
         started = perf_counter()
         engine = Engine.open(shard_folder(settings.shards.data_dir, index), settings.engine)
         self._engine = engine

@@ -21,6 +21,10 @@ reward
     What feedback of a type is worth; a shown item without any gets the default reward.
 example
     A decision's slot joined with its reward.
+choice
+    What a person picked, and among what.
+pool, mix, cut
+    What the sources propose for one request, the weighted sum of their scores, and the best by it.
 sequence
     An event's place in its shard's log.
 
@@ -31,7 +35,7 @@ Axes of arrays
 ``n_candidates``
     The items considered for one request.
 ``n_features``
-    The numeric columns of ``recsys.features.encode``.
+    The columns of ``recsys.features.table``: of a candidate, or of the request (``n_shared``).
 """
 
 __all__: list[str] = []

@@ -87,7 +87,6 @@ class Catalogue:
         self._alive = np.zeros(64, np.bool_)
         self._created_ms = np.zeros(64, np.int64)
         self._attributes = np.full((64, ATTRIBUTE_COLUMNS), -1, np.int32)
-        self._width = 1
 
     def __len__(self) -> int:
         return len(self._items)
@@ -122,11 +121,11 @@ class Catalogue:
 
     @property
     def attributes(self) -> NDArray[np.int32]:
-        """Token indices of each item, -1 where it has fewer, shape ``(n_items, n_columns)``.
+        """Token indices of each item, then -1, shape ``(n_items, ATTRIBUTE_COLUMNS)``.
 
-        There are as many columns as the item with the most tokens needs.
+        Whole rows, so that the array has one layout for ever: code is compiled for a layout.
         """
-        return self._attributes[: len(self._items), : self._width]
+        return self._attributes[: len(self._items)]
 
     def token(self, index: int) -> str:
         """Return an attribute token such as ``genre=crime``."""
@@ -197,7 +196,6 @@ class Catalogue:
 
     def _place(self, index: int) -> None:
         tokens = self._items[index].tokens
-        self._width = max(self._width, len(tokens))
         self._attributes[index] = -1
         self._attributes[index, : len(tokens)] = tokens
 

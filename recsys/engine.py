@@ -26,6 +26,7 @@ from recsys.store.memory import MemoryStore
 from recsys.store.sqlite import SqliteStore
 from recsys.users import User
 from recsys.views import RecentItem, Stats, Taste, UserView
+from recsys.warm_up import live
 
 __all__ = ["Capture", "Engine"]
 
@@ -100,6 +101,16 @@ class Engine:
         except BaseException:
             store.close()
             raise
+
+    @classmethod
+    def warm_up(cls, settings: EngineSettings | None = None) -> None:
+        """Have all that asks and learns under the settings compiled, by a short life in memory.
+
+        Without it, the first to ask after an installation or an upgrade waits for the compiler.
+        """
+        engine = cls.open(None, settings)
+        live(engine)
+        engine.close()
 
     @property
     def state(self) -> State:

@@ -64,9 +64,9 @@ def _decision(state: State, event: Decision) -> None:
     user = state.users.touch(event.user_id)
     user.shown += len(slots)
     user.last_seen_ms = max(user.last_seen_ms, event.ts_ms)
-    for slot in slots:
-        if slot.item >= 0:
-            user.see(slot.item, state.settings.users.seen)
+    for shown in slots:
+        if shown.item >= 0:
+            user.see(shown.item, state.settings.users.seen)
     if slots:
         pending = Pending(
             decision_id=event.event_id,
@@ -114,6 +114,10 @@ def _feedback(state: State, event: Feedback) -> None:
 def _found(state: State, user: User, item: int, ts_ms: int) -> None:
     """Teach the learner what a person found by themselves, among what it would have considered."""
     if not state.learner.from_choices or item in user.consumed:
+        return
+    # An item that came with the feedback itself could not have been considered: it would teach that
+    # whatever is new this very moment is chosen.
+    if state.catalogue.created_ms[item] >= ts_ms:
         return
     asker = Asker.at(user, ts_ms)
     fill(state.pool, state.sources, asker)
@@ -205,7 +209,10 @@ def _learn(state: State, joined: Joined) -> None:
     example = joined.example
     counters = state.counters
     counters.examples += 1
-    state.learner.learn(example)
+    arm = state.settings.arms.get(joined.arm)
+    # The scores of other rankers promised no reward: nobody can be held to them.
+    if state.learner.from_examples or (arm is not None and arm.ranker == "learner"):
+        state.learner.learn(example)
     if state.learner.from_examples:
         for old in state.examples.sample():
             state.learner.learn(old)

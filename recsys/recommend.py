@@ -39,13 +39,18 @@ class _Choices(NamedTuple):
     Attributes
     ----------
     cut
-        Their indices (-1 where the catalogue lacks them) and their place in the mix.
+        Their indices (-1 where the catalogue lacks them), and what the arm makes of them before
+        anything is learned.
+    mix
+        What the learner's arm would choose among: features are told as they are in there, whoever
+        ranks. Parallel to ``cut`` where the request named the items.
     ids
         Item ids as the request named them, ``n_candidates`` of them; ``None`` when the catalogue
         names all.
     """
 
     cut: Cut
+    mix: Cut
     ids: Sequence[str] | None = None
 
 
@@ -69,13 +74,7 @@ def recommend(state: State, request: Request) -> Recommendation:
     cut = choices.cut
     n = min(request.n, len(cut.items))
     context = context_hashes(request.context)
-    if arm.ranker == "random":
-        # All items of the catalogue score the same: only those drawn need their features.
-        scores = np.zeros(len(cut.items))
-        slate = draw(policy, scores, request.n, seed)
-        drawn = state.pool.rate(cut.items[slate.chosen], state.weights, cut.largest)
-        numeric, shared = state.features.ask(asker, drawn, surface(context, n), n)
-    else:
+    if arm.ranker == "learner":
         numeric, shared = state.features.ask(asker, cut, surface(context, n), n)
         candidates = Candidates(
             feature_hash("user", request.user_id), context, cut.items, numeric, shared
@@ -83,6 +82,11 @@ def recommend(state: State, request: Request) -> Recommendation:
         scores = _scores(state, arm, cut, candidates)
         slate = draw(policy, scores, request.n, seed)
         numeric = numeric[slate.chosen]
+    else:
+        scores = cut.mixed.astype(np.float64)
+        slate = draw(policy, scores, request.n, seed)
+        drawn = _drawn(state, choices, slate.chosen)
+        numeric, shared = state.features.ask(asker, drawn, surface(context, n), n)
     slots = tuple(
         Slot(item_id, propensity, score, features)
         for item_id, propensity, score, features in zip(
@@ -113,23 +117,53 @@ def _choices(state: State, request: Request, arm: ArmSettings, asker: Asker) -> 
     if request.candidates is not None:
         items, ids = _given(state, request.candidates, request.exclude)
         fill(pool, state.sources, asker, items[items >= 0])
-        return _Choices(pool.rate(items, state.weights_of(arm)), ids)
+        mix = pool.rate(items, state.weights)
+        if arm.ranker == "random":
+            return _Choices(_alike(items, mix), mix, ids)
+        return _Choices(
+            mix if arm.ranker == "learner" else pool.rate(items, state.weights_of(arm)), mix, ids
+        )
     allowed = eligible(state, asker.user, request.exclude)
     fill(pool, state.sources, asker)
-    if arm.ranker == "random":
-        cut = pool.cut(allowed, state.weights, 1)
-        items = np.flatnonzero(allowed).astype(np.int32)
-        return _Choices(Cut(items, np.zeros(len(items), np.float32), cut.largest))
     keep = max(state.settings.candidates.keep, request.n)
-    seats = state.seats if arm.ranker == "learner" else None
-    cut = pool.cut(allowed, state.weights_of(arm), keep, seats)
-    missing = request.n - len(cut.items)
-    if missing > 0:
-        allowed[cut.items] = False
-        others = np.flatnonzero(allowed)[::-1][:missing].astype(np.int32)
-        mixed = np.concatenate([cut.mixed, np.zeros(len(others), np.float32)])
-        cut = Cut(np.concatenate([cut.items, others]), mixed, cut.largest)
-    return _Choices(cut)
+    mix = pool.cut(allowed, state.weights, keep, state.seats)
+    if arm.ranker == "random":
+        return _Choices(_alike(np.flatnonzero(allowed).astype(np.int32), mix), mix)
+    cut = mix if arm.ranker == "learner" else pool.cut(allowed, state.weights_of(arm), keep)
+    return _Choices(_filled_up(cut, allowed, request.n), mix)
+
+
+def _alike(items: NDArray[np.int32], mix: Cut) -> Cut:
+    """Return items of which none is better than another."""
+    return Cut(
+        items,
+        np.zeros(len(items), np.float32),
+        mix.largest,
+        np.zeros(len(items), np.int32),
+    )
+
+
+def _filled_up(cut: Cut, allowed: NDArray[np.bool_], n: int) -> Cut:
+    """Return a cut with the newest other items behind it where it has less than ``n``."""
+    missing = n - len(cut.items)
+    if missing <= 0:
+        return cut
+    allowed = allowed.copy()
+    allowed[cut.items] = False
+    others = np.flatnonzero(allowed)[::-1][:missing].astype(np.int32)
+    return Cut(
+        np.concatenate([cut.items, others]),
+        np.concatenate([cut.mixed, np.zeros(len(others), np.float32)]),
+        cut.largest,
+        np.arange(len(cut.items) + len(others), dtype=np.int32),
+    )
+
+
+def _drawn(state: State, choices: _Choices, chosen: NDArray[np.intp]) -> Cut:
+    """Return what was drawn by an arm that needs no features, as the learner's would see it."""
+    if choices.ids is not None:
+        return choices.mix.take(chosen)
+    return state.pool.rate_among(choices.cut.items[chosen], state.weights, choices.mix)
 
 
 def _given(
@@ -184,7 +218,7 @@ def _scores(
 ) -> NDArray[np.float64]:
     """Return what the policy draws from, in units of reward, shape ``(n_candidates,)``."""
     mixed = cut.mixed.astype(np.float64)
-    if arm.ranker == "popularity" or not len(mixed):
+    if not len(mixed):
         return mixed
     numeric = candidates.numeric
     settings = state.settings.learners

@@ -6,12 +6,22 @@ sections carry the names of the folders they configure.
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from recsys.errors import InvalidEvent
 from recsys.events import FEEDBACK_TYPES, MAX_NUMBER
 from recsys.ids import check_id
 from recsys.parameters import Parameters
+from recsys.policies.settings import (
+    ArmSettings,
+    EpsilonGreedySettings,
+    GreedySettings,
+    PolicySettings,
+    SoftmaxSettings,
+    SquareCBSettings,
+    UniformSettings,
+)
+from recsys.section import Section
 
 __all__ = [
     "ArmSettings",
@@ -20,24 +30,24 @@ __all__ = [
     "EngineSettings",
     "EpsilonGreedySettings",
     "FeatureSettings",
-    "ListwiseSettings",
-    "PopularWindow",
-    "RecentTasteSettings",
-    "SessionSettings",
-    "TransitionKernel",
     "FreshSettings",
     "GreedySettings",
     "JoinerSettings",
     "LearnerSettings",
+    "ListwiseSettings",
     "MemorySettings",
     "PersonalBanditSettings",
     "PolicySettings",
     "PopularSettings",
+    "PopularWindow",
+    "RecentTasteSettings",
     "RewardRule",
+    "SessionSettings",
     "SoftmaxSettings",
     "SquareCBSettings",
     "StoreSettings",
     "TasteSettings",
+    "TransitionKernel",
     "TransitionSettings",
     "UniformSettings",
     "UserModelSettings",
@@ -46,11 +56,7 @@ __all__ = [
 ]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class CatalogueSettings(_Section):
+class CatalogueSettings(Section):
     """What the engine knows as items."""
 
     max_items: int = Field(100_000, ge=1, le=10_000_000)
@@ -59,7 +65,7 @@ class CatalogueSettings(_Section):
     consumed_reward: float = 1.0
 
 
-class UserSettings(_Section):
+class UserSettings(Section):
     """What is kept per user, and how many users stay in memory."""
 
     in_memory: int = Field(100_000, ge=1)
@@ -68,7 +74,7 @@ class UserSettings(_Section):
     seen: int = Field(200, ge=1)
 
 
-class RewardRule(_Section):
+class RewardRule(Section):
     """Reward of one feedback type: ``weight``, or ``weight * (value - neutral)`` if ``by_value``.
 
     Feedback without a value is then worth nothing.
@@ -79,7 +85,7 @@ class RewardRule(_Section):
     neutral: float = Field(0.0, ge=-MAX_NUMBER, le=MAX_NUMBER)
 
 
-class JoinerSettings(_Section):
+class JoinerSettings(Section):
     """How feedback meets the decision that showed the item."""
 
     reward_window_s: float = Field(600.0, gt=0, le=MAX_NUMBER)
@@ -119,14 +125,14 @@ class JoinerSettings(_Section):
         return self
 
 
-class PopularWindow(_Section):
+class PopularWindow(Section):
     """Counts of positive feedback, forgotten with a half-life in event time."""
 
     half_life_s: float = Field(gt=0)
     weight: float = Field(0.05, ge=0)
 
 
-class PopularSettings(_Section):
+class PopularSettings(Section):
     """What is liked lately, by anybody."""
 
     leaders: int = Field(50, ge=1, le=1000)
@@ -140,7 +146,7 @@ class PopularSettings(_Section):
     )
 
 
-class TransitionKernel(_Section):
+class TransitionKernel(Section):
     """One notion of "soon after"; formulas in ``recsys.candidates.transitions``."""
 
     lag_decay: float = Field(0.8, gt=0, le=1)
@@ -160,7 +166,7 @@ class TransitionKernel(_Section):
         return self
 
 
-class TransitionSettings(_Section):
+class TransitionSettings(Section):
     """Item-to-item co-occurrence within a person's history (reference: README, results table)."""
 
     shrink: float = Field(10.0, gt=0)
@@ -169,15 +175,21 @@ class TransitionSettings(_Section):
         default_factory=lambda: {
             "near": TransitionKernel(weight=1.0),
             "after": TransitionKernel(direction="forward", weight=0.35),
-            "long": TransitionKernel(
-                lag_decay=0.97, gap_s=7 * 86_400.0, weight=0.3
-            ),
+            "long": TransitionKernel(lag_decay=0.97, gap_s=7 * 86_400.0, weight=0.3),
             "next": TransitionKernel(
-                lag_decay=1.0, gap_floor=1.0, history=1, direction="forward", normalise="share",
+                lag_decay=1.0,
+                gap_floor=1.0,
+                history=1,
+                direction="forward",
+                normalise="share",
                 weight=0.2,
             ),
             "previous": TransitionKernel(
-                lag_decay=1.0, gap_floor=1.0, history=1, direction="backward", normalise="share",
+                lag_decay=1.0,
+                gap_floor=1.0,
+                history=1,
+                direction="backward",
+                normalise="share",
             ),
             "together": TransitionKernel(lag_decay=1.0, gap_s=0.25, weight=0.15),
         },
@@ -185,7 +197,7 @@ class TransitionSettings(_Section):
     )
 
 
-class SessionSettings(_Section):
+class SessionSettings(Section):
     """Sessions of others with the same items as this one."""
 
     sessions: int = Field(50_000, ge=1)
@@ -197,7 +209,7 @@ class SessionSettings(_Section):
     weight: float = Field(0.2, ge=0)
 
 
-class FreshSettings(_Section):
+class FreshSettings(Section):
     """New items, so that each gets seen."""
 
     half_life_s: float = Field(7 * 86_400.0, gt=0)
@@ -206,7 +218,7 @@ class FreshSettings(_Section):
     seats: int = Field(0, ge=0)
 
 
-class TasteSettings(_Section):
+class TasteSettings(Section):
     """Items whose attributes the person likes, by their personal bandit."""
 
     optimism: float = Field(0.5, ge=0)
@@ -215,7 +227,7 @@ class TasteSettings(_Section):
     seats: int = Field(0, ge=0)
 
 
-class RecentTasteSettings(_Section):
+class RecentTasteSettings(Section):
     """Items with the attributes of what the person liked last."""
 
     history: int = Field(10, ge=1, le=100)
@@ -225,7 +237,7 @@ class RecentTasteSettings(_Section):
     seats: int = Field(0, ge=0)
 
 
-class CandidateSettings(_Section):
+class CandidateSettings(Section):
     """The sources, their weights in the mix, and how many candidates survive it."""
 
     keep: int = Field(50, ge=1, le=1000)
@@ -237,7 +249,7 @@ class CandidateSettings(_Section):
     recent_tastes: RecentTasteSettings = RecentTasteSettings()
 
 
-class FeatureSettings(_Section):
+class FeatureSettings(Section):
     """What candidates are described by, beside the sources' scores."""
 
     windows_s: tuple[Annotated[float, Field(gt=0)], ...] = Field(
@@ -246,7 +258,7 @@ class FeatureSettings(_Section):
     crossings: int = Field(65_536, ge=1)
 
 
-class ListwiseSettings(_Section):
+class ListwiseSettings(Section):
     """The listwise ranker: a small network over the candidates' features."""
 
     hidden: int = Field(32, ge=1, le=1024)
@@ -258,7 +270,7 @@ class ListwiseSettings(_Section):
     scale_rate: float = Field(0.002, ge=0, le=1)
 
 
-class VWSettings(_Section):
+class VWSettings(Section):
     """The shared contextual bandit, Vowpal Wabbit's ``--cb_explore_adf``."""
 
     bits: int = Field(18, ge=10, le=28)
@@ -269,7 +281,7 @@ class VWSettings(_Section):
     prior_examples: float = Field(500.0, ge=0)
 
 
-class PersonalBanditSettings(_Section):
+class PersonalBanditSettings(Section):
     """A Gaussian posterior over item attributes per user."""
 
     prior_variance: float = Field(0.1, gt=0)
@@ -280,16 +292,16 @@ class PersonalBanditSettings(_Section):
     optimism: float = Field(0.2, ge=0)
 
 
-class UserModelSettings(_Section):
+class UserModelSettings(Section):
     """One River estimator per user, by dotted path."""
 
     estimator: str = "river.linear_model.LogisticRegression"
-    parameters: Parameters = {}
+    parameters: Parameters = Field(default_factory=dict)
     features: int = Field(512, ge=1)
     enabled: bool = False
 
 
-class LearnerSettings(_Section):
+class LearnerSettings(Section):
     """What scores the candidates."""
 
     ranker: Literal["listwise", "vw"] = "listwise"
@@ -299,7 +311,7 @@ class LearnerSettings(_Section):
     user_model: UserModelSettings = UserModelSettings()
 
 
-class MemorySettings(_Section):
+class MemorySettings(Section):
     """The replay buffer that guards against forgetting."""
 
     reservoir: int = Field(1600, ge=0)
@@ -318,68 +330,7 @@ class MemorySettings(_Section):
         return self
 
 
-class GreedySettings(_Section):
-    """Always the best by score."""
-
-    kind: Literal["greedy"] = "greedy"
-
-
-class UniformSettings(_Section):
-    """Any eligible item with equal probability: the random arm of an experiment."""
-
-    kind: Literal["uniform"] = "uniform"
-
-
-class EpsilonGreedySettings(_Section):
-    """The best, but with probability epsilon any candidate."""
-
-    kind: Literal["epsilon_greedy"] = "epsilon_greedy"
-    epsilon: float = Field(0.05, gt=0, le=1)
-
-
-class SoftmaxSettings(_Section):
-    """Probability proportional to ``exp(score / temperature)``."""
-
-    kind: Literal["softmax"] = "softmax"
-    temperature: float = Field(0.02, gt=0)
-
-
-class SquareCBSettings(_Section):
-    """Inverse gap weighting: ``1 / (n + gamma * gap)`` (Foster & Rakhlin 2020)."""
-
-    kind: Literal["squarecb"] = "squarecb"
-    gamma: float = Field(3000.0, gt=0)
-
-
-PolicySettings = Annotated[
-    GreedySettings | UniformSettings | EpsilonGreedySettings | SoftmaxSettings | SquareCBSettings,
-    Field(discriminator="kind"),
-]
-
-
-class ArmSettings(_Section):
-    """One arm of the split: its share of users, what it ranks by, and how it draws.
-
-    ``ranker`` is ``learner`` (the whole pipeline), ``popularity`` (that source alone) or
-    ``random`` (all eligible items, uniformly; its policy must be ``uniform``).
-    """
-
-    share: float = Field(1.0, ge=0, le=1)
-    ranker: Literal["learner", "popularity", "random"] = "learner"
-    policy: PolicySettings = SquareCBSettings()
-
-    @model_validator(mode="after")
-    def _random_is_uniform(self) -> Self:
-        if (self.ranker == "random") != (self.policy.kind == "uniform"):
-            message = (
-                f"ranker {self.ranker!r} with policy {self.policy.kind!r}: the ranker 'random' and "
-                "the policy 'uniform' go together"
-            )
-            raise ValueError(message)
-        return self
-
-
-class StoreSettings(_Section):
+class StoreSettings(Section):
     """Durability of a shard."""
 
     snapshot_every_s: float = Field(5.0, gt=0)
@@ -388,7 +339,7 @@ class StoreSettings(_Section):
     log_events: int = Field(10_000_000, ge=1000)
 
 
-class EngineSettings(_Section):
+class EngineSettings(Section):
     """The whole tree."""
 
     seed: int = Field(1, ge=0)
@@ -414,15 +365,15 @@ class EngineSettings(_Section):
             except InvalidEvent as error:
                 message = f"the arm {name!r}: {error.detail}"
                 raise ValueError(message) from error
-        longest = max(kernel.history for kernel in self.candidates.transitions.kernels.values())
+        kernels = self.candidates.transitions.kernels
         for name, needed in (
-            ("transitions.kernels", longest),
-            ("sessions.history", self.candidates.sessions.history),
+            *((f"transitions.kernels.{name}", kernel.history) for name, kernel in kernels.items()),
+            ("sessions", self.candidates.sessions.history),
         ):
             if self.users.history < needed:
                 message = (
-                    f"candidates.{name} ({needed}) needs users.history ({self.users.history}) to "
-                    "be at least as long"
+                    f"candidates.{name}.history ({needed}) needs users.history "
+                    f"({self.users.history}) to be at least as long"
                 )
                 raise ValueError(message)
         return self

@@ -206,6 +206,10 @@ class State:
         self.habits.restore(parts["habits"])
         for name, windows in self.windows._asdict().items():
             windows.restore(parts[f"windows.{name}"])
+        wanted = self.settings.features.crossings
+        if (found := self.windows.crossings.n_keys) != wanted:
+            message = f"items were counted by context in {found} places, the settings say {wanted}"
+            raise IncompatibleState(message)
         self.examples.restore(parts["examples"])
         self.choices.restore(parts["choices"])
         self.learner.restore(parts[f"learner.{self.settings.learners.ranker}"])

@@ -29,9 +29,7 @@ class Asker(NamedTuple):
     @classmethod
     def at(cls, user: User, ts_ms: int) -> "Asker":
         """Return a person at a moment."""
-        return cls(
-            user, ts_ms, np.array(user.items, np.int32), np.array(user.times_ms, np.int64)
-        )
+        return cls(user, ts_ms, np.array(user.items, np.int32), np.array(user.times_ms, np.int64))
 
 
 class Source(ABC):

@@ -1,7 +1,5 @@
 """Fresh items: new in the catalogue and hardly shown yet."""
 
-from typing import ClassVar
-
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
@@ -28,7 +26,7 @@ class Fresh(Source):
     the counts.
     """
 
-    columns: ClassVar[tuple[str, ...]] = ("fresh",)
+    columns = ("fresh",)
 
     def __init__(self, settings: FreshSettings, catalogue: Catalogue, counts: ItemCounts) -> None:
         self.weights = (settings.weight,)
@@ -80,7 +78,8 @@ class Fresh(Source):
 
 @compiled
 def _worth(created_ms: int, shown: float, ts_ms: int, half_life_ms: float) -> float:
-    return 2.0 ** (-max(ts_ms - created_ms, 0) / half_life_ms) / (1.0 + shown)
+    worth: float = 2.0 ** (-max(ts_ms - created_ms, 0) / half_life_ms) / (1.0 + shown)
+    return worth
 
 
 @compiled

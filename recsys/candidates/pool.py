@@ -33,11 +33,21 @@ class Cut(NamedTuple):
         maximum; float32, shape ``(n_candidates,)``.
     largest
         Maximum of each source's column over the items that may be shown, ``(n_columns,)``.
+    places
+        Each one's place in the order of the mix, 0 for the best, behind which stand those that owe
+        theirs to a seat; int32, shape ``(n_candidates,)``.
     """
 
     items: NDArray[np.int32]
     mixed: NDArray[np.float32]
     largest: NDArray[np.float32]
+    places: NDArray[np.int32]
+
+    def take(self, chosen: NDArray[np.intp]) -> "Cut":
+        """Return some of them, as they are among all."""
+        return self._replace(
+            items=self.items[chosen], mixed=self.mixed[chosen], places=self.places[chosen]
+        )
 
 
 class Pool:
@@ -107,7 +117,7 @@ class Pool:
         items = np.empty(min(keep, self.count), np.int32)
         mixed = np.empty(len(items), np.float32)
         n = _cut(self.scores, self.items, allowed, weights, largest, items, mixed)
-        cut = Cut(items[:n], mixed[:n], largest)
+        cut = Cut(items[:n], mixed[:n], largest, np.arange(n, dtype=np.int32))
         return cut if seats is None or n < keep else self._seated(cut, allowed, weights, seats)
 
     def _seated(
@@ -127,6 +137,7 @@ class Pool:
             np.concatenate([cut.items[:n_kept], seated.items]),
             np.concatenate([cut.mixed[:n_kept], seated.mixed]),
             cut.largest,
+            np.arange(n_kept + n_chosen, dtype=np.int32),
         )
 
     def rate(
@@ -135,19 +146,41 @@ class Pool:
         weights: NDArray[np.float32],
         largest: NDArray[np.float32] | None = None,
     ) -> Cut:
-        """Return given items in their order; -1 scores nothing.
+        """Return given items as they come; -1 scores nothing.
 
         Parameters
         ----------
         largest
             What the scores are divided by; the items' own maxima when it is not given.
         """
+        mixed, largest = self._mix(items, weights, largest)
+        places = np.empty(len(items), np.int32)
+        places[(-mixed).argsort(kind="stable")] = np.arange(len(items))
+        return Cut(items, mixed, largest, places)
+
+    def rate_among(self, items: NDArray[np.int32], weights: NDArray[np.float32], cut: Cut) -> Cut:
+        """Return given items as they are among those of a cut: on its scale, at their place in it.
+
+        Whatever is not in the cut stands behind it.
+        """
+        mixed, largest = self._mix(items, weights, cut.largest)
+        places = dict(zip(cut.items.tolist(), cut.places.tolist(), strict=True))
+        behind = len(places)
+        found = np.array([places.get(item, behind) for item in items.tolist()], np.int32)
+        return Cut(items, mixed, largest, found)
+
+    def _mix(
+        self,
+        items: NDArray[np.int32],
+        weights: NDArray[np.float32],
+        largest: NDArray[np.float32] | None,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         known = items >= 0
         scores = np.where(known[:, None], self.scores[np.where(known, items, 0)], np.float32(0.0))
         if largest is None:
             largest = scores.max(axis=0, initial=0.0)
         scale = np.divide(weights, largest, out=np.zeros_like(weights), where=largest > _TINY)
-        return Cut(items, scores @ scale, largest)
+        return scores @ scale, largest
 
 
 @compiled

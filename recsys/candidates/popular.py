@@ -150,6 +150,4 @@ def _fill(
             fade[window] = 2.0 ** min(max(-age, -_FADED), _RESCALE_AT)
     for i in range(items.shape[0]):
         for window in range(counts.shape[1]):
-            scores[items[i], column + window] = np.float32(
-                counts[items[i], window] * fade[window]
-            )
+            scores[items[i], column + window] = np.float32(counts[items[i], window] * fade[window])

@@ -10,7 +10,6 @@ of many items with the same attributes it prefers those that others like.
 """
 
 import math
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +31,7 @@ __all__ = ["RecentTastes"]
 class RecentTastes(Source):
     """Learns nothing by itself: a person's likes are theirs, attributes are in the catalogue."""
 
-    columns: ClassVar[tuple[str, ...]] = ("recent_tastes",)
+    columns = ("recent_tastes",)
 
     def __init__(
         self, settings: RecentTasteSettings, catalogue: Catalogue, counts: ItemCounts

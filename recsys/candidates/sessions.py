@@ -12,7 +12,7 @@ memory is bounded by the ring, whatever the catalogue holds.
 """
 
 import math
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -32,6 +32,8 @@ __all__ = ["Sessions"]
 
 _LENGTH = 20
 """Likes per session; a longer one goes on as the next."""
+_VANISHED = 1e-6
+"""A like that counts less than this ends the walk through the history."""
 
 
 class _Ring(NamedTuple):
@@ -67,7 +69,7 @@ class _State(msgspec.Struct):
 class Sessions(Source):
     """The ring of sessions. A person's current one is named by ``User.session``."""
 
-    columns: ClassVar[tuple[str, ...]] = ("sessions",)
+    columns = ("sessions",)
 
     def __init__(self, settings: SessionSettings) -> None:
         self.weights = (settings.weight,)
@@ -195,7 +197,9 @@ def _propose(
     n_past = items.shape[0]
     for lag in range(n_past):
         at = n_past - 1 - lag
-        if times_ms[n_past - 1] - times_ms[at] > gap_ms:
+        near = decay**lag
+        # Below float32's range a session would look as if it had not been found yet.
+        if times_ms[n_past - 1] - times_ms[at] > gap_ms or near < _VANISHED:
             break
         address = ring.newest[items[at]]
         for _ in range(occurrences):
@@ -210,7 +214,7 @@ def _propose(
                 if similarity[row] == 0.0:
                     found[n_found] = row
                     n_found += 1
-                similarity[row] += decay**lag / math.sqrt(ring.sizes[row] + 3.0)
+                similarity[row] += near / math.sqrt(ring.sizes[row] + 3.0)
             address = ring.previous[row, address % _LENGTH]
     threshold = np.float32(0.0)
     if n_found > neighbours:

@@ -1,7 +1,5 @@
 """Tastes: items whose attributes this person has liked, or has hardly been shown yet."""
 
-from typing import ClassVar
-
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
@@ -24,7 +22,7 @@ class Tastes(Source):
     It learns nothing by itself. Who has no tastes yet gets no proposals.
     """
 
-    columns: ClassVar[tuple[str, ...]] = ("tastes",)
+    columns = ("tastes",)
 
     def __init__(
         self, settings: TasteSettings, bandit: PersonalBandit, catalogue: Catalogue

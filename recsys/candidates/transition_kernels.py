@@ -73,9 +73,7 @@ def _weigh(kernels: Kernels, lag: int, gap_ms: int, out: NDArray[np.float64]) ->
 
 
 @compiled
-def _place(
-    table: Table, kernels: Kernels, row: int, item: int, evicted: NDArray[np.int64]
-) -> int:
+def _place(table: Table, kernels: Kernels, row: int, item: int, evicted: NDArray[np.int64]) -> int:
     """Return where a row keeps a neighbour, making room for it if need be."""
     used = table.used[row]
     for place in range(used):

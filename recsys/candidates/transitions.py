@@ -146,7 +146,7 @@ class Transitions(Source):
             self._origin_ms = ts_ms
         ages = np.maximum((ts_ms - self._origin_ms) / self._half_life_ms, -_RESCALE_AT)
         if ages.max(initial=0.0) > _RESCALE_AT:
-            # After a pause of any length the old weights may vanish, which is what forgetting means.
+            # After a pause of any length the old weights may vanish: that is forgetting.
             self._table.weights[:] *= np.exp2(-np.minimum(ages, 200.0)).astype(np.float32)
             self._origin_ms = ts_ms
             ages[:] = 0.0

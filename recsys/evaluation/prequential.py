@@ -115,8 +115,10 @@ class _Run:
         found = next((slot for slot in slots if slot.item_id == event.item), None)
         if found is not None:
             return sum(other.score >= found.score for other in slots)
-        listed = [self.engine.state.catalogue.index(slot.item_id) for slot in slots]
-        candidates[listed] = False
+        for slot in slots:
+            listed = self.engine.state.catalogue.index(slot.item_id)
+            if listed is not None:
+                candidates[listed] = False
         return len(slots) + int(np.count_nonzero((total >= total[target]) & candidates))
 
     def _rank_sources(self, event: Interaction) -> None:

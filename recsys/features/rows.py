@@ -15,6 +15,8 @@ _PRIOR_CLICKS = 2.0
 """Expected clicks for which the average stands in."""
 _PRIOR_CROSSED = 3.0
 """The same for an item in a context, where the item's own average stands in."""
+_NEVER = 15.0
+"""Logarithm of six years in minutes: since an item was liked that never was."""
 
 _MIX_FLOOR = 0.05
 """Added before the logarithm: where weak sources speak alone they must not decide the order."""
@@ -65,7 +67,8 @@ def _crossed_lift(
         fade = 2.0 ** (-max(ts_ms - last_ms[row], 0) / half_life_ms)
         clicked = fade * counts[row, 0, 1] + _PRIOR_CROSSED * rate
         total += math.log(clicked / ((fade * counts[row, 0, 2] + _PRIOR_CROSSED) * rate))
-    return total / max(tokens.shape[0], 1)
+    average: float = total / max(tokens.shape[0], 1)
+    return average
 
 
 @compiled
@@ -74,6 +77,7 @@ def fill_rows(
     scores: NDArray[np.float32],
     candidates: NDArray[np.int32],
     mixed: NDArray[np.float32],
+    places: NDArray[np.int32],
     largest: NDArray[np.float32],
     items: Items,
     seen: NDArray[np.float32],
@@ -91,7 +95,8 @@ def fill_rows(
     Parameters
     ----------
     candidates
-        Dense indices, -1 rows are left as they are, shape ``(n_candidates,)``.
+        Dense indices, shape ``(n_candidates,)``; -1 for an item that the catalogue lacks, which is
+        described as one that no source speaks for and that nobody has liked.
     seen
         How often the person was shown each, ``(n_candidates,)``.
     tokens
@@ -104,23 +109,24 @@ def fill_rows(
     log_pause = math.log1p(pause_ms / 1000.0) if pause_ms >= 0 else -1.0
     for i in range(candidates.shape[0]):
         item = candidates[i]
-        if item < 0:
-            continue
         for source in range(n_sources):
-            score = scores[item, source]
+            score = scores[item, source] if item >= 0 else np.float32(0.0)
             relative = score / largest[source] if largest[source] > _TINY else 0.0
             rows[i, source] = math.log(relative + 1e-3)
             rows[i, n_sources + source] = math.log(score + 1e-4)
         at = 2 * n_sources
         rows[i, at] = math.log(mixed[i] + _MIX_FLOOR)
-        rows[i, at + 1] = math.log1p(i)
+        rows[i, at + 1] = math.log1p(places[i])
+        if item < 0:
+            rows[i, at + 4] = _NEVER
+            continue
         rows[i, at + 2] = math.log1p(items.liked[item])
         rows[i, at + 3] = math.log1p(max(ts_ms - items.created_ms[item], 0) / 3_600_000.0)
         if items.last_liked_ms[item] > 0:
             since_ms = max(ts_ms - items.last_liked_ms[item], 0)
             rows[i, at + 4] = math.log1p(since_ms / 60_000.0)
         else:
-            rows[i, at + 4] = 15.0
+            rows[i, at + 4] = _NEVER
         rows[i, at + 5] = items.usual_pause[item]
         rows[i, at + 6] = items.usual_depth[item]
         if pause_ms >= 0 and items.averaged[item] > 0.0:

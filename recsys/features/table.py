@@ -151,9 +151,7 @@ class FeatureTable:
         self._n_common = len(self.columns) - sum(len(model.columns) for model in personal)
         self.shared_columns = (*_SHARED, *(f"{name}_largest" for name in pool.columns))
 
-    def ask(
-        self, asker: Asker, cut: Cut, tokens: NDArray[np.int64], list_size: int
-    ) -> Asked:
+    def ask(self, asker: Asker, cut: Cut, tokens: NDArray[np.int64], list_size: int) -> Asked:
         """Return the features of the cut's items for a person at a moment.
 
         Parameters
@@ -169,8 +167,6 @@ class FeatureTable:
     def _rows(self, asker: Asker, cut: Cut, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
         user, ts_ms, items = asker.user, asker.ts_ms, cut.items
         rows = np.zeros((len(items), len(self.columns)), np.float32)
-        if not len(self._catalogue):
-            return rows
         pause_ms = max(ts_ms - user.times_ms[-1], 0) if user.times_ms else -1
         known = Items(
             self._catalogue.created_ms,
@@ -181,6 +177,7 @@ class FeatureTable:
             self._habits.depth,
             self._habits.likes,
         )
+        n_crossings = self._crossings.n_keys
         seen = np.zeros(len(items), np.float32)
         if user.seen:
             seen[:] = [user.seen.get(item, 0) for item in items.tolist()]
@@ -189,13 +186,14 @@ class FeatureTable:
             self._pool.scores,
             cut.items,
             cut.mixed,
+            cut.places,
             cut.largest,
             known,
             seen,
             (self._item_windows.counts, self._item_windows.last_ms),
             (self._attribute_windows.counts, self._attribute_windows.last_ms),
             self._item_windows.half_lives_ms,
-            (self._crossings.counts, self._crossings.last_ms),
+            (self._crossings.counts[:n_crossings], self._crossings.last_ms[:n_crossings]),
             float(self._crossings.half_lives_ms[0]),
             tokens,
             ts_ms,
@@ -270,7 +268,7 @@ class FeatureTable:
         for token in self._catalogue[item].tokens:
             self._attribute_windows.add(token, kind, ts_ms, amount)
         for token in tokens.tolist():
-            row = crossed(item, token, len(self._crossings.last_ms))
+            row = crossed(item, token, self._crossings.n_keys)
             self._crossings.add(row, kind, ts_ms, amount)
 
     def grow(self) -> None:

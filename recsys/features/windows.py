@@ -57,6 +57,11 @@ class WindowCounts:
         self.last_ms = np.zeros(64, np.int64)
         self._n_keys = 0
 
+    @property
+    def n_keys(self) -> int:
+        """How many keys there is room for; the arrays may be longer."""
+        return self._n_keys
+
     def grow(self, n_keys: int) -> None:
         """Make room for keys below ``n_keys``."""
         self.counts = grown(self.counts, n_keys)

@@ -1,4 +1,4 @@
-"""The listwise ranker: which of the candidates will this person choose?
+"""The listwise ranker: which of the candidates this person will choose.
 
 A small network over the candidates' features with a softmax over the list, trained on every choice
 and on a few old ones, from the features as they were served and logged. It starts at the order of
@@ -38,7 +38,8 @@ __all__ = ["ListwiseRanker"]
 
 _LOWEST, _HIGHEST = math.log(1e-4), math.log(10.0)
 """Bounds of the logarithm of the scale."""
-_CLIP = 20.0
+_LEAST_SCALE = 0.05
+"""A smaller scale is learned as slowly as this one, so that no single reward throws it far."""
 
 
 class _State(msgspec.Struct):
@@ -119,8 +120,10 @@ class ListwiseRanker(Learner):
     @override
     def learn(self, example: Example) -> None:
         """Bring the scale closer to what a shown and looked-at slot earned."""
-        error = (example.reward - example.score) / self.scale
-        step = self._settings.scale_rate * min(max(error, -_CLIP), _CLIP)
+        # Cutting the error instead would weigh the few rewards less than the many slots without
+        # one, and lead the scale of whoever clicks rarely to nothing.
+        error = (example.reward - example.score) / max(self.scale, _LEAST_SCALE)
+        step = self._settings.scale_rate * error
         self._log_scale = min(max(self._log_scale + step, _LOWEST), _HIGHEST)
 
     def _logits(self, shown: _Shown) -> tuple[_Shown, NDArray[np.float32]]:

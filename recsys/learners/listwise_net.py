@@ -180,7 +180,8 @@ def gather(
         z = shared[0, d]
         for h in range(n_hidden):
             of_inner[n_columns + d, h] += z * total_back[h]
-    return scale * (math.log(mass) + largest - logits[chosen])
+    loss: float = math.log(mass) + largest - logits[chosen]
+    return scale * loss
 
 
 @compiled
@@ -188,9 +189,7 @@ def adapt(
     weights: Array, gradient: Array, first: Array, second: Array, rate: float, step: int
 ) -> None:
     """Make one step of Adam (Kingma & Ba 2015) and wipe the gradient."""
-    size = np.float32(
-        rate * math.sqrt(1.0 - _DECAY_OF_SQUARES**step) / (1.0 - _DECAY**step)
-    )
+    size = np.float32(rate * math.sqrt(1.0 - _DECAY_OF_SQUARES**step) / (1.0 - _DECAY**step))
     for i in range(weights.shape[0]):
         g = gradient[i]
         first[i] = np.float32(_DECAY) * first[i] + np.float32(1.0 - _DECAY) * g

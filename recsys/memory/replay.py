@@ -7,7 +7,7 @@ up is offered to the reservoir of its stratum (Vitter 1985, algorithm R).
 
 from bisect import insort
 from collections import deque
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 import mmh3
 import msgspec
@@ -30,6 +30,9 @@ class _State(msgspec.Struct, Generic[T]):
     draws: int
 
 
+_STATES = {Example: _State[Example], Choice: _State[Choice]}
+
+
 class ReplayBuffer(Generic[T]):
     """Bounded memory of lessons.
 
@@ -43,10 +46,10 @@ class ReplayBuffer(Generic[T]):
     """
 
     def __init__(self, kind: type[T], settings: MemorySettings, seed: int) -> None:
-        self._kind = kind
+        self._kind: type[T] = kind
         self._settings = settings
         self._seed = seed & 0xFFFFFFFF
-        self._recent = deque[T]()
+        self._recent: deque[T] = deque()
         self._strata: list[list[T]] = [[] for _ in range(settings.strata)]
         self._offered = [0] * settings.strata
         self._filled = list[int]()
@@ -126,4 +129,4 @@ class ReplayBuffer(Generic[T]):
 
 
 def _decode(record: bytes, kind: type[T]) -> _State[T]:
-    return unpack(record, _State[kind])  # type: ignore[valid-type]
+    return unpack(record, cast("type[_State[T]]", _STATES[kind]))

@@ -6,14 +6,43 @@ from hypothesis import strategies as st
 from recsys.decision import Request
 from recsys.engine import Engine
 from recsys.events import Event, Feedback, ItemRemove, ItemUpsert
-from recsys.settings import EngineSettings, JoinerSettings, MemorySettings, UserSettings
+from recsys.settings import (
+    CandidateSettings,
+    EngineSettings,
+    FeatureSettings,
+    JoinerSettings,
+    LearnerSettings,
+    MemorySettings,
+    PopularSettings,
+    PopularWindow,
+    SessionSettings,
+    TransitionKernel,
+    TransitionSettings,
+    UserSettings,
+)
 from recsys.store.memory import MemoryStore
 
+KERNELS = {
+    "near": TransitionKernel(history=6),
+    "hasty": TransitionKernel(history=6, half_life_s=4.0),
+    "next": TransitionKernel(history=1, direction="forward", normalise="share"),
+}
 SETTINGS = EngineSettings(
     joiner=JoinerSettings(reward_window_s=5.0, pending_decisions=4),
     memory=MemorySettings(reservoir=8, recent=4, strata=2),
-    users=UserSettings(in_memory=2, history=20, consumed=5),
+    users=UserSettings(in_memory=2, history=6, consumed=5, seen=3),
+    candidates=CandidateSettings(
+        transitions=TransitionSettings(kernels=KERNELS, neighbours=3),
+        sessions=SessionSettings(sessions=3, gap_s=8.0, history=6),
+        popular=PopularSettings(leaders=3, windows={"lately": PopularWindow(half_life_s=0.1)}),
+    ),
+    features=FeatureSettings(crossings=10),
 )
+"""Every bound so small that a few dozen steps reach it."""
+RANKERS = {
+    name: SETTINGS.model_copy(update={"learners": LearnerSettings.model_validate({"ranker": name})})
+    for name in ("listwise", "vw")
+}
 KEY = b"k" * 32
 GENRES = ("crime", "drama", "comedy")
 
@@ -57,9 +86,10 @@ steps = st.lists(
 class World:
     """An engine that can die and come back, driven by steps."""
 
-    def __init__(self, *, crashes: bool) -> None:
+    def __init__(self, *, crashes: bool, ranker: str = "listwise") -> None:
+        self.settings = RANKERS[ranker]
         self.store = MemoryStore()
-        self.engine = Engine(self.store, SETTINGS, KEY)
+        self.engine = Engine(self.store, self.settings, KEY)
         self.crashes = crashes
         self.number = 0
         self.asked = dict[int, tuple[str, str]]()
@@ -72,7 +102,7 @@ class World:
             case Crash():
                 if self.crashes:
                     self.store = self.store.reopened()
-                    self.engine = Engine(self.store, SETTINGS, KEY)
+                    self.engine = Engine(self.store, self.settings, KEY)
             case Snapshot():
                 if self.crashes:
                     self.engine.snapshot()
@@ -112,9 +142,9 @@ class World:
 
 
 @settings(max_examples=40, deadline=None)
-@given(steps)
-def test_crash_anywhere_ends_in_the_same_bytes(script: list[object]) -> None:
-    crashing, steady = World(crashes=True), World(crashes=False)
+@given(steps, st.sampled_from(sorted(RANKERS)))
+def test_crash_anywhere_ends_in_the_same_bytes(script: list[object], ranker: str) -> None:
+    crashing, steady = (World(crashes=crashes, ranker=ranker) for crashes in (True, False))
     for step in script:
         crashing.do(step)
         steady.do(step)

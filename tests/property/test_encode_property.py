@@ -70,6 +70,7 @@ def candidates(
         context_hashes(context),
         np.array(items, np.int32),
         np.array(rows, np.float32).reshape(len(items), len(COLUMNS)),
+        np.zeros(0, np.float32),
     )
 
 

@@ -17,7 +17,6 @@ from recsys.settings import (
     SquareCBSettings,
     UniformSettings,
     UserSettings,
-    VWSettings,
 )
 from tests.engines import engine_with, feedback, item
 from tests.property.strategies import contexts, ids
@@ -31,10 +30,15 @@ ARMS = {
 }
 SETTINGS = EngineSettings(
     arms=ARMS,
-    users=UserSettings(in_memory=2, history=20, consumed=4),
+    users=UserSettings(in_memory=2, consumed=4),
     candidates=CandidateSettings(keep=4),
-    learners=LearnerSettings(vw=VWSettings(bits=12)),
 )
+RANKERS = {
+    name: SETTINGS.model_copy(
+        update={"learners": LearnerSettings.model_validate({"ranker": name, "vw": {"bits": 12}})}
+    )
+    for name in ("listwise", "vw")
+}
 known = st.integers(0, 11).map(lambda number: f"i{number}")
 users = st.sampled_from(["u0", "u1", "u2"])
 events = st.lists(
@@ -96,9 +100,16 @@ def allowed(engine: Engine, request: Request) -> set[str]:
 
 
 @settings(max_examples=60, deadline=None)
-@given(history=events, request=requests, snapshot=st.booleans())
-def test_any_answer_may_be_logged(history: list[Event], request: Request, snapshot: bool) -> None:
-    engine = engine_with(history, SETTINGS)
+@given(
+    history=events,
+    request=requests,
+    snapshot=st.booleans(),
+    ranker=st.sampled_from(sorted(RANKERS)),
+)
+def test_any_answer_may_be_logged(
+    history: list[Event], request: Request, snapshot: bool, ranker: str
+) -> None:
+    engine = engine_with(history, RANKERS[ranker])
     if snapshot:
         engine.snapshot()
     before = engine.fingerprint()

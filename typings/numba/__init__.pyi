@@ -1,6 +1,9 @@
 from collections.abc import Callable
 from typing import TypeVar
 
+class config:
+    CACHE_DIR: str
+
 _F = TypeVar("_F", bound=Callable[..., object])
 
 def njit(

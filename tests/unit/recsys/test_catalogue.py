@@ -111,12 +111,13 @@ def test_a_whole_number_is_the_float_it_equals() -> None:
 
 def test_attribute_columns_hold_the_tokens_of_each_item() -> None:
     one = catalogue()
-    assert one.attributes.shape == (0, 1)
+    assert one.attributes.shape == (0, ATTRIBUTE_COLUMNS)
     one.upsert("j", 10, {"tags": ["t03"]})
-    assert one.attributes.tolist() == [[0]]
+    assert one.attributes.tolist() == [[0] + [-1] * 15]
     one.upsert("i", 10, {"tags": [f"t{n:02}" for n in range(20)]})
     one.upsert("i", 20, {"tags": ["t05"]})
     assert one.attributes.shape == (2, ATTRIBUTE_COLUMNS)
+    assert one.attributes.flags.c_contiguous
     assert one.attributes[0].tolist() == [0] + [-1] * 15
     assert [one.token(int(token)) for token in one.attributes[1] if token >= 0] == ["tags=t05"]
     assert one.n_tokens == ATTRIBUTE_COLUMNS, "tokens beyond the sixteenth were made"

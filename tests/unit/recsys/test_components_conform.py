@@ -7,9 +7,13 @@ import pytest
 from recsys.candidates.base import Source
 from recsys.candidates.fresh import Fresh
 from recsys.candidates.popular import Popular
+from recsys.candidates.recent_tastes import RecentTastes
+from recsys.candidates.sessions import Sessions
+from recsys.candidates.tastes import Tastes
 from recsys.candidates.transitions import Transitions
 from recsys.checks.learner import (
-    N_FEATURES,
+    COLUMNS,
+    SHARED_COLUMNS,
     LearnerCheck,
     PersonalCheck,
     learner_checks,
@@ -19,13 +23,20 @@ from recsys.checks.source import SourceCheck, source_checks
 from recsys.checks.world import World
 from recsys.features.encode import TextEncoder
 from recsys.learners.base import Learner, PersonalModel
+from recsys.learners.listwise import ListwiseRanker
 from recsys.learners.personal_bandit import PersonalBandit
 from recsys.learners.user_model import UserModel
 from recsys.learners.vw_bandit import VWBandit
 from recsys.settings import (
     FreshSettings,
+    ListwiseSettings,
     PersonalBanditSettings,
     PopularSettings,
+    PopularWindow,
+    RecentTasteSettings,
+    SessionSettings,
+    TasteSettings,
+    TransitionKernel,
     TransitionSettings,
     UserModelSettings,
     VWSettings,
@@ -33,18 +44,69 @@ from recsys.settings import (
 
 KEY = b"k" * 32
 
+
+def _popular(**half_lives_s: float) -> Callable[[World], Source]:
+    windows = {name: PopularWindow(half_life_s=length) for name, length in half_lives_s.items()}
+    return lambda _: Popular(PopularSettings(leaders=5, windows=windows))
+
+
+def _transitions(neighbours: int = 256, **kernels: TransitionKernel) -> Callable[[World], Source]:
+    return lambda _: Transitions(TransitionSettings(neighbours=neighbours, kernels=kernels))
+
+
+def _sessions(**changes: float) -> Callable[[World], Source]:
+    settings = SessionSettings.model_validate({"sessions": 16} | changes)
+    return lambda _: Sessions(settings)
+
+
+def _tastes(world: World) -> Source:
+    """Return the source, with people who have tastes already."""
+    bandit = PersonalBandit(PersonalBanditSettings(), world.catalogue)
+    for number, user in enumerate(world.users[1:]):
+        bandit.learn(user, number, float(number % 2), shown=True)
+    return Tastes(TasteSettings(leaders=5), bandit, world.catalogue)
+
+
+def _recent_tastes(**changes: float) -> Callable[[World], Source]:
+    settings = RecentTasteSettings.model_validate(changes)
+    return lambda world: RecentTastes(settings, world.catalogue, world.counts)
+
+
 SOURCES: dict[str, Callable[[World], Source]] = {
-    "popular": lambda world: Popular(PopularSettings()),
-    "popular-hasty": lambda world: Popular(PopularSettings(half_life_s=1.0)),
-    "transitions": lambda world: Transitions(TransitionSettings()),
-    "transitions-narrow": lambda world: Transitions(TransitionSettings(neighbours=4)),
+    "popular": lambda _: Popular(PopularSettings()),
+    "popular-one-window": _popular(week=7 * 86_400.0),
+    "popular-hasty": _popular(now=1.0, later=3600.0),
+    "transitions": lambda _: Transitions(TransitionSettings()),
+    "transitions-narrow": lambda _: Transitions(TransitionSettings(neighbours=4)),
+    "transitions-one-kernel": _transitions(only=TransitionKernel(history=3)),
+    "transitions-forward": _transitions(4, only=TransitionKernel(direction="forward")),
+    "transitions-backward": _transitions(only=TransitionKernel(direction="backward")),
+    "transitions-share": _transitions(
+        4, only=TransitionKernel(history=1, gap_floor=1.0, normalise="share")
+    ),
+    "transitions-forgetful": _transitions(4, only=TransitionKernel(half_life_s=30.0)),
+    "transitions-mixed": _transitions(
+        4, lasting=TransitionKernel(), hasty=TransitionKernel(half_life_s=1.0)
+    ),
+    "sessions": _sessions(),
+    "sessions-short": _sessions(gap_s=30.0),
+    "sessions-few-neighbours": _sessions(neighbours=2, occurrences=3, history=2),
+    "sessions-one": _sessions(sessions=1),
     "fresh": lambda world: Fresh(FreshSettings(), world.catalogue, world.counts),
+    "fresh-few": lambda world: Fresh(FreshSettings(leaders=3), world.catalogue, world.counts),
+    "tastes": _tastes,
+    "recent-tastes": _recent_tastes(),
+    "recent-tastes-of-one": _recent_tastes(history=1, leaders=1, decay=1.0),
 }
 
 
 def _vw(settings: VWSettings) -> Callable[[World], Learner]:
-    columns = [f"f{number}" for number in range(N_FEATURES)]
-    return lambda world: VWBandit(settings, TextEncoder(world.catalogue, columns))
+    return lambda world: VWBandit(settings, TextEncoder(world.catalogue, COLUMNS))
+
+
+def _listwise(**changes: object) -> Callable[[World], Learner]:
+    settings = ListwiseSettings.model_validate({"hidden": 16, "learning_rate": 5e-3} | changes)
+    return lambda _: ListwiseRanker(settings, COLUMNS, SHARED_COLUMNS, seed=1)
 
 
 LEARNERS: dict[str, Callable[[World], Learner]] = {
@@ -52,11 +114,14 @@ LEARNERS: dict[str, Callable[[World], Learner]] = {
     "vw-mtr-propensity": _vw(VWSettings(weighting="propensity")),
     "vw-ips": _vw(VWSettings(cb_type="ips")),
     "vw-small": _vw(VWSettings(bits=12)),
+    "listwise": _listwise(),
+    "listwise-one-unit": _listwise(hidden=1),
+    "listwise-from-nothing": _listwise(start={}),
 }
 
 
 def _river(path: str, **parameters: object) -> Callable[[World], PersonalModel]:
-    document = {"estimator": path, "parameters": parameters}
+    document = {"estimator": path, "parameters": parameters, "enabled": True}
     settings = UserModelSettings.model_validate(document)
     return lambda world: UserModel(settings, world.catalogue, KEY)
 

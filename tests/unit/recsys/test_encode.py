@@ -23,7 +23,8 @@ def world(*items: tuple[str, Attributes]) -> tuple[TextEncoder, Catalogue]:
 def candidates(
     items: list[int], numeric: list[list[float]], context: tuple[int, ...] = ()
 ) -> Candidates:
-    return Candidates(7, context, np.array(items, np.int32), np.array(numeric, np.float32))
+    nothing = np.zeros(0, np.float32)
+    return Candidates(7, context, np.array(items, np.int32), np.array(numeric, np.float32), nothing)
 
 
 def example(numeric: bytes, **changes: float) -> Example:
@@ -50,6 +51,20 @@ def test_a_request_is_one_shared_line_and_one_line_per_candidate() -> None:
         f"|i {feature_hash('item', 'b')} |n {names[0]}:0 {names[1]}:0",
         f"|i {feature_hash('item', '')} |n {names[0]}:-2 {names[1]}:1e-07",
     ]
+
+
+def test_only_the_columns_that_are_used_are_written() -> None:
+    catalogue = Catalogue(CatalogueSettings())
+    catalogue.upsert("a", 1, {})
+    encoder = TextEncoder(catalogue, ("mix", "liked", "age"), ["age", "mix"])
+    mix, age = feature_hash("numeric", "mix"), feature_hash("numeric", "age")
+    text = encoder.candidates(candidates([0], [[1, 0.5, 2]]))
+    line = f"|i {feature_hash('item', 'a')} |n {age}:2 {mix}:1"
+    assert text.decode().split("\n")[1:] == [line]
+    row = narrow(np.array([1, 0.5, 2], np.float32))
+    assert f"{line} |p " in encoder.example(example(row), 0.0, 1.0).decode()
+    # Whatever is used, a row is known by how much of it there is.
+    assert b"|n" not in encoder.example(example(row[:4]), 0.0, 1.0)
 
 
 def test_an_example_has_its_place_its_cost_and_its_probability() -> None:

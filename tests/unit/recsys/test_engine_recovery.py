@@ -1,29 +1,44 @@
 """Close and open again: from the snapshot, from the log, or not at all."""
 
 import logging
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+from recsys.codec import pack, unpack
 from recsys.engine import Engine
 from recsys.errors import CorruptRecord, InvalidSettings
-from recsys.settings import (
-    EngineSettings,
-    LearnerSettings,
-    MemorySettings,
-    UserModelSettings,
-    UserSettings,
-    VWSettings,
-)
+from recsys.settings import EngineSettings, FeatureSettings, UserSettings
 from recsys.store.memory import MemoryStore
+from recsys.users import User
 from tests.engines import KEY, asked, engine_with, feedback, items
 
-SMALL = EngineSettings(users=UserSettings(in_memory=2))
+SMALL = EngineSettings(users=UserSettings(in_memory=2), features=FeatureSettings(crossings=100))
+
+
+def changed(**changes: object) -> EngineSettings:
+    """Return the small settings with some sections replaced."""
+    document = SMALL.model_dump() | changes
+    return EngineSettings.model_validate(document)
+
+
+VW = changed(learners={"ranker": "vw"})
 OTHERS = {
-    "vw bits": SMALL.model_copy(update={"learners": LearnerSettings(vw=VWSettings(bits=14))}),
-    "strata": SMALL.model_copy(update={"memory": MemorySettings(strata=3)}),
+    "hidden layer": (SMALL, changed(learners={"listwise": {"hidden": 8}})),
+    "ranker": (SMALL, VW),
+    "vw bits": (VW, changed(learners={"ranker": "vw", "vw": {"bits": 14}})),
+    "strata": (SMALL, changed(memory={"strata": 3})),
+    "kernels": (SMALL, changed(candidates={"transitions": {"kernels": {"only": {}}}})),
+    "popular windows": (
+        SMALL,
+        changed(candidates={"popular": {"windows": {"day": {"half_life_s": 86_400.0}}}}),
+    ),
+    "windows": (SMALL, changed(features={"windows_s": [21_600.0]})),
+    "crossings": (SMALL, changed(features={"crossings": 1000})),
 }
+"""Settings that cannot go on from a snapshot of the others before them."""
 
 
 def live(engine: Engine, round_: int) -> None:
@@ -92,8 +107,8 @@ def test_life_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
 def test_settings_that_cannot_go_on_rebuild_from_the_log(
     name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store, other = MemoryStore(), OTHERS[name]
-    engine = engine_with(items(20), SMALL, store)
+    store, (former, other) = MemoryStore(), OTHERS[name]
+    engine = engine_with(items(20), former, store)
     for round_ in range(2):
         live(engine, round_)
         engine.snapshot()
@@ -118,7 +133,7 @@ def test_people_who_left_memory_after_a_rebuild_come_back() -> None:
     live(engine, 0)
     engine.snapshot()
     people = history(engine)
-    rebuilt = Engine(store.reopened(), OTHERS["strata"], KEY)
+    rebuilt = Engine(store.reopened(), OTHERS["strata"][1], KEY)
     rebuilt.snapshot()
     assert rebuilt.stats().users_in_memory == 2
     assert history(rebuilt) == people
@@ -130,23 +145,23 @@ def test_a_rebuild_is_done_once() -> None:
     live(engine, 0)
     engine.snapshot()
     middle = store.reopened()
-    rebuilt = Engine(middle, OTHERS["strata"], KEY)
+    rebuilt = Engine(middle, OTHERS["strata"][1], KEY)
     rebuilt.snapshot()
     before = rebuilt.fingerprint()
-    again = Engine(middle.reopened(), OTHERS["strata"], KEY)
+    again = Engine(middle.reopened(), OTHERS["strata"][1], KEY)
     assert again.stats().snapshot_sequence == again.stats().sequence
     assert again.fingerprint() == before
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_without_the_whole_log_such_settings_are_refused(name: str) -> None:
-    store = MemoryStore(log_events=5)
-    engine = engine_with(items(20), SMALL, store)
+    store, (former, other) = MemoryStore(log_events=5), OTHERS[name]
+    engine = engine_with(items(20), former, store)
     live(engine, 0)
     engine.snapshot()
     with pytest.raises(InvalidSettings, match="restore the former settings"):
-        Engine(store.reopened(), OTHERS[name], KEY)
-    assert Engine(store.reopened(), SMALL, KEY).fingerprint() == engine.fingerprint()
+        Engine(store.reopened(), other, KEY)
+    assert Engine(store.reopened(), former, KEY).fingerprint() == engine.fingerprint()
 
 
 def test_a_lost_key_rebuilds_from_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -167,14 +182,38 @@ def test_a_lost_key_rebuilds_from_the_log(tmp_path: Path, caplog: pytest.LogCapt
     engine.close()
 
 
-def test_a_snapshot_of_a_version_that_had_fewer_parts_is_rebuilt() -> None:
+@pytest.mark.parametrize(
+    ("lacking", "words"),
+    [
+        ({"source.tastes"}, r"lacks the parts \['source.tastes'\]"),
+        ({"layout", "habits", "choices", "windows.items", "source.sessions"}, "lacks the parts"),
+        (set(), "has layout 1, this version reads 2"),
+    ],
+    ids=["source", "all that is new", "layout"],
+)
+def test_a_snapshot_of_an_older_version_is_rebuilt_from_the_log(
+    lacking: set[str], words: str, caplog: pytest.LogCaptureFixture
+) -> None:
     store = MemoryStore()
     engine = engine_with(items(20), SMALL, store)
     live(engine, 0)
     capture = engine.capture()
-    parts = {name: part for name, part in capture.parts.items() if name != "source.tastes"}
+    parts = {name: part for name, part in capture.parts.items() if name not in lacking}
+    assert len(parts) == len(capture.parts) - len(lacking)
+    if not lacking:
+        parts["layout"] = pack(1)
     store.commit_snapshot(capture.sequence, parts, capture.users)
-    assert Engine(store.reopened(), SMALL, KEY).fingerprint() == engine.fingerprint()
+    with caplog.at_level(logging.WARNING):
+        rebuilt = Engine(store.reopened(), SMALL, KEY)
+    assert re.search(words, caplog.text)
+    assert rebuilt.fingerprint() == engine.fingerprint()
+
+
+def test_a_person_of_an_older_version_is_read() -> None:
+    """Their record lacks what they were shown and which session they are in."""
+    old = {"user_id": "u", "items": [1], "times_ms": [5], "clicks": 1, "liked_by": "click"}
+    user = unpack(pack(old), User)
+    assert (user.seen, user.session, user.clicks) == ({}, -1, 1)
 
 
 def test_a_damaged_part_is_not_rebuilt_but_reported() -> None:
@@ -189,14 +228,13 @@ def test_a_damaged_part_is_not_rebuilt_but_reported() -> None:
 
 def test_another_estimator_starts_each_person_again() -> None:
     store = MemoryStore()
-    engine = engine_with(items(20), SMALL, store)
+    engine = engine_with(items(20), changed(learners={"user_model": {"enabled": True}}), store)
     live(engine, 0)
     engine.snapshot()
-    naive = UserModelSettings(estimator="river.naive_bayes.BernoulliNB")
-    other = SMALL.model_copy(update={"learners": LearnerSettings(user_model=naive)})
-    changed = Engine(store.reopened(), other, KEY)
-    before = changed.fingerprint()
-    live(changed, 1)
-    assert changed.stats().failed == 0
-    assert changed.state.user_model.resets == 5
-    assert changed.fingerprint() != before
+    naive = {"enabled": True, "estimator": "river.naive_bayes.BernoulliNB"}
+    other = Engine(store.reopened(), changed(learners={"user_model": naive}), KEY)
+    before = other.fingerprint()
+    live(other, 1)
+    assert other.stats().failed == 0
+    assert other.state.user_model.resets == 5
+    assert other.fingerprint() != before

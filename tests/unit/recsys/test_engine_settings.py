@@ -18,8 +18,29 @@ def refusal(document: dict[str, object]) -> str:
     ("document", "words"),
     [
         (
-            {"users": {"history": 10}, "candidates": {"transitions": {"history": 11}}},
-            ["candidates.transitions.history (11)", "users.history (10)"],
+            {
+                "users": {"history": 10},
+                "candidates": {"transitions": {"kernels": {"a": {"history": 9}, "b": {}}}},
+            },
+            ["candidates.transitions.kernels.b.history (20)", "users.history (10)"],
+        ),
+        (
+            {
+                "users": {"history": 10},
+                "candidates": {
+                    "transitions": {"kernels": {"a": {"history": 9}}},
+                    "sessions": {"history": 11},
+                },
+            },
+            ["candidates.sessions.history (11)", "users.history (10)"],
+        ),
+        (
+            {
+                "candidates": {
+                    "transitions": {"kernels": {"a": {"normalise": "share", "half_life_s": 1}}}
+                }
+            },
+            ["candidates.transitions.kernels.a", "'share'", "half_life_s"],
         ),
         (
             {"memory": {"reservoir": 63, "strata": 64}},
@@ -73,7 +94,18 @@ def test_unknown_keys_fail_by_name(document: dict[str, object], place: str) -> N
         {"learners": {"vw": {"bits": 29}}},
         {"learners": {"vw": {"cb_type": "dr"}}},
         {"candidates": {"transitions": {"shrink": 0}}},
-        {"candidates": {"popular": {"weight": -0.1}}},
+        {"candidates": {"popular": {"windows": {"a": {"half_life_s": 1, "weight": -0.1}}}}},
+        {"candidates": {"popular": {"windows": {}}}},
+        {"candidates": {"popular": {"leaders": 0}}},
+        {"candidates": {"transitions": {"kernels": {}}}},
+        {"candidates": {"transitions": {"kernels": {"a": {"direction": "sideways"}}}}},
+        {"candidates": {"transitions": {"kernels": {"a": {"history": 101}}}}},
+        {"candidates": {"sessions": {"decay": 1.5}}},
+        {"features": {"windows_s": []}},
+        {"features": {"windows_s": [1.0, -1.0]}},
+        {"learners": {"ranker": "gbm"}},
+        {"learners": {"listwise": {"hidden": 0}}},
+        {"learners": {"listwise": {"start": {"mix": math.nan}}}},
         {"arms": {"a": {"policy": {"kind": "softmax", "temperature": 0}}}},
         {"arms": {"a": {"policy": {"kind": "epsilon_greedy", "epsilon": 1.5}}}},
         {"arms": {"a": {"policy": {"kind": "thompson"}}}},

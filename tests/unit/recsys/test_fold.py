@@ -1,21 +1,32 @@
 """What each kind of event does to the state."""
 
+import numpy as np
 import pytest
 
 from recsys.engine import Engine
-from recsys.events import Decision, ItemRemove, Slot
+from recsys.events import Decision, Event, ItemRemove, Slot
+from recsys.features.base import Choice
+from recsys.ids import feature_hash
+from recsys.learners.listwise import ListwiseRanker
 from recsys.settings import (
+    ArmSettings,
+    CandidateSettings,
     CatalogueSettings,
     EngineSettings,
     JoinerSettings,
+    LearnerSettings,
     MemorySettings,
+    TransitionKernel,
+    TransitionSettings,
     UserSettings,
 )
 from recsys.users import User
-from tests.engines import ask, asked, engine_with, feedback, items
+from tests.engines import ask, asked, engine_with, feedback, item, items
+from tests.pools import scores
 
 PATIENT = EngineSettings(joiner=JoinerSettings(examination_decay=0.0))
 """Every slot counts as looked at."""
+USER = feature_hash("user", "u")
 
 
 def decision(
@@ -38,7 +49,8 @@ def names(engine: Engine, user_id: str) -> list[str]:
 
 def popularity(engine: Engine) -> list[float]:
     """Return the share of the most popular item that each has."""
-    counts = engine.state.popular.scores(User(user_id="anybody"), 0)
+    n_items = len(engine.state.catalogue)
+    counts = scores(engine.state.popular, User(user_id="anybody"), 0, n_items)[:, -1]
     return [float(share) for share in counts / counts.max()]
 
 
@@ -108,12 +120,13 @@ def test_an_act_counts_by_the_strongest_that_was_said_of_it() -> None:
 
 def test_a_stronger_act_is_taught_with_the_history_before_it() -> None:
     def taught(*kinds: str) -> list[float]:
-        acts = [feedback("u", "i1", 2 + n, kind) for n, kind in enumerate(kinds)]
+        acts = [feedback("u", "i1", 2, kind) for kind in kinds]
         engine = engine_with([*items(3), feedback("u", "i0", 1), *acts])
         engine.apply([feedback("v", "i0", 10)])
         user = engine.state.users.get("v")
         assert user is not None
-        return [float(score) for score in engine.state.sources[0].scores(user, 11)]
+        found = scores(engine.state.transitions, user, 11, 3)
+        return [float(score) for score in found.ravel()]
 
     assert taught("view", "purchase") == pytest.approx(taught("purchase"), rel=1e-4)
 
@@ -206,16 +219,123 @@ def test_feedback_on_somebody_elses_list_is_feedback_without_one() -> None:
     assert (owner.tastes, owner.clicks) == ((), 0)
 
 
-def test_old_examples_are_taught_beside_new_ones() -> None:
-    settings = EngineSettings(
-        joiner=JoinerSettings(examination_decay=0.0), memory=MemorySettings(replays=3)
+def with_ranker(ranker: str, **memory: int) -> EngineSettings:
+    return EngineSettings(
+        joiner=JoinerSettings(examination_decay=0.0),
+        learners=LearnerSettings.model_validate({"ranker": ranker}),
+        memory=MemorySettings(**memory),
     )
+
+
+def test_old_examples_are_taught_beside_new_ones() -> None:
+    settings = with_ranker("vw", replays=3)
     engine = engine_with([*items(3), decision("i0", "i1", "i2")], settings)
     engine.apply([feedback("v", "i0", 601_000)])
     stats = engine.stats()
     assert (stats.examples, stats.replay_size) == (3, 3)
     # Three beside the second and the third; before the first there was nothing.
     assert stats.replayed == 6
+
+
+def test_old_choices_are_taught_beside_new_ones() -> None:
+    engine = engine_with(items(6), with_ranker("listwise", replays=3))
+    for number in range(3):
+        shown = asked(engine, "u", f"d{number}", 1000 * number + 1000, n=4).slots[1].item_id
+        engine.apply([feedback("u", shown, 1000 * number + 1500, decision_id=f"d{number}")])
+    stats = engine.stats()
+    assert engine.state.counters.choices == stats.replay_size == 3
+    assert stats.replayed == 6
+    # Passed-over slots are examples: they teach this learner its scale, and are not kept.
+    assert stats.examples > 3
+    assert len(engine.state.examples) == 0
+
+
+def choices_of(engine: Engine) -> list[Choice]:
+    """Return what the learner was told that people chose."""
+    return engine.state.choices.sample()
+
+
+def test_the_first_click_on_a_slot_is_a_choice_among_what_was_not_clicked() -> None:
+    engine = engine_with(items(6), with_ranker("listwise", replays=32))
+    slots = asked(engine, "u", "d", n=4).slots
+    clicks = [
+        feedback("u", slots[place].item_id, 1_000_000 + ts, kind, decision_id="d")
+        for ts, (place, kind) in enumerate(
+            [(2, "click"), (2, "purchase"), (0, "click"), (3, "skip"), (1, "click")]
+        )
+    ]
+    engine.apply(clicks)
+    assert engine.state.counters.choices == 3
+    found = {choice.n: choice for choice in choices_of(engine)}
+    assert {n: choice.chosen for n, choice in found.items()} == {4: 2, 3: 0, 2: 0}
+    features = [slot.features for slot in slots]
+    assert found[4].rows == b"".join(features)
+    assert found[3].rows == features[0] + features[1] + features[3]
+    assert found[2].rows == features[1] + features[3]
+    assert found[2].shared == engine.decision("d").features  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.6])
+def test_a_choice_knows_how_likely_each_place_was_looked_at(decay: float) -> None:
+    settings = with_ranker("listwise", replays=1).model_copy(
+        update={"joiner": JoinerSettings(examination_decay=decay)}
+    )
+    engine = engine_with(items(6), settings)
+    slots = asked(engine, "u", "d", n=4).slots
+    engine.apply([feedback("u", slots[1].item_id, 1_000_001, decision_id="d")])
+    engine.apply([feedback("u", slots[3].item_id, 1_000_002, decision_id="d")])
+    examined = {
+        choice.n: np.exp(choice.examination()) for _ in range(20) for choice in choices_of(engine)
+    }
+    np.testing.assert_allclose(examined[4], [1.0, 2**-decay, 3**-decay, 4**-decay], rtol=1e-3)
+    np.testing.assert_allclose(examined[3], [1.0, 3**-decay, 4**-decay], rtol=1e-3)
+
+
+def test_what_somebody_finds_is_a_choice_among_what_would_have_been_considered() -> None:
+    engine = engine_with([*items(6), *(feedback("v", f"i{n}", n) for n in range(6))], PATIENT)
+    before = engine.state.counters.choices
+    engine.apply([feedback("u", "i3", 1_000_000)])
+    assert engine.state.counters.choices == before + 1
+    (choice,) = {c for _ in range(200) for c in choices_of(engine) if c.user == USER}
+    asked_before = engine_with([*items(6), *(feedback("v", f"i{n}", n) for n in range(6))], PATIENT)
+    ask(asked_before, "u", "d", 1_000_000)
+    state = asked_before.state
+    cut = state.pool.cut(state.catalogue.alive, state.weights, 50)
+    assert choice.n == len(cut.items) == 6
+    assert cut.items[choice.chosen] == state.catalogue.index("i3")
+    assert choice.examined == b"", "nobody was shown a list"
+
+
+def test_what_is_no_choice() -> None:
+    engine = engine_with(items(6), PATIENT)
+    asked(engine, "u", "d", n=3)
+    first: list[Event] = [
+        feedback("u", "i1", 1_000_000, "dislike"),  # nothing was earned
+        feedback("u", "new", 1_000_001),  # came with the feedback: nobody could have considered it
+        item(7, ts_ms=1_000_002),
+        feedback("u", "i7", 1_000_002),  # the same
+    ]
+    engine.apply(first)
+    assert engine.state.counters.choices == 0
+    engine.apply([feedback("u", "i2", 1_000_003), feedback("u", "i2", 1_000_004)])
+    # The second time, i2 was consumed already.
+    assert engine.state.counters.choices == 1
+    with_vw = engine_with(items(6), with_ranker("vw"))
+    with_vw.apply([feedback("u", "i2", 1_000_002)])
+    assert with_vw.state.counters.choices == 0
+
+
+@pytest.mark.parametrize(("ranker", "moves"), [("learner", True), ("popularity", False)])
+def test_only_lists_of_the_learner_are_held_against_its_scale(ranker: str, moves: bool) -> None:
+    arms = {"a": ArmSettings.model_validate({"ranker": ranker})}
+    engine = engine_with(items(6), PATIENT.model_copy(update={"arms": arms}))
+    learner = engine.state.learner
+    assert isinstance(learner, ListwiseRanker)
+    before = learner.scale
+    for number in range(5):
+        asked(engine, "u", f"d{number}", 1_000_000 + number)
+    assert engine.stats().examples > 20
+    assert (learner.scale != before) is moves
 
 
 def test_a_removed_item_keeps_its_history() -> None:
@@ -230,17 +350,22 @@ def test_unknown_items_need_permission() -> None:
     settings = EngineSettings(
         catalogue=CatalogueSettings(auto_insert=False),
         joiner=JoinerSettings(examination_decay=0.0),
+        learners=LearnerSettings(ranker="vw"),
     )
     engine = engine_with([*items(2), decision("new", "i0", "i1")], settings)
     engine.apply([feedback("u", "new", 2000), feedback("u", "i1", 3000, decision_id="d")])
     stats = engine.stats()
     assert (stats.items, stats.arms["learner"].shown, stats.arms["learner"].clicks) == (2, 3, 1)
-    positions = {example.position for example in engine.state.replay.sample()}
+    positions = {example.position for example in engine.state.examples.sample()}
     assert positions == {2}, "the place in the list moved because an item was not known"
 
 
 def test_histories_are_bounded() -> None:
-    settings = EngineSettings(users=UserSettings(history=20, consumed=3))
+    transitions = TransitionSettings(kernels={"only": TransitionKernel(history=20)})
+    settings = EngineSettings(
+        users=UserSettings(history=20, consumed=3),
+        candidates=CandidateSettings(transitions=transitions),
+    )
     engine = engine_with(
         [*items(40), *(feedback("u", f"i{n}", 1000 + n) for n in range(40))], settings
     )

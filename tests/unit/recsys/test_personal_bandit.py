@@ -62,7 +62,9 @@ def test_every_lesson_is_a_step_of_the_filter() -> None:
         assert answers[item, 1] == pytest.approx(
             math.sqrt(variance[tokens].sum() / count), abs=1e-6
         )
-    assert answers[-1].tolist() == [0.0, 0.0]
+        lift = math.log(max(model.base + answers[item, 0], 0.1 * model.base) / model.base)
+        assert answers[item, 2] == pytest.approx(lift, abs=1e-5)
+    assert answers[-1].tolist() == [0.0, 0.0, 0.0]
 
 
 def test_only_what_was_shown_moves_the_base() -> None:
@@ -94,7 +96,7 @@ def test_a_full_table_learns_new_tastes() -> None:
     for item in (1, 2):
         for _ in range(5):
             model.learn(user, item, 1.0, shown=True)
-    mean, _ = model.posterior(user, np.array([1, 2]))
+    mean = model.posterior(user, np.array([1, 2], np.int32))[:, 0]
     assert mean[1] > 0.2 > mean[0] == 0.0
 
 

@@ -15,21 +15,48 @@ from recsys.settings import (
     FreshSettings,
     LearnerSettings,
     PopularSettings,
+    PopularWindow,
+    RecentTasteSettings,
+    SessionSettings,
     TasteSettings,
+    TransitionKernel,
     TransitionSettings,
-    UserModelSettings,
 )
 
-POPULARITY = EngineSettings(
-    candidates=CandidateSettings(
-        popular=PopularSettings(half_life_s=1e9, weight=1.0),
-        transitions=TransitionSettings(weight=0.0),
-        fresh=FreshSettings(weight=0.0),
-        tastes=TasteSettings(weight=0.0),
-    ),
-    learners=LearnerSettings(user_model=UserModelSettings(enabled=False)),
-)
-"""Ranks by how often an item was liked, and by nothing else: nobody learns from unshown items."""
+
+def only(source: str) -> CandidateSettings:
+    """Return settings in which one source alone has a weight in the mix."""
+    weights = dict.fromkeys(
+        ("popular", "transitions", "sessions", "fresh", "tastes", "recent"), 0.0
+    )
+    weights[source] = 1.0
+    return CandidateSettings(
+        popular=PopularSettings(
+            leaders=1000,
+            windows={"ever": PopularWindow(half_life_s=1e9, weight=weights["popular"])},
+        ),
+        transitions=TransitionSettings(
+            kernels={"near": TransitionKernel(weight=weights["transitions"])}
+        ),
+        sessions=SessionSettings(weight=weights["sessions"]),
+        fresh=FreshSettings(weight=weights["fresh"]),
+        tastes=TasteSettings(weight=weights["tastes"]),
+        recent_tastes=RecentTasteSettings(weight=weights["recent"]),
+    )
+
+
+POPULARITY = EngineSettings(candidates=only("popular"), learners=LearnerSettings(ranker="vw"))
+"""Ranks by how often an item was liked and by nothing else: of what nobody was shown, VW learns
+nothing."""
+COLUMNS = {
+    "mix",
+    "transitions_near",
+    "sessions",
+    "popular_ever",
+    "fresh",
+    "tastes",
+    "recent_tastes",
+}
 
 
 def run(
@@ -95,12 +122,12 @@ def test_ten_events_by_hand() -> None:
 
 def test_each_source_alone_is_ranked_too() -> None:
     report = run(STORY)
-    assert set(report.sources) == {"transitions", "popular", "fresh", "tastes"}
-    assert report.sources["popular"] == report.metrics
+    assert set(report.sources) == COLUMNS
+    assert report.sources["popular_ever"] == report.sources["mix"] == report.metrics
     assert report.sources["tastes"]["mrr"] == 0.0
     # ub: nothing came with a yet. vc: with b came c within one second, a within four. xb: with a
     # came b alone. ud: with b came c twice and d once, with a neither.
-    assert report.sources["transitions"]["mrr"] == pytest.approx((0 + 1 + 1 + 1 / 2) / 4)
+    assert report.sources["transitions_near"]["mrr"] == pytest.approx((0 + 1 + 1 + 1 / 2) / 4)
 
 
 @pytest.mark.parametrize(
@@ -130,9 +157,9 @@ def test_an_item_taken_again_is_no_candidate_unless_repeats_are() -> None:
     once, again = run("ua vb ub ua"), run("ua vb ub ua", repeats=True)
     assert once.ranked == again.ranked == 2
     assert once.metrics["mrr"] == pytest.approx((1 + 0) / 2)
-    assert once.sources["popular"]["mrr"] == pytest.approx((1 + 0) / 2)
+    assert once.sources["popular_ever"]["mrr"] == pytest.approx((1 + 0) / 2)
     # b has 2 likes and a has 1 when u comes back for a.
-    assert again.sources["popular"]["mrr"] == pytest.approx((1 / 2 + 1 / 2) / 2)
+    assert again.sources["popular_ever"]["mrr"] == pytest.approx((1 / 2 + 1 / 2) / 2)
 
 
 def test_items_that_could_not_be_found_are_counted() -> None:
@@ -145,20 +172,25 @@ def test_all_items_are_ranked_however_long_the_list_is() -> None:
     rows += [("u", "mine"), ("v", "rare"), ("u", "rare")]
     events = [Interaction(*row, 1000 * n, None, n) for n, row in enumerate(rows)]
     report = evaluate("long", events, POPULARITY)
-    assert report.metrics == report.sources["popular"]
+    assert report.metrics == report.sources["popular_ever"]
     assert report.metrics["mrr"] == pytest.approx(1 / 121)
 
 
 def test_an_item_that_only_fills_the_list_up_is_not_found() -> None:
-    unmixed = CandidateSettings(
-        popular=PopularSettings(weight=0.0),
-        transitions=TransitionSettings(weight=1.0),
-        fresh=FreshSettings(weight=0.0),
-        tastes=TasteSettings(weight=0.0),
-    )
-    report = run("ua vb ub", EngineSettings(candidates=unmixed))
+    report = run("ua vb ub", EngineSettings(candidates=only("transitions")))
     assert report.ranked == 1
     assert (report.metrics["recall_at_20"], report.metrics["mrr"], report.hidden) == (0.0, 0.0, 0.0)
+
+
+def test_what_no_source_proposes_stands_behind_what_is_proposed() -> None:
+    rows = [(f"w{n}", f"i{n % 120}") for n in range(240)]
+    rows += [("u", "mine"), ("v", "rare"), ("u", "rare")]
+    events = [Interaction(*row, 1000 * n, None, n) for n, row in enumerate(rows)]
+    popular = POPULARITY.candidates.popular.model_copy(update={"leaders": 7})
+    candidates = POPULARITY.candidates.model_copy(update={"popular": popular})
+    report = evaluate("short", events, POPULARITY.model_copy(update={"candidates": candidates}))
+    # The newest items are proposed as fresh ones, rare among them.
+    assert 1 / 121 < report.metrics["mrr"] < 1 / 7
 
 
 @pytest.mark.parametrize("items", [None, {"a": {"g": "x"}}])

@@ -19,14 +19,16 @@ from recsys.settings import (
     EngineSettings,
     EpsilonGreedySettings,
     GreedySettings,
+    LearnerSettings,
     PolicySettings,
     PopularSettings,
+    PopularWindow,
     SoftmaxSettings,
     SquareCBSettings,
     UniformSettings,
 )
 from recsys.views import ArmStats
-from tests.engines import ask, asked, engine_with, feedback, items, request
+from tests.engines import ask, asked, engine_with, feedback, item, items, request
 
 POLICIES: dict[str, PolicySettings] = {
     "greedy": GreedySettings(),
@@ -186,6 +188,7 @@ def test_a_list_is_as_long_as_there_are_eligible_items(arm: str) -> None:
     assert len(ids(engine.recommend(question("d", arm=arm, n=12)).decision)) == 12
     longest = ids(engine.recommend(question("d", arm=arm, n=100)).decision)
     assert sorted(longest) == sorted(f"i{n}" for n in range(30) if n != 3)
+    assert len(set(longest)) == len(longest)
 
 
 def test_a_list_is_longer_than_what_the_mix_keeps_if_need_be() -> None:
@@ -205,7 +208,14 @@ def test_items_of_long_ago_fill_up_an_old_catalogue() -> None:
 def test_popularity_ranks_by_popularity() -> None:
     settings = EngineSettings(
         arms={"popularity": ArmSettings(ranker="popularity", policy=GreedySettings())},
-        candidates=CandidateSettings(popular=PopularSettings(half_life_s=1e9)),
+        candidates=CandidateSettings(
+            popular=PopularSettings(
+                windows={
+                    "lately": PopularWindow(half_life_s=0.001, weight=9.0),
+                    "ever": PopularWindow(half_life_s=1e9, weight=0.0),
+                }
+            )
+        ),
     )
     likes = [feedback(f"v{n}", f"i{k}", 1000 + n) for n, k in enumerate([2, 2, 2, 4, 4, 1])]
     engine = engine_with([*items(6), *likes], settings)
@@ -265,40 +275,87 @@ def test_a_question_beyond_its_limits_is_refused() -> None:
         world().recommend(question("d", n=0))
 
 
-@pytest.mark.parametrize("arm", ["random", "learner-squarecb"])
+@pytest.mark.parametrize("arm", ["random", "popularity-greedy", "learner-squarecb"])
 def test_features_are_logged_as_they_were_scored(arm: str) -> None:
     engine = world()
-    columns = engine.state.columns
+    columns, shared_columns = engine.state.columns, engine.state.features.shared_columns
     decision = engine.recommend(question("d", arm=arm)).decision
     rows = {slot.item_id: widen(slot.features) for slot in decision.slots}
     assert all(row.shape == (len(columns),) for row in rows.values())
-    liked = columns.index("liked")
     for item_id, row in rows.items():
         index = engine.state.catalogue.index(item_id)
         assert index is not None
-        expected = np.float16(np.log1p(engine.state.counts.liked[index]) / 10)
-        assert row[liked] == expected
-    assert {float(row[columns.index("popular")]) for row in rows.values()} != {0.0}
+        expected = np.float16(np.log1p(engine.state.counts.liked[index]))
+        assert row[columns.index("likes")] == expected
+    places = sorted(float(row[columns.index("rank")]) for row in rows.values())
+    assert places == [np.float16(math.log1p(place)) for place in range(len(rows))]
+    assert len({float(row[columns.index("popular_30d_log")]) for row in rows.values()}) > 1
+    shared = widen(decision.features)
+    assert shared.shape == (len(shared_columns),)
+    assert shared[shared_columns.index("list_size")] == np.float16(math.log1p(len(rows)))
 
 
-def test_the_same_features_whoever_ranks() -> None:
+@pytest.mark.parametrize("candidates", [None, ("i5", "i0", "new", "i2", "newer")])
+def test_the_same_features_whoever_ranks(candidates: tuple[str, ...] | None) -> None:
     engine = world()
     by_arm = [
-        {
-            slot.item_id: slot.features
-            for slot in engine.recommend(question("d", arm=arm)).decision.slots
-        }
+        engine.recommend(question("d", arm=arm, candidates=candidates)).decision
         for arm in ("random", "learner-squarecb", "popularity-greedy")
     ]
-    assert by_arm[0] == by_arm[1] == by_arm[2]
+    rows = [{slot.item_id: slot.features for slot in decision.slots} for decision in by_arm]
+    assert rows[0] == rows[1] == rows[2]
+    assert by_arm[0].features == by_arm[1].features == by_arm[2].features
 
 
-def test_features_too_large_for_their_format_are_cut() -> None:
-    settings = EngineSettings(candidates=CandidateSettings(popular=PopularSettings(weight=1e9)))
+def test_the_largest_weights_leave_features_finite() -> None:
+    windows = {"ever": PopularWindow(half_life_s=1e9, weight=1e9)}
+    settings = EngineSettings(
+        candidates=CandidateSettings(popular=PopularSettings(windows=windows))
+    )
     engine = engine_with([*items(5), *LIKES], settings)
     decision = asked(engine, "stranger", "d")
     assert all(np.isfinite(widen(slot.features)).all() for slot in decision.slots)
-    assert max(max(widen(slot.features)) for slot in decision.slots) == np.finfo(np.float16).max
+    assert all(math.isfinite(slot.score) for slot in decision.slots)
+
+
+@pytest.mark.parametrize("ranker", ["listwise", "vw"])
+def test_before_anything_is_learned_lists_are_ranked_by_the_mix(ranker: str) -> None:
+    learners = LearnerSettings.model_validate({"ranker": ranker})
+    arms = {"a": ArmSettings(policy=GreedySettings())}
+    engine = engine_with([*items(12), *LIKES], EngineSettings(arms=arms, learners=learners))
+    shown = ids(ask(engine, "stranger", "d"))
+    state = engine.state
+    cut = state.pool.cut(state.catalogue.alive, state.weights, 10)
+    assert shown == [state.catalogue[item].item_id for item in cut.items.tolist()]
+    assert len(set(cut.mixed.tolist())) > 4
+
+
+def test_what_nobody_has_heard_of_stands_behind_what_is_liked() -> None:
+    engine = engine_with([*items(7), *LIKES], SETTINGS)
+    wanted = question("d", arm="learner-greedy", candidates=("a new one", "i1", "i2", "z new one"))
+    shown = ids(engine.recommend(wanted).decision)
+    assert sorted(shown[:2]) == ["i1", "i2"]
+
+
+def test_how_items_are_called_does_not_matter() -> None:
+    """The same world under ids that sort the other way round."""
+    features = list[dict[int, bytes]]()
+    for name in ("i{}", "{}"):
+        numbers = {name.format(n if name == "i{}" else 9 - n): n for n in range(7)}
+        known = [item(n, attributes={"genre": str(n % 3)}) for n in range(7)]
+        renamed = {f"i{n}": item_id for item_id, n in numbers.items()}
+        events = [
+            msgspec.structs.replace(event, item_id=renamed[event.item_id])
+            for event in (*known, *LIKES)
+            if not isinstance(event, Decision)
+        ]
+        engine = engine_with(events, SETTINGS)
+        wanted = question("d", arm="learner-greedy", candidates=tuple(numbers))
+        decision = engine.recommend(wanted).decision
+        features.append({numbers[slot.item_id]: slot.features for slot in decision.slots})
+    # Of 3 and 6 neither was liked: which of the two stands before the other is up to their ids.
+    for number in (0, 1, 2, 4, 5):
+        assert features[0][number] == features[1][number]
 
 
 def test_the_threshold_is_there_for_one_race_alone() -> None:

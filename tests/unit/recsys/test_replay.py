@@ -16,12 +16,12 @@ def example(number: int, user: int = 0) -> Example:
 
 def buffer(
     reservoir: int, recent: int, strata: int = 1, replays: int = 2, seed: int = 1
-) -> ReplayBuffer:
+) -> ReplayBuffer[Example]:
     settings = MemorySettings(reservoir=reservoir, recent=recent, strata=strata, replays=replays)
-    return ReplayBuffer(settings, seed)
+    return ReplayBuffer(Example, settings, seed)
 
 
-def drawn(one: ReplayBuffer, times: int) -> Counter[int]:
+def drawn(one: ReplayBuffer[Example], times: int) -> Counter[int]:
     return Counter(old.item for _ in range(times) for old in one.sample())
 
 
@@ -68,7 +68,7 @@ def test_the_reservoir_is_a_fair_sample_of_all_time() -> None:
     assert all(abs(quarter - 1000) < 110 for quarter in quarters)
 
 
-def held(one: ReplayBuffer) -> list[Example]:
+def held(one: ReplayBuffer[Example]) -> list[Example]:
     """Return what is in the buffer, by drawing until nothing new comes."""
     found = dict[int, Example]()
     for _ in range(40 * len(one)):

@@ -1,18 +1,16 @@
-"""Popularity, freshness and tastes by their formulas, and the mix of all sources."""
+"""Popularity, freshness and tastes by their formulas."""
 
-from typing import ClassVar
+import math
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-from typing_extensions import override
 
-from recsys.candidates.base import Source
 from recsys.candidates.fresh import Fresh
-from recsys.candidates.mix import mix, strongest
 from recsys.candidates.popular import Popular
+from recsys.candidates.recent_tastes import RecentTastes
 from recsys.candidates.tastes import Tastes
 from recsys.catalogue import Catalogue
+from recsys.errors import IncompatibleState
 from recsys.features.counts import ItemCounts
 from recsys.learners.personal_bandit import PersonalBandit
 from recsys.settings import (
@@ -20,60 +18,71 @@ from recsys.settings import (
     FreshSettings,
     PersonalBanditSettings,
     PopularSettings,
+    PopularWindow,
+    RecentTasteSettings,
     TasteSettings,
 )
 from recsys.users import User
+from tests.pools import person, pool_of, proposals, scores
 
-ANN = User(user_id="ann")
+ANN = person()
 HALF_LIFE_MS = 10_000
+LONG_MS = 30_000
+NOW_MS = 5_000_000
 
 
-def popular() -> Popular:
-    source = Popular(PopularSettings(half_life_s=HALF_LIFE_MS / 1000))
-    source.grow(3)
+def popular(n_items: int = 3, **settings: int) -> Popular:
+    windows = {
+        "short": PopularWindow(half_life_s=HALF_LIFE_MS / 1000, weight=0.2),
+        "long": PopularWindow(half_life_s=LONG_MS / 1000, weight=0.3),
+    }
+    source = Popular(PopularSettings(windows=windows, **settings))
+    source.grow(n_items)
     return source
 
 
-def decayed(likes: list[tuple[int, int, float]], now_ms: int) -> list[float]:
+def decayed(likes: list[tuple[int, int, float]], now_ms: int, half_life_ms: int) -> list[float]:
     counts = [0.0] * 3
     for item, ts_ms, strength in likes:
-        counts[item] += strength * 0.5 ** ((now_ms - ts_ms) / HALF_LIFE_MS)
+        counts[item] += strength * 0.5 ** ((now_ms - ts_ms) / half_life_ms)
     return counts
 
 
 @pytest.mark.parametrize("step_ms", [100, 3_000, 60_000])
-def test_popularity_halves_with_its_half_life(step_ms: int) -> None:
-    likes = [(n % 3, 5_000_000 + step_ms * n * n % 7919, 0.2 + n % 4 / 5) for n in range(60)]
+def test_popularity_halves_with_its_half_lives(step_ms: int) -> None:
+    likes = [(n % 3, NOW_MS + step_ms * n * n % 7919, 0.2 + n % 4 / 5) for n in range(60)]
     likes.sort(key=lambda like: like[1])
     source = popular()
     for item, ts_ms, strength in likes:
         source.learn(ANN, item, ts_ms, strength)
-    scores = source.scores(ANN, 0)
-    expected = np.array(decayed(likes, likes[-1][1]))
-    np.testing.assert_allclose(scores / scores.sum(), expected / expected.sum(), rtol=1e-4)
+    for later_ms in (0, 3 * HALF_LIFE_MS):
+        now_ms = likes[-1][1] + later_ms
+        expected = [decayed(likes, now_ms, half_life) for half_life in (HALF_LIFE_MS, LONG_MS)]
+        np.testing.assert_allclose(
+            scores(source, ANN, now_ms, 3), np.transpose(expected), rtol=1e-4
+        )
 
 
 @pytest.mark.parametrize("half_lives", [45, 130, 10_000])
 def test_a_pause_brings_the_counts_back_into_range(half_lives: int) -> None:
-    source = popular()
+    source, later_ms = popular(), half_lives * HALF_LIFE_MS
     source.learn(ANN, 0, 0, 1.0)
-    source.learn(ANN, 1, half_lives * HALF_LIFE_MS, 1.0)
-    source.learn(ANN, 2, half_lives * HALF_LIFE_MS, 0.5)
-    scores = source.scores(ANN, 0)
-    assert np.isfinite(scores).all()
-    assert scores[1] == 2 * scores[2] > 0.0
-    assert scores[0] <= 2.0**-45
+    source.learn(ANN, 1, later_ms, 1.0)
+    source.learn(ANN, 2, later_ms, 0.5)
+    short = scores(source, ANN, later_ms, 3)[:, 0]
+    assert short[1:].tolist() == [1.0, 0.5]
+    assert short[0] <= 2.0**-45
 
 
 def test_a_like_from_long_ago_counts_next_to_nothing() -> None:
     source = popular()
     source.learn(ANN, 0, 10_000_000, 1.0)
     source.learn(ANN, 1, 0, 1.0)
-    scores = source.scores(ANN, 0)
-    assert 0.0 <= scores[1] < 1e-9 * scores[0]
+    short = scores(source, ANN, 10_000_000, 3)[:, 0]
+    assert 0.0 <= short[1] < 1e-9 * short[0]
 
 
-def test_popularity_of_all_times_resumes_from_a_snapshot() -> None:
+def test_popularity_resumes_from_a_snapshot() -> None:
     one, other = popular(), popular()
     one.learn(ANN, 2, 1_000, 1.0)
     other.restore(one.snapshot())
@@ -83,108 +92,165 @@ def test_popularity_of_all_times_resumes_from_a_snapshot() -> None:
     assert one.snapshot() == other.snapshot()
 
 
-def fresh_world(ages_s: list[float]) -> tuple[Fresh, ItemCounts]:
+def test_other_windows_are_incompatible() -> None:
+    one = Popular(PopularSettings(windows={"week": PopularWindow(half_life_s=604_800.0)}))
+    with pytest.raises(IncompatibleState, match=r"\['popular_short', 'popular_long'\]"):
+        one.restore(popular().snapshot())
+
+
+def test_the_longest_window_is_known() -> None:
+    assert popular().longest == "popular_long"
+    assert Popular(PopularSettings()).longest == "popular_30d"
+    assert popular().columns == ("popular_short", "popular_long")
+    assert popular().weights == (0.2, 0.3)
+
+
+def test_the_leaders_of_every_window_are_proposed() -> None:
+    source = popular(6, leaders=2)
+    # Four likes of 0 and three of 1, sixty seconds ago: half a like each by the long window.
+    for item, times in {0: 4, 1: 3, 2: 1}.items():
+        for _ in range(times):
+            source.learn(ANN, item, NOW_MS, 1.0)
+    for item, strength in {3: 0.6, 4: 0.5, 5: 0.3}.items():
+        source.learn(ANN, item, NOW_MS + 60_000, strength)
+    # Short: 3 and 4 lead 0 (4/64). Long: 0 (4/4) and 1 (3/4) lead 3.
+    assert proposals(source, ANN, NOW_MS + 60_000, 6) == {0, 1, 3, 4}
+
+
+def test_leaders_are_found_anew_every_so_many_likes() -> None:
+    source = popular(80, leaders=1)
+    for item in range(40):
+        source.learn(ANN, item, NOW_MS, 1.0)
+    before = proposals(source, ANN, NOW_MS, 80)
+    for _ in range(64):
+        source.learn(ANN, 70, NOW_MS, 1.0)
+    assert len(before) == 1
+    assert proposals(source, ANN, NOW_MS, 80) == {70}
+
+
+def test_before_anything_is_liked_nothing_is_popular() -> None:
+    source = popular()
+    assert proposals(source, ANN, NOW_MS, 3) == set()
+    assert not scores(source, ANN, NOW_MS, 3).any()
+
+
+def fresh_world(ages_s: list[float], leaders: int = 1000) -> tuple[Fresh, ItemCounts, Catalogue]:
     catalogue = Catalogue(CatalogueSettings())
     counts = ItemCounts()
     for number, age_s in enumerate(ages_s):
         catalogue.upsert(f"i{number}", round(10_000_000 - 1000 * age_s), {})
     counts.grow(len(ages_s))
-    return Fresh(FreshSettings(half_life_s=100.0), catalogue, counts), counts
+    return (
+        Fresh(FreshSettings(half_life_s=100.0, leaders=leaders), catalogue, counts),
+        counts,
+        catalogue,
+    )
 
 
 def test_freshness_falls_with_age_and_with_being_shown() -> None:
-    source, counts = fresh_world([0.0, 100.0, 300.0, -50.0])
+    source, counts, _ = fresh_world([0.0, 100.0, 300.0, -50.0])
     for _ in range(3):
         counts.show(0)
-    np.testing.assert_allclose(source.scores(ANN, 10_000_000), [0.25, 0.5, 0.125, 1.0])
+    found = scores(source, ANN, 10_000_000, 4)
+    np.testing.assert_allclose(found[:, 0], np.array([0.25, 0.5, 0.125, 1.0]))
 
 
-def test_only_the_newest_thousand_are_fresh() -> None:
-    source, _ = fresh_world([0.0] * 1200)
-    scores = source.scores(ANN, 10_000_000)
-    assert np.flatnonzero(scores).tolist() == list(range(200, 1200))
+def test_the_freshest_are_proposed_and_nothing_that_was_removed() -> None:
+    source, counts, catalogue = fresh_world([50.0, 10.0, 20.0, 30.0, 40.0], leaders=2)
+    assert proposals(source, ANN, 10_000_000, 5) == {1, 2}
+    counts.show(1)
+    catalogue.remove("i2", 10_000_000)
+    assert proposals(source, ANN, 10_000_000, 5) == {3, 4}
 
 
-def taste_world() -> tuple[Tastes, PersonalBandit]:
+def test_only_the_newest_of_many_are_fresh() -> None:
+    source, *_ = fresh_world([0.0] * 1200)
+    assert proposals(source, ANN, 10_000_000, 1200) == set(range(1000, 1200))
+
+
+def taste_world(leaders: int = 50) -> tuple[Tastes, PersonalBandit, Catalogue]:
     catalogue = Catalogue(CatalogueSettings())
     for number, genre in enumerate(("crime", "drama", "crime", "comedy")):
         catalogue.upsert(f"i{number}", 0, {"genre": genre})
     catalogue.upsert("i4", 0, {})
     bandit = PersonalBandit(PersonalBanditSettings(), catalogue)
-    source = Tastes(TasteSettings(optimism=0.5), bandit)
+    source = Tastes(TasteSettings(optimism=0.5, leaders=leaders), bandit, catalogue)
     source.grow(5)
-    return source, bandit
+    return source, bandit, catalogue
 
 
-def test_tastes_propose_what_is_like_what_was_liked() -> None:
-    source, bandit = taste_world()
+def crime_lover(bandit: PersonalBandit) -> User:
     user = User(user_id="u")
-    assert source.scores(user, 0).tolist() == [0.0] * 5
     for _ in range(5):
         bandit.learn(user, 0, 1.0, shown=True)
         bandit.learn(user, 1, -1.0, shown=True)
-    crime, drama, again, comedy, nothing = source.scores(user, 0).tolist()
-    assert crime == again > comedy > drama == 0.0
+    return user
+
+
+def test_tastes_score_what_is_like_what_was_liked() -> None:
+    source, bandit, _ = taste_world()
+    stranger = User(user_id="stranger")
+    assert not scores(source, stranger, 0, 5).any()
+    user = crime_lover(bandit)
+    crime, drama, again, comedy, nothing = scores(source, user, 0, 5)[:, 0].tolist()
+    mean, deviation, _ = bandit.posterior(user, np.array([0], np.int32))[0].tolist()
+    assert crime == again == pytest.approx(mean + 0.5 * deviation)
+    assert crime > comedy > drama == 0.0
     # An untried genre has only its deviation: half of the square root of the prior variance.
     assert comedy == pytest.approx(0.5 * 0.1**0.5)
     assert nothing == 0.0
 
 
-class Fixed(Source):
-    """Proposes what it was made with."""
-
-    name: ClassVar[str] = "fixed"
-
-    def __init__(self, scores: list[float]) -> None:
-        self._scores = np.array(scores, np.float32)
-
-    @override
-    def grow(self, n_items: int) -> None: ...
-
-    @override
-    def learn(self, user: User, item: int, ts_ms: int, strength: float) -> None: ...
-
-    @override
-    def scores(self, user: User, ts_ms: int) -> NDArray[np.float32]:
-        return self._scores
-
-    @override
-    def snapshot(self) -> bytes:
-        return b""
-
-    @override
-    def restore(self, record: bytes) -> None: ...
+def test_the_best_by_taste_are_proposed() -> None:
+    source, bandit, catalogue = taste_world(leaders=2)
+    user = crime_lover(bandit)
+    assert proposals(source, user, 0, 5) == {0, 2}
+    catalogue.remove("i0", 1)
+    assert proposals(source, user, 0, 5) == {2, 3}
+    assert pool_of(source, User(user_id="stranger"), 0, 5).count == 0
 
 
-class Silent(Fixed):
-    """Proposes nothing."""
-
-    name: ClassVar[str] = "silent"
-
-
-def test_the_mix_divides_each_source_by_its_best() -> None:
-    sources = [Fixed([0.0, 5.0, 10.0, 2.5]), Silent([0.0] * 4), Fixed([4.0, 0.0, 0.0, 8.0])]
-    mixed = mix(sources, {"fixed": 0.5, "silent": 9.0}, ANN, 0, 4)
-    np.testing.assert_allclose(
-        mixed.columns, [[0.0, 0.5, 1.0, 0.25], [0.0] * 4, [0.5, 0.0, 0.0, 1.0]]
-    )
-    np.testing.assert_allclose(mixed.total, [0.25, 0.25, 0.5, 0.625])
+def recent_world(**changes: float) -> tuple[RecentTastes, ItemCounts, Catalogue]:
+    catalogue, counts = Catalogue(CatalogueSettings()), ItemCounts()
+    tags = [["crime"], ["crime", "noir"], ["noir", "city", "rain", "night"], ["family"], []]
+    for number, values in enumerate(tags):
+        catalogue.upsert(f"i{number}", 0, {"tag": values})
+    counts.grow(5)
+    settings = RecentTasteSettings.model_validate({"decay": 0.5} | changes)
+    source = RecentTastes(settings, catalogue, counts)
+    source.grow(5)
+    return source, counts, catalogue
 
 
-def test_the_mix_of_an_empty_catalogue_is_empty() -> None:
-    mixed = mix([Fixed([]), Silent([])], {"fixed": 1.0, "silent": 1.0}, ANN, 0, 0)
-    assert (mixed.total.shape, mixed.columns.shape) == ((0,), (2, 0))
+def test_recent_tastes_by_hand() -> None:
+    source, counts, _ = recent_world()
+    counts.liked[1] = 6.0
+    # Family just now, crime before that, crime and noir at first.
+    me = person((1, 0), (0, 1), (3, 2))
+    crime, noir, family = 0.5 + 0.25, 0.25, 1.0
+    expected = [
+        crime,
+        (crime + noir) / math.sqrt(2) * (1 + math.log(7)),
+        noir / math.sqrt(4),
+        family,
+        0.0,
+    ]
+    found = scores(source, me, 10, 5)[:, 0]
+    np.testing.assert_allclose(found, np.array(expected), rtol=1e-6)
+    assert not scores(source, person(), 10, 5).any()
+    np.testing.assert_array_equal(scores(source, me, 10, 5)[:, 0], found)
 
 
-@pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 100])
-def test_the_strongest_are_the_head_of_a_stable_sort(limit: int) -> None:
-    scores = np.array([0.5, 0.0, 0.9, 0.5, 0.1, 0.5], np.float32)
-    assert strongest(scores, limit).tolist() == [2, 0, 3, 5, 4][:limit]
+def test_recent_tastes_turn_with_the_newest_likes() -> None:
+    source, _, _ = recent_world(history=2)
+    assert proposals(source, person((3, 0), (0, 1), (0, 2)), 3, 5) == {0, 1}
+    assert proposals(source, person((0, 0), (0, 1), (3, 2)), 3, 5) == {0, 1, 3}
 
 
-def test_the_strongest_of_many_equals_sorting_them_all() -> None:
-    rng = np.random.default_rng(1)
-    for _ in range(20):
-        scores = rng.integers(0, 6, 200).astype(np.float32)
-        order = sorted(np.flatnonzero(scores).tolist(), key=lambda place: (-scores[place], place))
-        assert strongest(scores, 50).tolist() == order[:50]
+def test_the_best_by_recent_tastes_are_proposed_and_nothing_that_was_removed() -> None:
+    source, _, catalogue = recent_world(leaders=1)
+    me = person((1, 0))
+    assert proposals(source, me, 1, 5) == {1}
+    catalogue.remove("i1", 2)
+    assert proposals(source, me, 1, 5) == {0}
+    assert (source.seats, source.weights) == ((8,), (0.1,))

@@ -1,4 +1,4 @@
-"""Transitions against the formula of their docstring, written out in plain loops."""
+"""Transitions against the formulas of their docstring, written out in plain loops."""
 
 import math
 from collections import defaultdict
@@ -8,60 +8,97 @@ import pytest
 from numpy.typing import NDArray
 
 from recsys.candidates.transitions import Transitions
-from recsys.settings import TransitionSettings
+from recsys.errors import IncompatibleState
+from recsys.settings import TransitionKernel, TransitionSettings
 from recsys.users import User
+from tests.pools import person, pool_of, proposals, scores
 
 N_ITEMS = 15
+START_MS = 1_700_000_000_000
+DAY_MS = 86_400_000
 Like = tuple[int, int, int, float]
 """User, item, time in milliseconds, strength."""
 
 
 class BruteForce:
-    """C as a dictionary; every sum spelled out."""
+    """One kernel: C as a list of bonds, every sum spelled out."""
 
-    def __init__(self, settings: TransitionSettings) -> None:
-        self.settings = settings
-        self.together = defaultdict[tuple[int, int], float](float)
+    def __init__(self, kernel: TransitionKernel, shrink: float) -> None:
+        self.kernel = kernel
+        self.shrink = shrink
+        self.bonds = list[tuple[int, int, float, int]]()
         self.likes = [0.0] * N_ITEMS
 
-    def kernel(self, user: User, now_ms: int) -> list[tuple[int, float]]:
+    def weights(
+        self, user: User, now_ms: int, all_kernels: dict[str, TransitionKernel]
+    ) -> list[tuple[int, float]]:
+        found = list[tuple[int, float]]()
         newest_first = list(zip(user.items, user.times_ms, strict=True))[::-1]
-        weights = list[tuple[int, float]]()
-        for x, (item, ts_ms) in enumerate(newest_first[: self.settings.history]):
+        for x, (item, ts_ms) in enumerate(newest_first):
             gap_s = abs(now_ms - ts_ms) / 1000
-            nearness = max(math.exp(-gap_s / self.settings.gap_s), self.settings.gap_floor)
-            weights.append((item, self.settings.lag_decay**x * nearness))
-        return weights
+            if max(weight_of(one, x, gap_s) for one in all_kernels.values()) < 1e-3:
+                break
+            found.append((item, weight_of(self.kernel, x, gap_s)))
+        return found
 
-    def learn(self, user: User, item: int, ts_ms: int, strength: float) -> None:
-        for past, weight in self.kernel(user, ts_ms):
+    def learn(
+        self,
+        user: User,
+        item: int,
+        ts_ms: int,
+        strength: float,
+        all_kernels: dict[str, TransitionKernel],
+    ) -> None:
+        for past, weight in self.weights(user, ts_ms, all_kernels):
             if past != item:
-                self.together[past, item] += weight * strength
-                self.together[item, past] += weight * strength
+                if self.kernel.direction != "backward":
+                    self.bonds.append((past, item, weight * strength, ts_ms))
+                if self.kernel.direction != "forward":
+                    self.bonds.append((item, past, weight * strength, ts_ms))
         self.likes[item] += strength
 
-    def scores(self, user: User) -> list[float]:
+    def scores(
+        self, user: User, now_ms: int, all_kernels: dict[str, TransitionKernel]
+    ) -> list[float]:
+        total = [0.0] * N_ITEMS
         if not user.items:
-            return [0.0] * N_ITEMS
-        shrink = self.settings.shrink
-        return [
-            sum(
-                weight
-                * self.together[past, item]
-                / math.sqrt((self.likes[past] + shrink) * (self.likes[item] + shrink))
-                for past, weight in self.kernel(user, user.times_ms[-1])
-            )
-            for item in range(N_ITEMS)
-        ]
+            return total
+        together = defaultdict[tuple[int, int], float](float)
+        mass = [0.0] * N_ITEMS
+        for first, then, weight, ts_ms in self.bonds:
+            half_life_s = self.kernel.half_life_s or math.inf
+            together[first, then] += weight * 0.5 ** ((now_ms - ts_ms) / 1000 / half_life_s)
+            mass[first] += weight
+        for past, weight in self.weights(user, user.times_ms[-1], all_kernels):
+            for item in range(N_ITEMS):
+                bond = weight * together[past, item]
+                if self.kernel.normalise == "share":
+                    total[item] += bond / (mass[past] + 3.0)
+                else:
+                    rarity = (self.likes[past] + self.shrink) * (self.likes[item] + self.shrink)
+                    total[item] += bond / math.sqrt(rarity)
+        return total
+
+
+def weight_of(kernel: TransitionKernel, x: int, gap_s: float) -> float:
+    if x >= kernel.history:
+        return 0.0
+    weight = kernel.lag_decay**x * max(math.exp(-gap_s / kernel.gap_s), kernel.gap_floor)
+    return weight if weight > 1e-6 else 0.0
 
 
 def random_likes(seed: int, n: int = 150) -> list[Like]:
     rng = np.random.default_rng(seed)
-    times = np.cumsum(rng.exponential(400_000.0, n)).astype(int).tolist()
+    pauses = rng.exponential(400_000.0, n) * (rng.random(n) < 0.7)
+    times = START_MS + np.cumsum(pauses).astype(int)
     return [
         (int(rng.integers(4)), int(rng.integers(N_ITEMS)), ts_ms, float(rng.uniform(0.1, 1.0)))
-        for ts_ms in times
+        for ts_ms in times.tolist()
     ]
+
+
+def with_kernels(neighbours: int = 256, **kernels: TransitionKernel) -> TransitionSettings:
+    return TransitionSettings(neighbours=neighbours, kernels=kernels)
 
 
 def made(settings: TransitionSettings) -> Transitions:
@@ -70,87 +107,215 @@ def made(settings: TransitionSettings) -> Transitions:
     return source
 
 
-def taught(
-    source: Transitions | BruteForce, likes: list[Like], users: list[User] | None = None
-) -> list[User]:
-    users = users or [User(user_id=f"u{n}") for n in range(4)]
+def people() -> list[User]:
+    return [User(user_id=f"u{n}") for n in range(4)]
+
+
+def taught(source: Transitions, likes: list[Like], users: list[User] | None = None) -> list[User]:
+    users = users or people()
     for number, item, ts_ms, strength in likes:
         source.learn(users[number], item, ts_ms, strength)
-        users[number].like(item, ts_ms, 30)
+        users[number].like(item, ts_ms, 60)
     return users
 
 
-def scored(source: Transitions, users: list[User]) -> NDArray[np.float32]:
-    return np.array([source.scores(user, 0) for user in users])
+def scored(source: Transitions, users: list[User], ts_ms: int) -> NDArray[np.float32]:
+    return np.array([scores(source, user, ts_ms, N_ITEMS) for user in users])
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(
     "settings",
     [
         TransitionSettings(),
-        TransitionSettings(history=3, lag_decay=0.5, gap_s=200.0, gap_floor=0.0, shrink=0.5),
-        TransitionSettings(history=30, lag_decay=1.0, gap_s=1e9, shrink=100.0),
+        with_kernels(
+            short=TransitionKernel(history=3, lag_decay=0.5, gap_s=200.0),
+            long=TransitionKernel(history=30, lag_decay=1.0, gap_s=1e9),
+        ),
+        with_kernels(only=TransitionKernel(gap_floor=0.05, gap_s=1800.0)),
+        with_kernels(only=TransitionKernel(half_life_s=7200.0, direction="backward")),
+        with_kernels(
+            shared=TransitionKernel(normalise="share", direction="backward", gap_s=1e5),
+            fast=TransitionKernel(half_life_s=600.0, gap_s=1e5),
+        ),
     ],
-    ids=["default", "short", "long"],
+    ids=["default", "short and long", "floor", "forgetful", "share and fast"],
 )
-def test_scores_are_the_formula(settings: TransitionSettings, seed: int) -> None:
-    source, oracle = made(settings), BruteForce(settings)
+def test_scores_are_the_formulas(settings: TransitionSettings, seed: int) -> None:
+    source, kernels = made(settings), settings.kernels
+    oracles = [BruteForce(kernel, settings.shrink) for kernel in kernels.values()]
     likes = random_likes(seed)
-    users = taught(source, likes)
-    oracle_users = taught(oracle, likes)
-    assert users == oracle_users
-    expected = [oracle.scores(user) for user in users]
-    np.testing.assert_allclose(scored(source, users), expected, rtol=2e-5, atol=1e-9)
-    assert np.max(expected) > 0.0
+    users, twins = taught(source, likes), people()
+    for number, item, ts_ms, strength in likes:
+        for oracle in oracles:
+            oracle.learn(twins[number], item, ts_ms, strength, kernels)
+        twins[number].like(item, ts_ms, 60)
+    assert users == twins
+    for later_ms in (0, 1_000_000):
+        now_ms = likes[-1][2] + later_ms
+        expected = np.array(
+            [[oracle.scores(user, now_ms, kernels) for oracle in oracles] for user in users]
+        ).transpose(0, 2, 1)
+        np.testing.assert_allclose(scored(source, users, now_ms), expected, rtol=2e-4, atol=1e-7)
+        assert (expected.max(axis=(0, 1)) > 0.0).all(), "a kernel says nothing at all"
+
+
+def test_one_bond_by_hand() -> None:
+    """1 at 0 s, then 2 at 60 s, by one person; another liked 1 just now, or 2."""
+    settings = with_kernels(
+        both=TransitionKernel(gap_s=60.0),
+        later=TransitionKernel(gap_s=60.0, direction="forward"),
+        earlier=TransitionKernel(gap_s=60.0, direction="backward"),
+        next=TransitionKernel(gap_floor=1.0, direction="forward", normalise="share"),
+    )
+    source = made(settings)
+    source.learn(person(), 1, START_MS, 1.0)
+    source.learn(person((1, START_MS)), 2, START_MS + 60_000, 0.5)
+    now_ms = START_MS + 60_000
+    bond = 0.5 * math.exp(-1.0)
+    cosine = bond / math.sqrt((1.0 + 10.0) * (0.5 + 10.0))
+    after_1 = scores(source, person((1, now_ms)), now_ms, N_ITEMS)
+    after_2 = scores(source, person((2, now_ms)), now_ms, N_ITEMS)
+    assert after_1[2].tolist() == pytest.approx([cosine, cosine, 0.0, 0.5 / (0.5 + 3.0)], rel=1e-5)
+    assert after_2[1].tolist() == pytest.approx([cosine, 0.0, cosine, 0.0], rel=1e-5)
+    assert np.count_nonzero(after_1) == 3
+    assert np.count_nonzero(after_2) == 2
+
+
+@pytest.mark.parametrize("half_lives", [0, 1, 3, 39, 41, 90])
+def test_bonds_halve_with_their_half_life(half_lives: int) -> None:
+    source = made(
+        with_kernels(
+            lasting=TransitionKernel(), hasty=TransitionKernel(half_life_s=100.0, gap_s=1e6)
+        )
+    )
+    source.learn(person((1, START_MS)), 2, START_MS, 1.0)
+    later_ms = START_MS + 100_000 * half_lives
+    before = scores(source, person((1, later_ms)), later_ms, N_ITEMS)[2]
+    assert before[1] == pytest.approx(before[0] * 0.5**half_lives, rel=1e-4, abs=1e-30)
+    # A lesson long after brings the weights back to the present; the old ones count as they did.
+    source.learn(person((3, later_ms)), 4, later_ms, 1.0)
+    after = scores(source, person((1, later_ms)), later_ms, N_ITEMS)[2]
+    np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-30)
+    new = scores(source, person((3, later_ms)), later_ms, N_ITEMS)[4]
+    assert new[1] == pytest.approx(new[0], rel=1e-5)
+
+
+@pytest.mark.parametrize("ts_ms", [0, START_MS, START_MS + 10**13])
+def test_whenever_it_is_asked_scores_are_finite(ts_ms: int) -> None:
+    source = made(with_kernels(hasty=TransitionKernel(half_life_s=1.0)))
+    source.learn(person((1, START_MS)), 2, START_MS, 1.0)
+    source.learn(person((1, START_MS)), 3, START_MS + 39_000, 1.0)
+    assert np.isfinite(scores(source, person((1, START_MS)), ts_ms, N_ITEMS)).all()
 
 
 def test_a_pause_does_not_silence_the_source() -> None:
-    source = made(TransitionSettings())
-    (user, *_) = taught(source, [(0, 1, 1000, 1.0), (0, 2, 2000, 1.0)])
-    now, later = source.scores(user, 3000), source.scores(user, 10**12)
-    assert now[1] > 0.0
+    source = made(with_kernels(only=TransitionKernel()))
+    (user, *_) = taught(source, [(0, 1, START_MS, 1.0), (0, 2, START_MS + 1000, 1.0)])
+    now, later = (scores(source, user, START_MS + pause, N_ITEMS) for pause in (2000, 10**12))
+    assert now[1, 0] > 0.0
     np.testing.assert_array_equal(now, later)
 
 
 def test_no_item_follows_itself() -> None:
     source = made(TransitionSettings())
-    (user, *_) = taught(source, [(0, 1, 1000, 1.0), (0, 1, 2000, 1.0)])
-    assert source.scores(user, 3000).tolist() == [0.0] * N_ITEMS
+    (user, *_) = taught(source, [(0, 1, START_MS, 1.0), (0, 1, START_MS + 1000, 1.0)])
+    assert not scores(source, user, START_MS + 2000, N_ITEMS).any()
 
 
-def test_rows_keep_to_their_bound_and_the_weakest_goes() -> None:
-    source = made(TransitionSettings(neighbours=3, history=1, gap_floor=1.0))
-    alone = User(user_id="alone", items=[0], times_ms=[0])
+def test_neighbours_of_the_history_are_proposed_and_no_others() -> None:
+    source = made(TransitionSettings())
+    taught(source, [(0, 1, START_MS, 1.0), (0, 2, START_MS, 1.0), (1, 3, START_MS, 1.0)])
+    assert proposals(source, person((1, START_MS)), START_MS, N_ITEMS) == {2}
+    assert proposals(source, person((3, START_MS), (2, START_MS)), START_MS, N_ITEMS) == {1}
+    assert proposals(source, person(), START_MS, N_ITEMS) == set()
+    assert pool_of(source, person((1, START_MS)), START_MS, N_ITEMS, [2, 5]).count == 2
+
+
+def test_likes_of_weeks_ago_say_nothing_to_kernels_of_minutes() -> None:
+    source = made(with_kernels(only=TransitionKernel(gap_s=600.0)))
+    old, new = START_MS - 21 * DAY_MS, START_MS
+    source.learn(person((1, old), (2, new)), 3, new, 1.0)
+    assert proposals(source, person((1, new)), new, N_ITEMS) == set()
+    assert proposals(source, person((2, new)), new, N_ITEMS) == {3}
+
+
+@pytest.mark.parametrize(
+    "kernel",
+    [TransitionKernel(history=1), TransitionKernel(history=1, half_life_s=1000.0)],
+    ids=["lasting", "forgetful"],
+)
+def test_rows_keep_to_their_bound_and_the_weakest_goes(kernel: TransitionKernel) -> None:
+    source = made(with_kernels(3, only=kernel))
+    alone = person((0, START_MS))
     strengths = {1: 0.5, 2: 0.1, 3: 0.9, 4: 0.3, 5: 0.7}
     for item, strength in strengths.items():
-        source.learn(alone, item, 0, strength)
-    followers = np.flatnonzero(source.scores(alone, 0)).tolist()
+        source.learn(alone, item, START_MS, strength)
     # 4 took the place of 2, and 5 that of 4: each time the weakest of three.
-    assert followers == [1, 3, 5]
+    assert proposals(source, alone, START_MS, N_ITEMS) == {1, 3, 5}
     assert source.evicted == 2
 
 
-@pytest.mark.parametrize(("before", "after"), [(12, 4), (4, 12), (6, 6)])
-def test_a_snapshot_resumes_under_another_bound(before: int, after: int) -> None:
+def test_who_came_last_does_not_push_out_who_lasts() -> None:
+    """Of two kernels, the one that forgets has no say in who stays."""
+    kernels = {
+        "lasting": TransitionKernel(history=1),
+        "hasty": TransitionKernel(history=1, half_life_s=60.0),
+    }
+    source = made(TransitionSettings(neighbours=2, kernels=kernels))
+    alone = person((0, START_MS))
+    for number, (item, strength) in enumerate({1: 0.9, 2: 0.2, 3: 0.3}.items()):
+        source.learn(alone, item, START_MS + 600_000 * number, strength)
+    now_ms = START_MS + 1_200_000
+    assert proposals(source, alone, now_ms, N_ITEMS) == {1, 3}
+
+
+@pytest.mark.parametrize(("direction", "kept"), [("forward", {1, 2, 3}), ("backward", {4, 5, 6})])
+def test_a_kernel_of_one_direction_fills_rows_with_that_one_alone(
+    direction: str, kept: set[int]
+) -> None:
+    kernel = TransitionKernel.model_validate({"direction": direction, "history": 1})
+    source = made(with_kernels(3, only=kernel))
+    for item in (1, 2, 3):
+        source.learn(person((0, START_MS)), item, START_MS, 1.0)
+    for past in (4, 5, 6):
+        source.learn(person((past, START_MS)), 0, START_MS, 1.0)
+    assert proposals(source, person((0, START_MS)), START_MS, N_ITEMS) == kept
+    assert source.evicted == 0
+
+
+@pytest.mark.parametrize(("before", "after"), [(4, 12), (6, 6), (12, 11)])
+def test_a_snapshot_resumes_under_a_bound_that_its_rows_fit(before: int, after: int) -> None:
     first = made(TransitionSettings(neighbours=before))
-    # So few likes that rows are filled to different lengths.
+    # So few likes that rows are filled to different lengths, none of them beyond eleven.
     users = taught(first, random_likes(1, n=20))
     resumed, again = (Transitions(TransitionSettings(neighbours=after)) for _ in range(2))
     resumed.restore(first.snapshot())
-    np.testing.assert_array_equal(scored(resumed, users), scored(first, users))
+    now_ms = START_MS + 10**8
+    np.testing.assert_array_equal(scored(resumed, users, now_ms), scored(first, users, now_ms))
     taught(resumed, random_likes(2), users)
     again.restore(resumed.snapshot())
-    np.testing.assert_array_equal(scored(resumed, users), scored(again, users))
+    np.testing.assert_array_equal(scored(resumed, users, now_ms), scored(again, users, now_ms))
     assert again.snapshot() == resumed.snapshot()
 
 
-def test_rows_that_a_former_bound_made_long_take_in_no_more_than_they_lose() -> None:
+def test_rows_that_do_not_fit_any_more_are_incompatible() -> None:
     wide = made(TransitionSettings(neighbours=12))
-    users = taught(wide, random_likes(1))
-    narrow = Transitions(TransitionSettings(neighbours=4))
-    narrow.restore(wide.snapshot())
-    size = len(narrow.snapshot())
-    taught(narrow, random_likes(2), users)
-    assert narrow.evicted > 0
-    assert len(narrow.snapshot()) <= size
+    taught(wide, random_likes(1))
+    with pytest.raises(IncompatibleState, match=r"up to 12 neighbours, the settings say .* and 4"):
+        Transitions(TransitionSettings(neighbours=4)).restore(wide.snapshot())
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"near": TransitionKernel()},
+        {"near": TransitionKernel(), "other": TransitionKernel()},
+        {"far": TransitionKernel(), "near": TransitionKernel()},
+    ],
+    ids=["fewer", "renamed", "reordered"],
+)
+def test_other_kernels_are_incompatible(others: dict[str, TransitionKernel]) -> None:
+    source = made(with_kernels(near=TransitionKernel(), far=TransitionKernel()))
+    with pytest.raises(IncompatibleState, match="learned with the kernels"):
+        Transitions(TransitionSettings(kernels=others)).restore(source.snapshot())

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from typing_extensions import override
 
-from recsys.checks.learner import N_FEATURES
+from recsys.checks.learner import COLUMNS
 from recsys.checks.world import make_world
 from recsys.codec import pack
 from recsys.errors import CorruptRecord, IncompatibleState, StoreError
@@ -18,7 +18,8 @@ from recsys.learners.vw_raw import RawWorkspace
 from recsys.settings import VWSettings
 
 WORLD = make_world()
-COLUMNS = [f"f{number}" for number in range(N_FEATURES)]
+N_FEATURES = len(COLUMNS)
+NOTHING = np.zeros(0, np.float32)
 
 
 def bandit(settings: VWSettings | None = None) -> VWBandit:
@@ -34,7 +35,7 @@ def candidates_of(taught: Example) -> Candidates:
     """Return the item that was taught, and one that was not, to the person who was there."""
     numeric = np.zeros((2, N_FEATURES), np.float32)
     items = np.array([taught.item, (taught.item + 1) % len(WORLD.catalogue)], np.int32)
-    return Candidates(taught.user, taught.context, items, numeric)
+    return Candidates(taught.user, taught.context, items, numeric, NOTHING)
 
 
 def gap(learner: VWBandit, taught: Example) -> float:
@@ -47,7 +48,9 @@ def test_nothing_learned_is_no_opinion() -> None:
 
 
 def test_nobody_to_score_is_no_score() -> None:
-    nobody = Candidates(1, (), np.zeros(0, np.int32), np.zeros((0, N_FEATURES), np.float32))
+    nobody = Candidates(
+        1, (), np.zeros(0, np.int32), np.zeros((0, N_FEATURES), np.float32), NOTHING
+    )
     learner = bandit()
     before = learner.fingerprint()
     assert learner.score(nobody).shape == (0,)

@@ -1,0 +1,41 @@
+"""Askers and pools for tests of sources: what one source says, as a plain table."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.candidates.base import Asker, Source
+from recsys.candidates.pool import Pool
+from recsys.users import User
+
+__all__ = ["person", "pool_of", "proposals", "scores"]
+
+
+def person(*likes: tuple[int, int], user_id: str = "ann") -> User:
+    """Return somebody who liked (item, time in milliseconds), oldest first."""
+    items, times_ms = [item for item, _ in likes], [ts_ms for _, ts_ms in likes]
+    return User(user_id=user_id, items=items, times_ms=times_ms)
+
+
+def pool_of(
+    source: Source, user: User, ts_ms: int, n_items: int, given: Sequence[int] = ()
+) -> Pool:
+    """Return a new pool that the source alone has filled."""
+    pool = Pool(source.columns)
+    pool.grow(n_items)
+    pool.add(np.array(given, np.int32))
+    asker = Asker.at(user, ts_ms)
+    source.propose(asker, pool, 0)
+    source.score(asker, pool, 0)
+    return pool
+
+
+def proposals(source: Source, user: User, ts_ms: int, n_items: int) -> set[int]:
+    """Return what the source proposes."""
+    return set(pool_of(source, user, ts_ms, n_items).items.tolist())
+
+
+def scores(source: Source, user: User, ts_ms: int, n_items: int) -> NDArray[np.float32]:
+    """Return the scores of all items, whoever proposed them, ``(n_items, n_columns)``."""
+    return pool_of(source, user, ts_ms, n_items, range(n_items)).scores[:n_items]
