@@ -38,6 +38,11 @@ class Verdict(msgspec.Struct, frozen=True):
     error: float
 
     @property
+    def enough(self) -> bool:
+        """Whether there are enough choices for an error."""
+        return self.choices >= LEAST_CHOICES
+
+    @property
     def better(self) -> bool:
         """Whether the gain is more than ``MARGIN`` standard errors above 0."""
         return self.gain > MARGIN * self.error
@@ -45,7 +50,7 @@ class Verdict(msgspec.Struct, frozen=True):
     @property
     def reason(self) -> str:
         """The verdict in words."""
-        if self.choices < LEAST_CHOICES:
+        if not self.enough:
             return f"{self.choices} choices decide nothing, {LEAST_CHOICES} would"
         sign = ">" if self.better else "not above"
         return f"gain {self.gain:+.4f} {sign} {MARGIN:g} x {self.error:.4f}"

@@ -151,7 +151,9 @@ def test_two_refits_at_a_time_do_not_follow_each_other(store: MemoryStore, found
     assert engine.stats().failed == 1
 
 
-@pytest.mark.parametrize("damage", ["columns", "hidden", "not_finite", "variance", "bytes", "array"])
+@pytest.mark.parametrize(
+    "damage", ["columns", "hidden", "not_finite", "variance", "bytes", "array"]
+)
 def test_a_base_that_does_not_fit_changes_nothing(
     store: MemoryStore, found: Refit, damage: str
 ) -> None:

@@ -128,6 +128,9 @@ def test_what_came_meanwhile_is_learned_before_it_is_published(bad: Engine) -> N
     assert caught.choices == bad.state.counters.choices > found.choices
     assert caught.record != found.record
     assert caught.clock_ms == bad.state.counters.clock_ms
-    assert msgspec.structs.replace(
-        caught, record=found.record, choices=found.choices, clock_ms=found.clock_ms
-    ) == found
+    assert (
+        msgspec.structs.replace(
+            caught, record=found.record, choices=found.choices, clock_ms=found.clock_ms
+        )
+        == found
+    )
