@@ -24,6 +24,7 @@ from actors.settings import ServerSettings
 from recsys.engine import Engine
 from recsys.errors import RecsysError
 from recsys.refit.judge import MARGIN
+from recsys.refit.lessons import MAX_LESSONS
 from recsys.refit.search import Plan
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ def refit(
     ] = None,
     data_dir: DataDirOption = None,
     passes: Annotated[int, typer.Option(min=1, max=50, help="Passes over the log, at most.")] = 3,
+    choices: Annotated[
+        int, typer.Option(min=1, help="Learn the latest so many again; 7 KB of memory each.")
+    ] = MAX_LESSONS,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be.")] = False,
     json: Annotated[Path | None, typer.Option(help="Write the figures there, too.")] = None,
 ) -> None:
@@ -50,7 +54,7 @@ def refit(
     choices, which no trial has seen, is lower by more than two standard errors.
     """
     settings = override(read_settings(config), data_dir=data_dir)
-    order = Order(Plan(passes=passes), dry_run=dry_run)
+    order = Order(Plan(passes=passes), choices, dry_run)
     out = Console(soft_wrap=True, highlight=False, markup=False)
     try:
         cluster = cluster_on(settings.shards.data_dir)

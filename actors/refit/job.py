@@ -14,7 +14,7 @@ from typing_extensions import override
 from recsys.engine import Engine
 from recsys.errors import InvalidEvent
 from recsys.events import Adopt, Event
-from recsys.refit.lessons import LogReader
+from recsys.refit.lessons import MAX_LESSONS, LogReader
 from recsys.refit.search import Plan, Refit, catch_up, refit
 from recsys.settings import EngineSettings
 
@@ -32,11 +32,14 @@ class Order(msgspec.Struct, frozen=True):
 
     Attributes
     ----------
+    most
+        Choices that are learned again, the latest ones.
     dry_run
         Whether the shard is to go on as it is, whatever comes out.
     """
 
     plan: Plan = Plan()
+    most: int = MAX_LESSONS
     dry_run: bool = False
 
 
@@ -126,7 +129,7 @@ def run(
         When the log cannot be read.
     """
     started_s = perf_counter()
-    reader = LogReader(settings)
+    reader = LogReader(settings, order.most)
     reader.read(log.after(0))
     read_s = perf_counter()
     version = reader.version

@@ -30,8 +30,9 @@ __all__ = ["MAX_LESSONS", "Lesson", "LogReader"]
 
 _log = logging.getLogger(__name__)
 
-MAX_LESSONS: Final = 200_000
-"""Choices kept; those before are learned by the live learner only. A choice is about 5 KB."""
+MAX_LESSONS: Final = 100_000
+"""Choices kept where nobody says otherwise; those before are learned by the live learner only. With
+50 candidates of 70 features each is 7 KB."""
 _SPILL_EVENTS: Final = 5_000
 
 
