@@ -6,12 +6,16 @@ from typing import Final
 from recsys.decision import Request
 from recsys.engine import Engine
 from recsys.events import Event, Feedback, ItemUpsert
+from recsys.refit.judge import Verdict
+from recsys.refit.lessons import LogReader
+from recsys.refit.search import Refit
+from recsys.refit.trainer import Trainer, Trial
 from recsys.settings import EngineSettings, LearnerSettings, ListwiseSettings
 from recsys.store.memory import MemoryStore
 from simulators.worlds import World, WorldSettings
 from tests.engines import KEY
 
-__all__ = ["FIRST_MS", "SMALL", "ranked", "served", "visit"]
+__all__ = ["FIRST_MS", "SMALL", "based", "ranked", "served", "visit"]
 
 FIRST_MS: Final = 1_700_000_000_000
 SMALL: Final = WorldSettings(n_people=40, n_items=120)
@@ -60,3 +64,18 @@ def visit(engine: Engine, world: World, seat: int, name: str, ts_ms: int) -> Non
                 )
             )
         engine.apply(events)
+
+
+def based(reader: LogReader) -> Refit:
+    """Return a base made in one pass over what was read, without a search and a judgement."""
+    trainer = Trainer(reader.settings, reader.columns)
+    choices = [lesson.choice for lesson in reader.lessons]
+    trial = Trial(learning_rate=1e-3, decay=1.0, replays=1, passes=1)
+    return Refit(
+        record=trainer.teach(trainer.fresh(), choices, trial, 0),
+        version=reader.version + 1,
+        choices=reader.choices,
+        used=len(choices),
+        clock_ms=reader.clock_ms,
+        verdict=Verdict(200, 1.5, 2.0, 0.5, 0.125),
+    )

@@ -123,7 +123,7 @@ def _table(outcomes: list[Outcome]) -> Table:
     for name in ("adopted", "base"):
         table.add_column(name)
     for one in outcomes:
-        known = one.judged > 0
+        known = one.error is not None
         table.add_row(
             str(one.shard),
             f"{one.choices:,}",

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-__all__ = ["LEAST_CHOICES", "MARGIN", "Verdict", "judge"]
+__all__ = ["LEAST_CHOICES", "MARGIN", "Verdict", "judge", "undecided"]
 
 MARGIN: Final = 2.0
 """Standard errors by which the new learner must be better."""
@@ -28,7 +28,7 @@ class Verdict(msgspec.Struct, frozen=True):
     gain
         Baseline less loss: above 0 when the new learner is better.
     error
-        Its standard error; infinite when there are too few choices.
+        Its standard error; infinite when there are too few choices, of which nothing else is said.
     """
 
     choices: int
@@ -51,22 +51,24 @@ class Verdict(msgspec.Struct, frozen=True):
     def reason(self) -> str:
         """The verdict in words."""
         if not self.enough:
-            return f"{self.choices} choices decide nothing, {LEAST_CHOICES} would"
+            return f"{self.choices} choices to judge by decide nothing, {LEAST_CHOICES} would"
         sign = ">" if self.better else "not above"
         return f"gain {self.gain:+.4f} {sign} {MARGIN:g} x {self.error:.4f}"
+
+
+def undecided(choices: int) -> Verdict:
+    """Return the verdict on too few choices."""
+    return Verdict(choices, 0.0, 0.0, 0.0, math.inf)
 
 
 def judge(losses: Sequence[float], baselines: Sequence[float]) -> Verdict:
     """Compare two learners on the same choices, in their order."""
     n = len(losses)
-    if not n:
-        return Verdict(0, 0.0, 0.0, 0.0, math.inf)
+    if n < LEAST_CHOICES:
+        return undecided(n)
     gains = np.asarray(baselines) - np.asarray(losses)
-    error = math.inf
-    if n >= LEAST_CHOICES:
-        blocks = np.array_split(gains, math.isqrt(n))
-        means = np.array([block.mean() for block in blocks])
-        error = float(means.std(ddof=1) / math.sqrt(len(means)))
+    means = np.array([block.mean() for block in np.array_split(gains, math.isqrt(n))])
+    error = float(means.std(ddof=1) / math.sqrt(len(means)))
     return Verdict(
         choices=n,
         loss=float(np.mean(losses)),

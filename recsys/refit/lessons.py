@@ -124,6 +124,7 @@ class LogReader:
         self._recorder = _Recorder(self._state.learner, self.lessons)
         self._state.learner = self._recorder
         self._since_spill = 0
+        self._adopted_after = 0
 
     @property
     def sequence(self) -> int:
@@ -149,6 +150,11 @@ class LogReader:
     def version(self) -> int:
         """The base that the live learner goes on from."""
         return self._state.counters.base.version
+
+    @property
+    def since_adoption(self) -> int:
+        """How many choices the live learner has predicted since it goes on from that base."""
+        return self.choices - self._adopted_after
 
     @property
     def columns(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -180,12 +186,15 @@ class LogReader:
 
     def _fold(self, sequence: int, event: Event) -> None:
         self._recorder.adopting = isinstance(event, Adopt)
+        version = self.version
         try:
             fold(self._state, sequence, event)
         except Exception:
             # As in the live engine, which counted it and went on.
             self._state.counters.failed += 1
             _log.warning("event %d failed, as it did when it came", sequence, exc_info=True)
+        if self.version != version:
+            self._adopted_after = self.choices
         self._since_spill += 1
         if self._since_spill >= _SPILL_EVENTS:
             self._spill()

@@ -8,6 +8,9 @@ Each trial makes its passes over the first part; after each of them its progress
 then learn) on the second one is measured. The best is taught anew with both, and its progressive
 loss on the last part is held against that of the live learner on the very same choices. The learner
 that is published is the one that was judged, after the last choice.
+
+Where a base was adopted within the last fifth, the judgement begins there: what was predicted
+before says nothing of the learner that is live now.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,14 +21,15 @@ import msgspec
 
 from recsys.events import Adopt, digest_of
 from recsys.features.base import Choice
-from recsys.refit.judge import Verdict, judge
+from recsys.refit.judge import LEAST_CHOICES, Verdict, judge, undecided
 from recsys.refit.lessons import LogReader
 from recsys.refit.trainer import Trainer, Trial
 
 __all__ = ["Plan", "Refit", "Tried", "catch_up", "refit", "steps"]
 
-_TEACH: Final = 0.6
-_CHOOSE: Final = 0.8
+_JUDGE_FROM: Final = 0.8
+_TEACH: Final = 0.75
+"""Of what lies before the part for judging."""
 
 Progress = Callable[[int, int], None]
 
@@ -105,11 +109,15 @@ class Refit(msgspec.Struct, frozen=True):
         )
 
 
-def steps(n: int, plan: Plan) -> int:
-    """Return how many choices are taught or predicted in all, at most, when there are ``n``."""
-    choose = int(n * _CHOOSE)
-    trials = len(plan.trials(1.0))
-    return trials * plan.passes * choose + plan.passes * choose + n - choose
+def steps(n: int, start: int, plan: Plan) -> int:
+    """Return how many choices are taught or predicted in all, at most.
+
+    Parameters
+    ----------
+    n, start
+        How many choices there are, and how many of them before the part for judging.
+    """
+    return (len(plan.trials(1.0)) + 1) * plan.passes * start + n - start
 
 
 def refit(
@@ -126,10 +134,15 @@ def refit(
     """
     plan = plan or Plan()
     lessons = list(reader.lessons)
+    n = len(lessons)
+    start = max(int(n * _JUDGE_FROM), n - reader.since_adoption)
+    teach = int(start * _TEACH)
     choices = [lesson.choice for lesson in lessons]
-    teach, choose = int(len(choices) * _TEACH), int(len(choices) * _CHOOSE)
-    baselines = [lesson.loss for lesson in lessons[choose:]]
-    done, total = 0, steps(len(choices), plan)
+    baselines = [lesson.loss for lesson in lessons[start:]]
+    if len(baselines) < LEAST_CHOICES:
+        verdict = undecided(len(baselines))
+        return Refit(b"", reader.version + 1, reader.choices, n, reader.clock_ms, verdict)
+    done, total = 0, steps(n, start, plan)
 
     def step() -> None:
         nonlocal done
@@ -137,22 +150,19 @@ def refit(
         progress(done, total)
 
     trainer = Trainer(reader.settings, reader.columns, step)
-    none = judge([], [])
-    if len(baselines) < 1 or not teach:
-        return Refit(b"", reader.version + 1, reader.choices, len(choices), reader.clock_ms, none)
     tried = list[Tried]()
     for trial in plan.trials(reader.settings.learners.listwise.learning_rate):
-        tried += _try(trainer, trial, choices[:teach], choices[teach:choose])
+        tried += _try(trainer, trial, choices[:teach], choices[teach:start])
     chosen = min(tried, key=lambda one: one.loss).trial
     record = trainer.fresh()
     for number in range(chosen.passes):
-        record = trainer.teach(record, choices[:choose], chosen, number)
-    losses, record = trainer.go_on(record, choices[:choose], choices[choose:])
+        record = trainer.teach(record, choices[:start], chosen, number)
+    losses, record = trainer.go_on(record, choices[:start], choices[start:])
     return Refit(
         record=record,
         version=reader.version + 1,
         choices=reader.choices,
-        used=len(choices),
+        used=n,
         clock_ms=reader.clock_ms,
         verdict=judge(losses, baselines),
         chosen=chosen,

@@ -6,8 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from actors.cli.main import app
 from actors.layout import DataFolder, shard_folder
@@ -84,7 +83,7 @@ def test_what_is_better_is_adopted_where_it_is(folder: Path, store: MemoryStore)
     assert not other["adopted"]
     assert (other["version"], other["error"]) == (0, None)
     assert "shard 1: " in result.output
-    assert " choices decide nothing, 100 would; " in result.output
+    assert " choices to judge by decide nothing, 100 would; " in result.output
     assert "adopted where the gain is above 2 standard errors\n" in result.output
     with closing(opened(folder)) as engine:
         stats = engine.stats()

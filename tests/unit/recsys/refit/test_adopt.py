@@ -14,12 +14,12 @@ from recsys.events import MAX_RECORD_BYTES, Adopt, digest_of, validate
 from recsys.features.base import Choice, narrow
 from recsys.learners.listwise import ListwiseRanker
 from recsys.refit.lessons import LogReader
-from recsys.refit.search import Plan, Refit, refit
+from recsys.refit.search import Refit
 from recsys.settings import EngineSettings, LearnerSettings, ListwiseSettings
 from recsys.store.memory import MemoryStore
 from simulators.worlds import World
 from tests.engines import KEY, engine_with, feedback
-from tests.logs import FIRST_MS, SMALL, ranked, served, visit
+from tests.logs import FIRST_MS, SMALL, based, ranked, served, visit
 
 SETTINGS = ranked(start={"mix": -3.0}, learning_rate=1e-6)
 LATER_MS = FIRST_MS + 10**9
@@ -37,7 +37,7 @@ def store() -> MemoryStore:
 def found(store: MemoryStore) -> Refit:
     reader = LogReader(SETTINGS)
     reader.read(store.read(after=0))
-    return refit(reader, Plan(passes=1, rates=(1000.0,)))
+    return based(reader)
 
 
 def opened(store: MemoryStore) -> Engine:
@@ -128,7 +128,8 @@ def test_a_log_with_an_adoption_is_read_again(store: MemoryStore, found: Refit) 
     reader.read(engine.store.read(after=0))
     assert reader.live() == engine.state.learner.snapshot()
     assert (reader.version, reader.choices) == (1, len(reader.lessons))
-    second = refit(reader, Plan(passes=1, rates=(1.0,)))
+    assert 0 < reader.since_adoption < reader.choices
+    second = based(reader)
     assert second.version == 2
     engine.apply([second.event()])
     assert engine.stats().base.version == 2

@@ -39,7 +39,7 @@ def test_neighbours_that_depend_on_each_other_count_less() -> None:
 def test_few_choices_decide_nothing() -> None:
     few = judge([0.0] * (LEAST_CHOICES - 1), [1.0] * (LEAST_CHOICES - 1))
     assert (few.better, few.error) == (False, math.inf)
-    assert few.reason == "99 choices decide nothing, 100 would"
+    assert few.reason == "99 choices to judge by decide nothing, 100 would"
     assert not judge([], []).better
 
 

@@ -5,10 +5,11 @@ import pytest
 
 from recsys.engine import Engine
 from recsys.errors import IncompatibleState
+from recsys.refit.judge import LEAST_CHOICES
 from recsys.refit.lessons import LogReader
 from recsys.refit.search import Plan, Refit, catch_up, refit, steps
 from recsys.settings import EngineSettings, LearnerSettings
-from tests.logs import ranked, served
+from tests.logs import based, ranked, served
 
 BAD = ranked(start={"mix": -3.0}, learning_rate=1e-6)
 """Starts at the mix upside down, and hardly learns."""
@@ -102,7 +103,8 @@ def test_progress_ends_where_it_said(bad: Engine) -> None:
     reader = read(bad)
     plan = Plan(passes=1, rates=(1.0,))
     refit(reader, plan, lambda done, total: told.append((done, total)))
-    total = steps(len(reader.lessons), plan)
+    n = len(reader.lessons)
+    total = steps(n, int(0.8 * n), plan)
     assert told == [(done, total) for done in range(1, total + 1)]
 
 
@@ -112,16 +114,46 @@ def test_too_few_choices_decide_nothing() -> None:
     assert 0 < few.choices < 100
     found = refit(few, PLAN)
     assert not found.adopted
-    assert found.verdict.reason == f"{found.verdict.choices} choices decide nothing, 100 would"
+    assert (
+        found.verdict.reason
+        == f"{found.verdict.choices} choices to judge by decide nothing, 100 would"
+    )
     nothing = refit(LogReader(BAD), PLAN)
     assert (nothing.adopted, nothing.record, nothing.choices) == (False, b"", 0)
+
+
+def test_a_base_is_judged_by_what_it_has_predicted_itself(bad: Engine, better: Refit) -> None:
+    log = [*bad.store.read(after=0)]
+    reader = LogReader(BAD)
+    reader.read([*log, (len(log) + 1, better.event())])
+    assert (reader.version, reader.since_adoption) == (1, 0)
+    again = refit(reader, PLAN)
+    assert (again.adopted, again.record) == (False, b"")
+    assert again.verdict.reason == "0 choices to judge by decide nothing, 100 would"
+
+
+def test_what_the_learner_before_a_base_predicted_does_not_count(bad: Engine) -> None:
+    log = list(bad.store.read(after=0))
+    total = bad.state.counters.choices
+    reader = LogReader(BAD)
+    place = 0
+    while reader.choices < total - LEAST_CHOICES - 5:
+        reader.read([log[place]])
+        place += 1
+    reader.read([(place + 1, based(reader).event())])
+    reader.read((sequence + 1, event) for sequence, event in log[place:])
+    found = refit(reader, Plan(passes=1, rates=(1.0,)))
+    assert found.verdict.choices == reader.since_adoption < total / 5
+    late = [lesson.loss for lesson in reader.lessons][-reader.since_adoption :]
+    assert found.verdict.baseline == pytest.approx(sum(late) / len(late))
+    assert len(reader.lessons) == total
 
 
 def test_what_came_meanwhile_is_learned_before_it_is_published(bad: Engine) -> None:
     reader = LogReader(BAD)
     log = list(bad.store.read(after=0))
     reader.read(log[:1000])
-    found = refit(reader, Plan(passes=1, rates=(1000.0,)))
+    found = based(reader)
     assert catch_up(found, reader) == found
     reader.read(log[1000:])
     caught = catch_up(found, reader)
