@@ -24,10 +24,12 @@ from recsys.features.base import Choice
 from recsys.refit.judge import LEAST_CHOICES, Verdict, judge, undecided
 from recsys.refit.lessons import LogReader
 from recsys.refit.trainer import Trainer, Trial
+from recsys.settings import ListwiseSettings
 
 __all__ = ["Plan", "Refit", "Tried", "catch_up", "refit", "steps"]
 
 _JUDGE_FROM: Final = 0.8
+_USUAL: Final = ListwiseSettings().learning_rate
 _TEACH: Final = 0.75
 """Of what lies before the part for judging."""
 
@@ -41,6 +43,8 @@ class Plan(msgspec.Struct, frozen=True):
     ----------
     rates
         Learning rates of the first pass, as multiples of the live one.
+    absolute
+        Further ones as they are: the live one may be far from good.
     decays
         See ``recsys.refit.trainer.Trial``.
     passes
@@ -49,14 +53,17 @@ class Plan(msgspec.Struct, frozen=True):
 
     passes: int = 3
     rates: tuple[float, ...] = (1.0, 4.0)
+    absolute: tuple[float, ...] = (_USUAL,)
     decays: tuple[float, ...] = (0.5,)
     replays: tuple[int, ...] = (1,)
 
     def trials(self, learning_rate: float) -> list[Trial]:
         """Return all of them, with the most passes each."""
+        relative = [rate * learning_rate for rate in self.rates]
+        rates = dict.fromkeys([*relative, *self.absolute])
         return [
-            Trial(rate * learning_rate, decay, replays, self.passes)
-            for rate, decay, replays in product(self.rates, self.decays, self.replays)
+            Trial(rate, decay, replays, self.passes)
+            for rate, decay, replays in product(rates, self.decays, self.replays)
         ]
 
 
@@ -109,7 +116,7 @@ class Refit(msgspec.Struct, frozen=True):
         )
 
 
-def steps(n: int, start: int, plan: Plan) -> int:
+def steps(n: int, start: int, trials: Sequence[Trial]) -> int:
     """Return how many choices are taught or predicted in all, at most.
 
     Parameters
@@ -117,7 +124,8 @@ def steps(n: int, start: int, plan: Plan) -> int:
     n, start
         How many choices there are, and how many of them before the part for judging.
     """
-    return (len(plan.trials(1.0)) + 1) * plan.passes * start + n - start
+    passes = [trial.passes for trial in trials]
+    return (sum(passes) + max(passes)) * start + n - start
 
 
 def refit(
@@ -142,7 +150,8 @@ def refit(
     if len(baselines) < LEAST_CHOICES:
         verdict = undecided(len(baselines))
         return Refit(b"", reader.version + 1, reader.choices, n, reader.clock_ms, verdict)
-    done, total = 0, steps(n, start, plan)
+    trials = plan.trials(reader.settings.learners.listwise.learning_rate)
+    done, total = 0, steps(n, start, trials)
 
     def step() -> None:
         nonlocal done
@@ -151,7 +160,7 @@ def refit(
 
     trainer = Trainer(reader.settings, reader.columns, step)
     tried = list[Tried]()
-    for trial in plan.trials(reader.settings.learners.listwise.learning_rate):
+    for trial in trials:
         tried += _try(trainer, trial, choices[:teach], choices[teach:start])
     chosen = min(tried, key=lambda one: one.loss).trial
     record = trainer.fresh()

@@ -8,13 +8,13 @@ from recsys.errors import IncompatibleState
 from recsys.refit.judge import LEAST_CHOICES
 from recsys.refit.lessons import LogReader
 from recsys.refit.search import Plan, Refit, catch_up, refit, steps
-from recsys.settings import EngineSettings, LearnerSettings
+from recsys.settings import EngineSettings, LearnerSettings, ListwiseSettings
 from tests.logs import based, ranked, served
 
 BAD = ranked(start={"mix": -3.0}, learning_rate=1e-6)
 """Starts at the mix upside down, and hardly learns."""
 GOOD = ranked(learning_rate=2e-3)
-PLAN = Plan(passes=2, rates=(1.0, 1000.0))
+PLAN = Plan(passes=2, rates=(1.0, 1000.0), absolute=())
 
 
 def read(engine: Engine, most: int = 10_000) -> LogReader:
@@ -104,8 +104,15 @@ def test_progress_ends_where_it_said(bad: Engine) -> None:
     plan = Plan(passes=1, rates=(1.0,))
     refit(reader, plan, lambda done, total: told.append((done, total)))
     n = len(reader.lessons)
-    total = steps(n, int(0.8 * n), plan)
+    total = steps(n, int(0.8 * n), plan.trials(1e-6))
     assert told == [(done, total) for done in range(1, total + 1)]
+
+
+def test_the_usual_rate_is_tried_once_beside_the_live_one() -> None:
+    usual = ListwiseSettings().learning_rate
+    far = [trial.learning_rate for trial in Plan().trials(1e-6)]
+    assert far == [1e-6, 4e-6, usual]
+    assert [trial.learning_rate for trial in Plan().trials(usual)] == [usual, 4 * usual]
 
 
 def test_too_few_choices_decide_nothing() -> None:
