@@ -21,11 +21,21 @@ from actors.handles import ShardHandle, SupervisorHandle
 from actors.overrides import override
 from actors.ray_errors import reason
 from actors.ray_port import RayPort
+from actors.refit.job import Order, Outcome
+from actors.refit.task import refit_shard
 from actors.settings import ServerSettings, load_settings
 from actors.shard_actor import ShardActor
 from actors.supervisor import SupervisorActor
 
-__all__ = ["NAMESPACE", "BuildArguments", "application", "build", "find_shard", "start_shards"]
+__all__ = [
+    "NAMESPACE",
+    "BuildArguments",
+    "application",
+    "build",
+    "find_shard",
+    "start_refits",
+    "start_shards",
+]
 
 NAMESPACE: Final = "recsys"
 _CALLS: Final = 10_000
@@ -138,3 +148,20 @@ def _shard_exists(index: int) -> bool:
 
 def _kill(shard: ShardHandle) -> None:
     ray.kill(cast(ray.actor.ActorHandle[ShardActor], shard))
+
+
+def start_refits(settings: ServerSettings, order: Order) -> list[ray.ObjectRef[Outcome]]:
+    """Begin to refit every running shard in the background; one task each, by shard.
+
+    Raises
+    ------
+    StartupError
+        When the shards run with other settings.
+    """
+    start_shards(settings)
+    # A process that made itself nice cannot go back: it serves one task.
+    task = ray.remote(num_cpus=0, max_calls=1, max_retries=0)(refit_shard)
+    return [
+        task.remote(shard, find_shard(shard), settings.engine, order)
+        for shard in range(settings.shards.count)
+    ]

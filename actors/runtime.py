@@ -23,7 +23,7 @@ from actors.errors import RuntimeFault, StartupError
 from actors.graph import NAMESPACE, application, start_shards
 from actors.handles import Notice, SupervisorHandle
 from actors.host.processes import end_marked
-from actors.host.run_folder import RunFolder
+from actors.host.run_folder import Cluster, RunFolder
 from actors.ray_errors import reason
 from actors.settings import ServerSettings
 
@@ -93,6 +93,8 @@ class Runtime:
             logging_level=logging.WARNING,
             _temp_dir=str(self.folder.ray),
         )
+        address = ray.get_runtime_context().gcs_address
+        self.folder.announce(Cluster(address, str(shards.data_dir.absolute())))
         http = self._settings.http
         with ThreadPoolExecutor(1) as other:
             # Serve's actors and the shards start at the same time.

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from time import perf_counter
 from typing import TypeVar
 
@@ -16,11 +17,22 @@ from actors.batcher import Batcher
 from actors.errors import ShardUnavailable
 from actors.observer import Observer, Silent
 from actors.settings import ServerSettings
-from actors.wire import Appended, Batch, Lookup, Method, ShardStats, decode, encode
+from actors.wire import (
+    Appended,
+    Batch,
+    LogAfter,
+    LogPart,
+    Lookup,
+    Method,
+    ShardStats,
+    decode,
+    encode,
+)
 from recsys.clock import now_ms
 from recsys.decision import Request
 from recsys.engine import Engine
 from recsys.errors import InvalidEvent, StoreError
+from recsys.events import Decision
 
 __all__ = ["Shard"]
 
@@ -109,13 +121,11 @@ class Shard:
             case "user":
                 return encode(self._engine.user(decode(payload, Lookup).id))
             case "decision":
-                decision_id = decode(payload, Lookup).id
-                waiting = self._batcher.find(decision_id)
-                if waiting is not None:
-                    return encode(waiting)
-                return encode(await self._blocking(lambda: self._engine.decision(decision_id)))
+                return encode(await self._decision(decode(payload, Lookup).id))
             case "stats":
                 return encode(self.stats())
+            case "log":
+                return await self._log_after(decode(payload, LogAfter))
 
     def stats(self) -> ShardStats:
         """Return the state of this shard."""
@@ -158,6 +168,21 @@ class Shard:
             return Appended(results=())
         results = await self._batcher.submit(batch.events, batch.received_ms)
         return Appended(results=tuple(results))
+
+    async def _decision(self, decision_id: str) -> Decision | None:
+        waiting = self._batcher.find(decision_id)
+        if waiting is not None:
+            return waiting
+        return await self._blocking(lambda: self._engine.decision(decision_id))
+
+    async def _log_after(self, asked: LogAfter) -> bytes:
+        """Read, and encode, on the store's thread: commits wait for it, so let parts be small."""
+
+        def read() -> bytes:
+            events = islice(self._engine.store.read(after=asked.sequence), asked.events)
+            return encode(LogPart(events=tuple(events)))
+
+        return await self._blocking(read)
 
     async def _snapshot_regularly(self) -> None:
         while True:

@@ -16,11 +16,14 @@ from recsys.views import Stats
 __all__ = [
     "APPEND",
     "DECISION",
+    "LOG",
     "RECOMMEND",
     "STATS",
     "USER",
     "Appended",
     "Batch",
+    "LogAfter",
+    "LogPart",
     "Lookup",
     "Method",
     "ShardStats",
@@ -28,7 +31,7 @@ __all__ = [
     "encode",
 ]
 
-Method = Literal["recommend", "append", "user", "decision", "stats"]
+Method = Literal["recommend", "append", "user", "decision", "stats", "log"]
 RECOMMEND: Final = "recommend"
 """``Request`` -> ``Recommendation``; the shard logs the decision itself."""
 APPEND: Final = "append"
@@ -39,6 +42,8 @@ DECISION: Final = "decision"
 """``Lookup`` -> ``recsys.events.Decision`` or nil."""
 STATS: Final = "stats"
 """nil -> ``ShardStats``."""
+LOG: Final = "log"
+"""``LogAfter`` -> ``LogPart``, of what is durable."""
 
 T = TypeVar("T")
 
@@ -66,6 +71,19 @@ class Lookup(msgspec.Struct, frozen=True):
     """Asks for one user or decision."""
 
     id: str
+
+
+class LogAfter(msgspec.Struct, frozen=True):
+    """Asks for the events of the log after a sequence, at most so many."""
+
+    sequence: int
+    events: int
+
+
+class LogPart(msgspec.Struct, frozen=True):
+    """Events of the log with their sequences, in order; empty at its end."""
+
+    events: tuple[tuple[int, Event], ...]
 
 
 class ShardStats(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,8 @@ Words
 item, user, catalogue
     What is recommended, to whom, and the set of items with attributes.
 event
-    One immutable fact in a log: ``Decision``, ``Feedback``, ``ItemUpsert``, ``ItemRemove``.
+    One immutable fact in a log: ``Decision``, ``Feedback``, ``ItemUpsert``, ``ItemRemove``,
+    ``Adopt``.
 decision
     One served list: slots of item, propensity and score.
 propensity

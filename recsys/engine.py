@@ -15,7 +15,7 @@ import msgspec
 
 from recsys.decision import Recommendation, Request, conform_request, validate_request
 from recsys.errors import IncompatibleState, InvalidEvent, InvalidSettings, StoreError
-from recsys.events import Decision, Event, ItemUpsert, conform, validate
+from recsys.events import Adopt, Decision, Event, ItemUpsert, conform, validate
 from recsys.fold import fold
 from recsys.keyfile import KEY_BYTES, load_key
 from recsys.recommend import recommend
@@ -164,12 +164,19 @@ class Engine:
         new = set[str]()
         for place, event in enumerate(events):
             validate(event, f"{pointer}/{place}")
+            if isinstance(event, Adopt) and event.version != (base := self._next_base):
+                detail = f"the next base version is {base}, got {event.version}"
+                raise InvalidEvent(f"{pointer}/{place}/version", detail)
             if isinstance(event, ItemUpsert) and catalogue.index(event.item_id) is None:
                 new.add(event.item_id)
                 if len(new) > catalogue.room:
                     bound = self.settings.catalogue.max_items
                     detail = f"the catalogue is full (catalogue.max_items is {bound})"
                     raise InvalidEvent(f"{pointer}/{place}/item_id", detail)
+
+    @property
+    def _next_base(self) -> int:
+        return self._state.counters.base.version + 1
 
     def append(self, events: Sequence[Event]) -> list[Append]:
         """Make checked events durable, each id once; blocks."""
@@ -309,6 +316,7 @@ class Engine:
             unmatched=state.joiner.late,
             resets=state.user_model.resets,
             failed=counters.failed,
+            base=counters.base,
         )
 
     def fingerprint(self) -> str:

@@ -6,6 +6,7 @@ say; it runs at the edge and again before an event is appended. ``conform`` hold
 made in Python against the types themselves.
 """
 
+import hashlib
 import math
 from typing import Final, TypeVar
 
@@ -19,7 +20,9 @@ __all__ = [
     "MAX_ATTRIBUTES",
     "MAX_FEATURES_BYTES",
     "MAX_NUMBER",
+    "MAX_RECORD_BYTES",
     "MAX_SLOTS",
+    "Adopt",
     "Attributes",
     "Context",
     "Decision",
@@ -32,6 +35,7 @@ __all__ = [
     "check_context",
     "check_ts",
     "conform",
+    "digest_of",
     "settle",
     "validate",
 ]
@@ -43,6 +47,7 @@ MAX_ATTRIBUTES: Final = 64
 MAX_CONTEXT: Final = 32
 MAX_FEATURES_BYTES: Final = 4096
 MAX_NUMBER: Final = 1e6
+MAX_RECORD_BYTES: Final = 4 << 20
 MAX_SLOTS: Final = 1000
 MAX_VALUES: Final = 32
 MAX_TS_MS: Final = 253_402_300_800_000  # year 10000
@@ -177,7 +182,46 @@ class ItemRemove(
     item_id: str
 
 
-Event = Decision | Feedback | ItemUpsert | ItemRemove
+class Adopt(
+    msgspec.Struct,
+    frozen=True,
+    tag="adopt",
+    tag_field="kind",
+    kw_only=True,
+    forbid_unknown_fields=True,
+):
+    """From here on the shared learner goes on from what a refit made of the log.
+
+    The record is part of the event, so that the log alone determines the state. Made by
+    ``recsys.refit``; no route of the HTTP interface takes one.
+
+    Attributes
+    ----------
+    ts_ms
+        The latest time of the log that was learned: adopting closes no list.
+    version
+        Of the base, counted from 1; the successor of the one that is adopted now.
+    choices
+        How many choices the shard had learned when the refit ended; later ones are taught again.
+    record
+        What ``recsys.learners.base.Learner.adopt`` takes.
+    digest
+        ``digest_of`` the record.
+    loss, baseline
+        Progressive loss of the record and of the learner that it replaces, on the same choices.
+    """
+
+    event_id: str
+    ts_ms: int
+    version: int
+    choices: int
+    record: bytes
+    digest: str
+    loss: float
+    baseline: float
+
+
+Event = Decision | Feedback | ItemUpsert | ItemRemove | Adopt
 """The tagged union of everything a log holds."""
 
 T = TypeVar("T")
@@ -274,6 +318,24 @@ def _check_decision(event: Decision, pointer: str) -> None:
         raise InvalidEvent(f"{pointer}/features", detail)
 
 
+def digest_of(record: bytes) -> str:
+    """Return the name of a record: BLAKE2b, 16 bytes in hexadecimal."""
+    return hashlib.blake2b(record, digest_size=16).hexdigest()
+
+
+def _check_adopt(event: Adopt, pointer: str) -> None:
+    for name, value, least in (("version", event.version, 1), ("choices", event.choices, 0)):
+        if not least <= value < MAX_SEQUENCE:
+            raise InvalidEvent(f"{pointer}/{name}", f"must lie in {least}..2^63 - 1, got {value}")
+    if len(event.record) > MAX_RECORD_BYTES:
+        detail = f"at most {MAX_RECORD_BYTES} bytes, got {len(event.record)}"
+        raise InvalidEvent(f"{pointer}/record", detail)
+    if event.digest != digest_of(event.record):
+        raise InvalidEvent(f"{pointer}/digest", "is not that of the record")
+    _check_number(event.loss, f"{pointer}/loss")
+    _check_number(event.baseline, f"{pointer}/baseline")
+
+
 def check_ts(ts_ms: int, pointer: str) -> None:
     """Refuse a time before 1970 or after the year 9999."""
     if not 0 <= ts_ms < MAX_TS_MS:
@@ -334,3 +396,5 @@ def validate(event: Event, pointer: str = "") -> None:
             check_attributes(event.attributes, f"{pointer}/attributes")
         case ItemRemove():
             check_id(event.item_id, f"{pointer}/item_id")
+        case Adopt():
+            _check_adopt(event, pointer)

@@ -5,7 +5,8 @@ import numpy as np
 
 from recsys.candidates.base import Asker
 from recsys.candidates.gather import fill
-from recsys.events import Decision, Event, Feedback, ItemRemove, ItemUpsert
+from recsys.errors import IncompatibleState
+from recsys.events import Adopt, Decision, Event, Feedback, ItemRemove, ItemUpsert
 from recsys.features.base import Choice, context_hashes, narrow
 from recsys.features.table import NOWHERE, surface
 from recsys.ids import feature_hash
@@ -13,7 +14,7 @@ from recsys.joiner import Joined, Pending, PendingSlot
 from recsys.recommend import eligible
 from recsys.state import State
 from recsys.users import User
-from recsys.views import ArmStats
+from recsys.views import ArmStats, Base
 
 __all__ = ["fold"]
 
@@ -41,6 +42,32 @@ def fold(state: State, sequence: int, event: Event) -> None:
         case ItemRemove():
             state.catalogue.remove(event.item_id, event.ts_ms)
             state.grow()
+        case Adopt():
+            _adopt(state, event)
+
+
+def _adopt(state: State, event: Adopt) -> None:
+    """Go on from the record of a refit, which is taught what came while it was made."""
+    counters = state.counters
+    before = counters.base.version
+    missed = counters.choices - event.choices
+    if event.version != before + 1 or missed < 0:
+        message = (
+            f"base version {event.version} after {event.choices} choices does not follow version "
+            f"{before} after {counters.choices}: two refits at a time, or one of another log"
+        )
+        raise IncompatibleState(message)
+    state.learner.adopt(event.record)
+    for choice in state.choices.latest(missed):
+        state.learner.choose(choice, ())
+    counters.base = Base(
+        version=event.version,
+        digest=event.digest,
+        sequence=counters.sequence,
+        ts_ms=event.ts_ms,
+        loss=event.loss,
+        baseline=event.baseline,
+    )
 
 
 def _decision(state: State, event: Decision) -> None:

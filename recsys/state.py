@@ -35,7 +35,7 @@ from recsys.learners.vw_bandit import VWBandit
 from recsys.memory.replay import ReplayBuffer
 from recsys.settings import ArmSettings, EngineSettings
 from recsys.users import User, UserTable
-from recsys.views import ArmStats
+from recsys.views import ArmStats, Base
 
 __all__ = ["Counters", "State"]
 
@@ -61,6 +61,7 @@ class Counters(msgspec.Struct):
     choices: int = 0
     replayed: int = 0
     failed: int = 0
+    base: Base = Base()
 
 
 class State:

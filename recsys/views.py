@@ -2,7 +2,7 @@
 
 import msgspec
 
-__all__ = ["ArmStats", "RecentItem", "Stats", "Taste", "UserView"]
+__all__ = ["ArmStats", "Base", "RecentItem", "Stats", "Taste", "UserView"]
 
 
 class RecentItem(msgspec.Struct, frozen=True):
@@ -58,6 +58,27 @@ class ArmStats(msgspec.Struct, kw_only=True):
     reward: float = 0.0
 
 
+class Base(msgspec.Struct, frozen=True, kw_only=True):
+    """What the shared learner goes on from; version 0 before the first refit was adopted.
+
+    Attributes
+    ----------
+    digest
+        Of the record, see ``recsys.events.Adopt``.
+    sequence, ts_ms
+        The adoption's place in the log, and the time of the log that was learned.
+    loss, baseline
+        Progressive loss of the record and of the learner that it replaced, in nats per choice.
+    """
+
+    version: int = 0
+    digest: str = ""
+    sequence: int = 0
+    ts_ms: int = 0
+    loss: float = 0.0
+    baseline: float = 0.0
+
+
 class Stats(msgspec.Struct, frozen=True, kw_only=True):
     """Counters and sizes of one engine.
 
@@ -76,6 +97,8 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
         Personal River models begun anew, see ``recsys.learners.user_model``.
     failed
         Events that raised while being learned (they stay in the log).
+    base
+        The refit that was adopted last.
     """
 
     sequence: int
@@ -92,3 +115,4 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     unmatched: int = 0
     resets: int = 0
     failed: int
+    base: Base = Base()

@@ -4,6 +4,7 @@ import typer
 
 from actors.cli.bench.command import bench
 from actors.cli.demo import demo
+from actors.cli.refit import refit
 from actors.cli.serve import serve
 from actors.cli.train import train
 
@@ -18,6 +19,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(demo)
 app.command()(train)
+app.command()(refit)
 app.add_typer(bench, name="bench")
 
 

@@ -5,6 +5,7 @@ import os
 import secrets
 import sys
 from pathlib import Path
+from typing import Final
 
 from actors.errors import StartupError
 from actors.host.ports import free_port
@@ -12,7 +13,21 @@ from actors.host.processes import MARK
 from actors.host.run_folder import RunFolder
 from actors.settings import HttpSettings
 
-__all__ = ["prepare_environment"]
+__all__ = ["prepare_environment", "prepare_guest"]
+
+_ALWAYS: Final = {
+    # Ray would start every worker through `uv run`, in another virtual environment.
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Whoever reaches the cluster's ports can run code, so they ask for a token.
+    "RAY_AUTH_MODE": "token",
+}
+
+
+def prepare_guest() -> None:
+    """Set what a process needs that connects with a running server's Ray, before importing it."""
+    for name, value in _ALWAYS.items():
+        os.environ.setdefault(name, value)
 
 
 def prepare_environment(http: HttpSettings, folder: RunFolder) -> None:
@@ -27,11 +42,7 @@ def prepare_environment(http: HttpSettings, folder: RunFolder) -> None:
         message = "Ray was imported before its environment was set"
         raise StartupError(message)
     values = {
-        # Ray would start every worker through `uv run`, in another virtual environment.
-        "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-        "RAY_USAGE_STATS_ENABLED": "0",
-        # Whoever reaches the cluster's ports can run code, so they ask for a token.
-        "RAY_AUTH_MODE": "token",
+        **_ALWAYS,
         # Workers would run at niceness 15, behind everything else on the machine.
         "RAY_worker_niceness": "0",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",

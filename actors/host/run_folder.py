@@ -14,10 +14,11 @@ import msgspec
 
 from actors.host.processes import SUPPORTED, Process, alive, end_marked, find, marked
 
-__all__ = ["RunFolder", "base_folder", "clean_leftovers"]
+__all__ = ["Cluster", "RunFolder", "base_folder", "clean_leftovers", "cluster_on"]
 
 _PREFIX: Final = "recsys-"
 _OWNER: Final = "owner.json"
+_CLUSTER: Final = "cluster.json"
 # Sockets have paths of at most 97 bytes in HAProxy, and Ray's node id takes 56 of them, so that the
 # system's temporary folder is used only where its name is short.
 _LONGEST: Final = 8
@@ -33,6 +34,21 @@ def base_folder() -> Path:
     """Return where run folders lie."""
     folder = Path(tempfile.gettempdir())
     return folder if len(str(folder)) <= _LONGEST else Path("/tmp")
+
+
+class Cluster(msgspec.Struct, frozen=True):
+    """The Ray cluster of a running server.
+
+    Attributes
+    ----------
+    address
+        Where Ray is reached, by who has the user's token.
+    data_dir
+        Absolute.
+    """
+
+    address: str
+    data_dir: str
 
 
 class RunFolder:
@@ -58,6 +74,10 @@ class RunFolder:
         me = find(os.getpid())
         owner = _Owner(pid=os.getpid(), started=0 if me is None else me.started, port=port)
         (self.path / _OWNER).write_bytes(msgspec.json.encode(owner))
+
+    def announce(self, cluster: Cluster) -> None:
+        """Say where this server's Ray is, for ``cluster_on``."""
+        (self.path / _CLUSTER).write_bytes(msgspec.json.encode(cluster))
 
     def keep(self) -> None:
         """Leave it to its reader: it is no leftover any more."""
@@ -94,6 +114,21 @@ def clean_leftovers() -> list[str]:
                 f"ended {processes} it left behind"
             )
     return reports
+
+
+def cluster_on(data_dir: Path) -> Cluster | None:
+    """Return the cluster of this user's running server on a data directory, if there is one."""
+    for folder in sorted(base_folder().glob(f"{_PREFIX}*")):
+        owner = _owner(folder)
+        if owner is None or not alive(Process(owner.pid, owner.started)):
+            continue
+        try:
+            cluster = msgspec.json.decode((folder / _CLUSTER).read_bytes(), type=Cluster)
+        except (OSError, msgspec.DecodeError):
+            continue  # it has not started yet
+        if Path(cluster.data_dir) == data_dir.absolute():
+            return cluster
+    return None
 
 
 def _owner(folder: Path) -> _Owner | None:

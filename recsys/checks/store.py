@@ -14,7 +14,16 @@ import msgspec
 
 from recsys.codec import pack
 from recsys.errors import StoreError
-from recsys.events import Decision, Event, Feedback, ItemRemove, ItemUpsert, Slot
+from recsys.events import (
+    Adopt,
+    Decision,
+    Event,
+    Feedback,
+    ItemRemove,
+    ItemUpsert,
+    Slot,
+    digest_of,
+)
 from recsys.store.base import Append, Outcome, Store
 
 __all__ = ["OpenStore", "StoreCheck", "store_checks"]
@@ -143,9 +152,19 @@ def _kinds(open_store: OpenStore) -> None:
         Feedback(event_id="f", user_id="u", ts_ms=2, type="dwell", item_id="a", value=-0.5),
         ItemUpsert(event_id="p", ts_ms=3, item_id="a", attributes={"tags": ["x", "y"], "n": 1.0}),
         ItemRemove(event_id="r", ts_ms=4, item_id="a"),
+        Adopt(
+            event_id="b",
+            ts_ms=4,
+            version=1,
+            choices=9,
+            record=bytes(range(256)),
+            digest=digest_of(bytes(range(256))),
+            loss=2.5,
+            baseline=2.75,
+        ),
     ]
     store = open_store()
-    _expect("outcomes", _accepted(1, 2, 3, 4), store.append(events))
+    _expect("outcomes", _accepted(1, 2, 3, 4, 5), store.append(events))
     _expect("log", _numbered(events), _log(store))
     for sequence, event in _numbered(events):
         _expect("found", (sequence, event), store.find(event.event_id))

@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.errors import IncompatibleState
 from recsys.features.base import Candidates, Choice, Example
 from recsys.users import User
 
@@ -59,6 +60,21 @@ class Learner(ABC):
         IncompatibleState
             When it was learned under other settings.
         """
+
+    def adopt(self, record: bytes) -> None:
+        """Go on from a ``snapshot`` that another learned from the same choices.
+
+        What was learned from examples stays. When it raises, nothing has changed.
+
+        Raises
+        ------
+        CorruptRecord
+            When the record is damaged or holds numbers that are not finite.
+        IncompatibleState
+            When it does not fit, or when this kind of learner is never refit.
+        """
+        message = f"{type(self).__name__} cannot be refit, it got {len(record)} bytes"
+        raise IncompatibleState(message)
 
     @abstractmethod
     def fingerprint(self) -> bytes:

@@ -28,7 +28,7 @@ from typing_extensions import override
 
 from recsys.arrays import Packed, pack_array, unpack_array
 from recsys.codec import pack, unpack
-from recsys.errors import IncompatibleState, InvalidSettings
+from recsys.errors import CorruptRecord, IncompatibleState, InvalidSettings
 from recsys.features.base import Candidates, Choice, Example, widen
 from recsys.learners import listwise_net as net
 from recsys.learners.base import Learner
@@ -215,6 +215,28 @@ class ListwiseRanker(Learner):
         self._variance = unpack_array(state.variance, np.float32)
         self._steps = state.steps
         self._log_scale = state.log_scale
+
+    @override
+    def adopt(self, record: bytes) -> None:
+        state = unpack(record, _State)
+        names = ("weights", "first", "second", "mean", "variance")
+        try:
+            arrays = [unpack_array(getattr(state, name), np.float32) for name in names]
+        except (TypeError, ValueError) as error:
+            detail = f"the base holds an array that is none: {error}"
+            raise CorruptRecord(detail) from error
+        mine = (self._weights, self._first, self._second, self._mean, self._variance)
+        if state.columns != self._columns or [array.shape for array in arrays] != [
+            array.shape for array in mine
+        ]:
+            message = "the base was learned from other features or another hidden layer"
+            raise IncompatibleState(message)
+        sound = all(bool(np.isfinite(array).all()) for array in arrays)
+        if not sound or min(arrays[2].min(), arrays[4].min()) < 0.0 or state.steps < 0:
+            detail = "the base has a weight that is not finite, or a negative variance"
+            raise CorruptRecord(detail)
+        self._weights, self._first, self._second, self._mean, self._variance = arrays
+        self._steps = state.steps
 
     @override
     def fingerprint(self) -> bytes:

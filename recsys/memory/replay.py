@@ -7,6 +7,7 @@ up is offered to the reservoir of its stratum (Vitter 1985, algorithm R).
 
 from bisect import insort
 from collections import deque
+from itertools import islice
 from typing import Generic, TypeVar, cast
 
 import mmh3
@@ -80,6 +81,10 @@ class ReplayBuffer(Generic[T]):
             elif self._recent:
                 chosen.append(self._recent[self._draw(len(self._recent))])
         return chosen
+
+    def latest(self, n: int) -> list[T]:
+        """Return the last ``n`` lessons, oldest first; fewer when the recent part has fewer."""
+        return list(islice(self._recent, max(len(self._recent) - n, 0), None))
 
     def _offer(self, lesson: T) -> None:
         place = lesson.user % self._settings.strata

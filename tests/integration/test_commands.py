@@ -27,7 +27,7 @@ def run_folders() -> set[Path]:
 class Server:
     """A running ``recsys serve`` in a process group of its own, as a terminal would have it."""
 
-    def __init__(self, folder: Path, http: HttpSettings) -> None:
+    def __init__(self, folder: Path, http: HttpSettings, engine: str = "{}") -> None:
         self.data_dir = folder / "data"
         self.port = http.port
         self.url = f"http://127.0.0.1:{http.port}"
@@ -36,6 +36,7 @@ class Server:
             f"http: {{dashboard_port: {http.dashboard_port}, "
             f"haproxy_stats_port: {http.haproxy_stats_port}, "
             f"haproxy_metrics_port: {http.haproxy_metrics_port}}}\n"
+            f"engine: {engine}\n"
         )
         self.command = [*RECSYS, "serve", "--config", str(config), "--port", str(http.port)]
         self.command += ["--data-dir", str(self.data_dir)]

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from recsys.events import (
     FEEDBACK_TYPES,
     MAX_NUMBER,
+    Adopt,
     Attributes,
     Context,
     Decision,
@@ -13,10 +14,12 @@ from recsys.events import (
     ItemRemove,
     ItemUpsert,
     Slot,
+    digest_of,
 )
 from recsys.ids import MAX_ID_BYTES
 
 __all__ = [
+    "adopts",
     "attributes",
     "contexts",
     "decisions",
@@ -117,6 +120,21 @@ def item_removes(
     return st.builds(ItemRemove, event_id=event_ids or ids(), ts_ms=timestamps(), item_id=ids())
 
 
+def adopts(event_ids: st.SearchStrategy[str] | None = None) -> st.SearchStrategy[Adopt]:
+    return st.builds(
+        lambda event_id, record, **others: Adopt(
+            event_id=event_id, record=record, digest=digest_of(record), **others
+        ),
+        event_id=event_ids or ids(),
+        record=st.binary(max_size=64),
+        ts_ms=timestamps(),
+        version=st.integers(1, 2**53),
+        choices=st.integers(0, 2**53),
+        loss=numbers(),
+        baseline=numbers(),
+    )
+
+
 def events(event_ids: st.SearchStrategy[str] | None = None) -> st.SearchStrategy[Event]:
     """Any valid event.
 
@@ -126,5 +144,9 @@ def events(event_ids: st.SearchStrategy[str] | None = None) -> st.SearchStrategy
         Where the ids of the events come from; any id when left out.
     """
     return st.one_of(
-        feedbacks(event_ids), decisions(event_ids), item_upserts(event_ids), item_removes(event_ids)
+        feedbacks(event_ids),
+        decisions(event_ids),
+        item_upserts(event_ids),
+        item_removes(event_ids),
+        adopts(event_ids),
     )

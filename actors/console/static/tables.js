@@ -80,6 +80,7 @@ function shardRow(shard) {
     cell("td", count(shard.queue)),
     cell("td", count(engine.pending)),
     failed,
+    cell("td", count(engine.base.version)),
     cell("td", short(shard.freshness_p50_ms)),
     cell("td", short(shard.freshness_p99_ms)),
   ];
@@ -90,9 +91,9 @@ export function showShards(body, stats) {
   const rows = new Map(stats.shards.map((shard) => [shard.shard, shardRow(shard)]));
   for (const down of stats.unavailable) {
     const detail = cell("td", down.detail, "bad");
-    detail.colSpan = 11;
+    detail.colSpan = 12;
     rows.set(down.shard, [cell("th", String(down.shard)), detail]);
   }
   const order = [...rows.keys()].sort((a, b) => a - b);
-  fill(body, order.map((shard) => rows.get(shard)), 12, "there is no shard");
+  fill(body, order.map((shard) => rows.get(shard)), 13, "there is no shard");
 }

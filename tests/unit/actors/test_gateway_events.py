@@ -7,7 +7,7 @@ import pytest
 
 from actors.wire import Batch, decode
 from recsys.clock import now_ms
-from recsys.events import Feedback
+from recsys.events import Feedback, digest_of
 from tests.servers import Served, edge, served
 
 
@@ -238,3 +238,17 @@ async def test_many_writers_at_once_are_all_answered(server: Served) -> None:
     assert all(answer.json()["accepted"] == 1 for answer in answers)
     stats = (await server.client.get("/v1/stats")).json()
     assert sum(shard["engine"]["feedback"]["click"] for shard in stats["shards"]) == 50
+
+
+@pytest.mark.parametrize("path", ["/v1/events", "/v1/items:batch"])
+async def test_nobody_brings_a_base_over_http(server: Served, path: str) -> None:
+    base = {
+        "kind": "adopt", "event_id": "a", "ts_ms": 0, "version": 1, "choices": 0, "record": "",
+        "digest": digest_of(b""), "loss": 1.0, "baseline": 2.0,
+    }  # fmt: skip
+    for payload in ([base], {"events": [base]}, {"items": [base]}):
+        answer = await server.client.post(path, json=payload)
+        assert answer.status_code in {400, 422}, answer.text
+    answer = await server.client.post("/v1/events", json=[{**click(1), "kind": "adopt"}])
+    assert answer.status_code in {400, 422}, answer.text
+    assert not any(method == "append" for _, method, _ in server.port.calls)

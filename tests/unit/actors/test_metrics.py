@@ -1,10 +1,11 @@
 """A shard's metrics, made without a cluster: what is told is counted once, and nothing raises."""
 
+import msgspec
 import pytest
-from ray.util.metrics import Counter
+from ray.util.metrics import Counter, Gauge
 
 from actors.metrics import RayObserver
-from recsys.views import ArmStats, Stats
+from recsys.views import ArmStats, Base, Stats
 
 
 def stats(sequence: int, shown: int, clicks: int) -> Stats:
@@ -54,3 +55,22 @@ def test_what_a_shard_tells_is_taken_in_silence() -> None:
     observer.on_rejected("overloaded", 2)
     observer.on_rejected("invalid", 0)
     observer.on_snapshot(0.01)
+
+
+def test_the_losses_of_a_base_are_shown_once_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: dict[tuple[str, str], float] = {}
+
+    def set_(gauge: Gauge, value: float, tags: dict[str, str]) -> None:
+        shown[str(gauge.info["name"]), tags.get("of", "")] = value
+
+    monkeypatch.setattr(Gauge, "set", set_)
+    now = stats(1, 0, 0)
+    observer = RayObserver(3, lambda: now)
+    observer.on_snapshot(0.01)
+    assert shown["recsys_base_version", ""] == 0
+    assert ("recsys_base_loss", "refit") not in shown
+    now = msgspec.structs.replace(now, base=Base(version=2, loss=1.5, baseline=1.75))
+    observer.on_snapshot(0.01)
+    assert shown["recsys_base_version", ""] == 2
+    assert shown["recsys_base_loss", "refit"] == 1.5
+    assert shown["recsys_base_loss", "live"] == 1.75

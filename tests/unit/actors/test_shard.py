@@ -12,7 +12,7 @@ from actors.errors import Overloaded, ShardUnavailable
 from actors.observer import Observer, Reason, Silent
 from actors.settings import ServerSettings
 from actors.shard import Shard
-from actors.wire import Appended, Batch, Lookup, ShardStats, decode, encode
+from actors.wire import Appended, Batch, LogAfter, LogPart, Lookup, ShardStats, decode, encode
 from recsys.clock import now_ms
 from recsys.decision import Recommendation, Request
 from recsys.engine import Capture, Engine
@@ -278,3 +278,20 @@ async def test_the_observer_hears_of_everything() -> None:
     assert tally.told[2][2] is False
     assert tally.told[3] == ("commit", 1)
     assert tally.snapshot.is_set()
+
+
+async def test_the_log_is_read_in_parts_while_it_grows() -> None:
+    async with running(Engine.open(None, SETTINGS.engine)) as shard:
+
+        async def part(after: int, events: int) -> list[tuple[int, str]]:
+            payload = encode(LogAfter(sequence=after, events=events))
+            read = decode(await shard.call("log", payload), LogPart)
+            return [(sequence, event.event_id) for sequence, event in read.events]
+
+        assert await part(0, 2) == []
+        await shard.call("append", batch(*(click(n) for n in range(3))))
+        assert await part(0, 2) == [(1, "e0"), (2, "e1")]
+        assert await part(2, 2) == [(3, "e2")]
+        await shard.call("append", batch(click(3)))
+        assert await part(3, 2) == [(4, "e3")]
+        assert await part(4, 2) == []

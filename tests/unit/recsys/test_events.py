@@ -17,6 +17,7 @@ from recsys.events import (
     MAX_SLOTS,
     MAX_TS_MS,
     MAX_VALUES,
+    Adopt,
     Context,
     Decision,
     Event,
@@ -27,6 +28,7 @@ from recsys.events import (
     check_attributes,
     check_context,
     conform,
+    digest_of,
     validate,
 )
 
@@ -36,7 +38,11 @@ DECISION = Decision(
 FEEDBACK = Feedback(event_id="f", user_id="u", ts_ms=0, type="click", item_id="a")
 UPSERT = ItemUpsert(event_id="p", ts_ms=0, item_id="a")
 REMOVE = ItemRemove(event_id="r", ts_ms=0, item_id="a")
-KINDS: tuple[Event, ...] = (DECISION, FEEDBACK, UPSERT, REMOVE)
+ADOPT = Adopt(
+    event_id="b", ts_ms=0, version=1, choices=0, record=b"", digest=digest_of(b""),
+    loss=0.0, baseline=0.0,
+)  # fmt: skip
+KINDS: tuple[Event, ...] = (DECISION, FEEDBACK, UPSERT, REMOVE, ADOPT)
 LONG = "é" * 129  # 258 bytes
 EMPTY = "an id must not be empty"
 TOO_LONG = "an id has at most 256 bytes, got 258"

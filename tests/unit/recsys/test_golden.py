@@ -12,7 +12,16 @@ import msgspec
 import pytest
 
 from recsys.codec import FORMAT, decode_event, encode_event, pack, unpack
-from recsys.events import Decision, Event, Feedback, ItemRemove, ItemUpsert, Slot
+from recsys.events import (
+    Adopt,
+    Decision,
+    Event,
+    Feedback,
+    ItemRemove,
+    ItemUpsert,
+    Slot,
+    digest_of,
+)
 from recsys.store.base import Append, Outcome
 from recsys.store.sqlite import SqliteStore
 from recsys.store.sqlite_schema import SCHEMA
@@ -64,8 +73,18 @@ EVENTS: dict[str, Event] = {
         attributes={"genre": ["noir", "comédie"], "year": 1994.0, "title": "Léon", "sold": False},
     ),
     "item_remove": ItemRemove(event_id="r-1", ts_ms=1_763_600_000_125, item_id="item-1"),
+    "adopt": Adopt(
+        event_id="a-1",
+        ts_ms=1_763_600_000_126,
+        version=3,
+        choices=70_000,
+        record=bytes(range(256)),
+        digest=digest_of(bytes(range(256))),
+        loss=2.125,
+        baseline=2.25,
+    ),
 }
-SINCE = {"decision_with_features": 2}
+SINCE = {"decision_with_features": 2, "adopt": 2}
 """Formats before it cannot say what such an event says."""
 
 
