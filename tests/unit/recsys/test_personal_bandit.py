@@ -10,7 +10,7 @@ from recsys.learners.personal_bandit import PersonalBandit
 from recsys.settings import CatalogueSettings, PersonalBanditSettings
 from recsys.users import User
 
-SETTINGS = PersonalBanditSettings(prior_variance=0.2, noise_variance=0.3, drift_variance=0.01)
+SETTINGS = PersonalBanditSettings(prior_variance=0.2, noise_variance=0.3, drift=0.03)
 ITEMS: list[list[str]] = [["a"], ["a", "b"], ["c", "d", "e"], [], ["b", "c"]]
 EVERYTHING = np.array([0, 1, 2, 3, 4, -1], np.int32)
 
@@ -44,16 +44,18 @@ def test_every_lesson_is_a_step_of_the_filter() -> None:
             continue
         x = np.zeros(5)
         x[tokens] = 1.0 / math.sqrt(len(tokens))
-        variance[tokens] = np.minimum(
-            variance[tokens] + SETTINGS.drift_variance, SETTINGS.prior_variance
-        )
+        mean = mean * (1.0 - SETTINGS.drift)
+        gone = SETTINGS.prior_variance - variance
+        variance = SETTINGS.prior_variance - gone * (1.0 - SETTINGS.drift) ** 2
         surprise = min(max(reward, -1.0), 1.0) - base - x @ mean
         gain = variance * x / (SETTINGS.noise_variance + x**2 @ variance)
         mean = mean + gain * surprise
         variance = variance - gain * variance * x
     for token in range(5):
-        assert user.tastes.mean[token] == pytest.approx(mean[token], abs=1e-9)
-        assert user.tastes.variance[token] == pytest.approx(variance[token], abs=1e-9)
+        kept = (1.0 - SETTINGS.drift) ** (user.tastes.lessons - user.tastes.touched[token])
+        assert user.tastes.mean[token] * kept == pytest.approx(mean[token], abs=1e-9)
+        gone = (SETTINGS.prior_variance - user.tastes.variance[token]) * kept**2
+        assert SETTINGS.prior_variance - gone == pytest.approx(variance[token], abs=1e-9)
     answers = model.features(user, EVERYTHING)
     for item, tags in enumerate(ITEMS):
         tokens = [ord(tag) - ord("a") for tag in tags]
