@@ -43,7 +43,10 @@ class Growing(Log):
         return self._refusal
 
 
-def test_what_comes_meanwhile_is_learned_until_little_is_left(store: MemoryStore) -> None:
+def test_what_comes_meanwhile_is_learned_until_little_is_left(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.refit.job._FEW", 1)
     last = store.last_sequence
     ends = [last - 600, last - 400, last - 1, last - 1]
     log = Growing(store, ends)
