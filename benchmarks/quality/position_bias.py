@@ -36,12 +36,13 @@ from numpy.typing import NDArray
 
 from benchmarks.quality.seeds import Figures, measured
 from benchmarks.quality.service import LIST, Embedded
+from recsys.events import Decision
 from recsys.settings import EngineSettings
 from simulators.timeline import looks
 from simulators.truth import appeal
 from simulators.worlds import World, WorldSettings
 
-__all__ = ["CHECKS", "accuracy", "learned", "main", "measure", "partial_correlation"]
+__all__ = ["CHECKS", "accuracy", "learned", "main", "measure", "partial_correlation", "placed"]
 
 ITEMS: Final = 60
 LISTS: Final = 5000
@@ -86,6 +87,12 @@ def _ranks(values: Scores) -> Scores:
     return means
 
 
+def placed(asked: Decision, items: Sequence[str]) -> Decision:
+    """Return the decision as the house shows it: in its own order, in which nothing is chance."""
+    slots = {slot.item_id: msgspec.structs.replace(slot, propensity=1.0) for slot in asked.slots}
+    return msgspec.structs.replace(asked, slots=tuple(slots[item] for item in items))
+
+
 def learned(
     world: World, settings: EngineSettings, priority: Scores | None, n_lists: int
 ) -> tuple[list[Scores], list[Scores]]:
@@ -109,11 +116,8 @@ def learned(
             rows = rows[np.argsort(-priority[rows], kind="stable")]
         items = [catalogue.ids[row] for row in rows.tolist()]
         asked = service.ask(person, at_s, items)
-        slots = {slot.item_id: slot for slot in asked.slots}
-        # The order is the house's, not the engine's; given the items nothing in it is chance.
-        placed = tuple(msgspec.structs.replace(slots[item], propensity=1.0) for item in items)
         clicks = world.look(person, items)
-        service.learn(msgspec.structs.replace(asked, slots=placed), clicks)
+        service.learn(placed(asked, items), clicks)
         shown[rows] += 1.0
         clicked[world.rows([click.item_id for click in clicks])] += 1.0
         if number in checks:

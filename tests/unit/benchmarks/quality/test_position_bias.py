@@ -9,7 +9,9 @@ from benchmarks.quality.position_bias import (
     learned,
     measure,
     partial_correlation,
+    placed,
 )
+from benchmarks.quality.service import Embedded
 from recsys.settings import EngineSettings
 from simulators.worlds import World, WorldSettings
 
@@ -44,6 +46,19 @@ def test_a_partial_correlation_leaves_out_what_the_third_explains() -> None:
 
 
 KIND = WorldSettings(seed=7, n_people=40, n_items=30, stay_lists=4)
+
+
+def test_a_list_is_shown_and_learned_in_the_order_of_the_house() -> None:
+    world = World(KIND)
+    service = Embedded.open(world.catalogue, EngineSettings())
+    items = world.catalogue.ids[9::-1]
+    asked = service.ask(world.people[0], 0.0, items)
+    shown = placed(asked, items)
+    assert [slot.item_id for slot in shown.slots] == list(items)
+    assert {slot.propensity for slot in shown.slots} == {1.0}
+    features = {slot.item_id: slot.features for slot in asked.slots}
+    assert {slot.item_id: slot.features for slot in shown.slots} == features
+    assert (shown.event_id, shown.user_id) == (asked.event_id, asked.user_id)
 
 
 def test_what_stands_on_top_gets_the_clicks() -> None:

@@ -30,11 +30,13 @@ class Scripted:
         self._script = script
         self._turned = 0
         self.found = list[str]()
+        self.times = list[float]()
 
     def click(self, person: Person, at_s: float, item: str) -> None:
         self.found.append(item)
 
     def show(self, world: World, person: Person, at_s: float) -> Shown:
+        self.times.append(at_s)
         n_new = 0
         if person.favourite == NEW:
             n_new = self._script[min(self._turned, len(self._script) - 1)]
@@ -80,6 +82,20 @@ def test_a_person_settles_first_and_turns_between_two_visits() -> None:
     n_old = int((world.catalogue.genres[:, OLD] > 0.0).sum())
     assert found.old_clicks + found.old_items_left == n_old
     assert found.old_items_left > 0
+
+
+def test_people_turn_from_one_visit_to_the_next() -> None:
+    world = World(WorldSettings(seed=7, n_people=5, n_items=300))
+    pauses, others = list[float](), list[float]()
+    for number in range(12):
+        service = Scripted(world, [HALF])
+        found = switch(service, world, world.guest(number, [OLD]), 0.0)
+        gaps = np.diff(service.times).tolist()
+        pauses.append(gaps.pop(len(found.old_shares) - 1))
+        others += gaps
+    # Ten minutes on average, as between visits; most pauses are those within a visit.
+    assert np.median(pauses) > 120.0
+    assert np.median(others) < 60.0
 
 
 class Deaf(Scripted):
