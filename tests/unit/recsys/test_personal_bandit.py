@@ -54,8 +54,8 @@ def test_every_lesson_is_a_step_of_the_filter() -> None:
     for token in range(5):
         kept = (1.0 - SETTINGS.drift) ** (user.tastes.lessons - user.tastes.touched[token])
         assert user.tastes.mean[token] * kept == pytest.approx(mean[token], abs=1e-9)
-        gone = (SETTINGS.prior_variance - user.tastes.variance[token]) * kept**2
-        assert SETTINGS.prior_variance - gone == pytest.approx(variance[token], abs=1e-9)
+        known = (SETTINGS.prior_variance - user.tastes.variance[token]) * kept**2
+        assert SETTINGS.prior_variance - known == pytest.approx(variance[token], abs=1e-9)
     answers = model.features(user, EVERYTHING)
     for item, tags in enumerate(ITEMS):
         tokens = [ord(tag) - ord("a") for tag in tags]
