@@ -5,6 +5,7 @@ the store, ``fold``, ``capture`` and ``recommend`` to memory; the former may run
 than the latter. ``apply`` and ``snapshot`` are both halves in a row, for callers with one thread.
 """
 
+import copy
 import logging
 import secrets
 from collections.abc import Sequence
@@ -317,6 +318,8 @@ class Engine:
             resets=state.user_model.resets,
             failed=counters.failed,
             base=counters.base,
+            memory=state.meter.stats,
+            drift=copy.deepcopy(state.drift.stats),
         )
 
     def fingerprint(self) -> str:

@@ -1,5 +1,7 @@
 """The fold: what each kind of event teaches. Only this module changes a ``State``."""
 
+import math
+
 import msgspec
 import numpy as np
 
@@ -89,6 +91,7 @@ def _decision(state: State, event: Decision) -> None:
     arm.decisions += 1
     arm.shown += len(slots)
     user = state.users.touch(event.user_id)
+    state.drift.ask_again(user, len(slots), event.ts_ms)
     user.shown += len(slots)
     user.last_seen_ms = max(user.last_seen_ms, event.ts_ms)
     for shown in slots:
@@ -130,6 +133,7 @@ def _feedback(state: State, event: Feedback) -> None:
             _found(state, user, item, event.ts_ms)
         _learn_personal(state, user, item, reward, shown=False)
     else:
+        user.unrest.clicks += joined.first
         _credit(state, joined, reward, event.ts_ms)
         _learn(state, joined)
         if joined.choice is not None:
@@ -162,6 +166,7 @@ def _found(state: State, user: User, item: int, ts_ms: int) -> None:
             narrow(asked.shared),
             len(cut.items),
             int(place[0]),
+            item=item,
         ),
     )
 
@@ -170,11 +175,14 @@ def _choose(state: State, choice: Choice) -> None:
     """Teach the learner one choice, and a few old ones beside it."""
     if not state.learner.from_choices:
         return
-    old = state.choices.sample()
-    if state.learner.choose(choice, old) is not None:
+    old = state.choices.sample(recent_only=state.drift.hurries)
+    loss = state.learner.choose(choice, old, haste=state.drift.haste)
+    if loss is not None:
+        state.drift.learned(loss / math.log(choice.n), state.counters.clock_ms)
         state.counters.choices += 1
         state.counters.replayed += len(old)
-        state.choices.add(choice)
+        if not state.meter.take(choice, loss):
+            state.choices.add(choice)
 
 
 def _credit(state: State, joined: Joined, reward: float, ts_ms: int) -> None:

@@ -207,6 +207,7 @@ class Joiner:
             len(others),
             others.index(chosen),
             narrow(-np.float32(self._settings.examination_decay) * np.log1p(places)),
+            chosen.item,
         )
 
     def expire(self, now_ms: int) -> Iterator[Joined]:

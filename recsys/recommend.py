@@ -70,7 +70,8 @@ def recommend(state: State, request: Request) -> Recommendation:
     asker = Asker.at(user, request.ts_ms)
     choices = _choices(state, request, arm, asker)
     seed = mmh3.hash64(request.decision_id, state.settings.seed & 0xFFFFFFFF, signed=False)[0]
-    policy = build_policy(arm.policy)
+    exploration = state.drift.exploration(user) if arm.ranker == "learner" else 1.0
+    policy = build_policy(arm.policy, exploration)
     cut = choices.cut
     n = min(request.n, len(cut.items))
     context = context_hashes(request.context)

@@ -8,9 +8,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from recsys.drift.settings import DriftSettings, ShardDriftSettings, UserDriftSettings
 from recsys.errors import InvalidEvent
 from recsys.events import FEEDBACK_TYPES, MAX_NUMBER
 from recsys.ids import check_id
+from recsys.memory.settings import MemorySettings, MeterSettings
 from recsys.parameters import Parameters
 from recsys.policies.settings import (
     ArmSettings,
@@ -27,6 +29,7 @@ __all__ = [
     "ArmSettings",
     "CandidateSettings",
     "CatalogueSettings",
+    "DriftSettings",
     "EngineSettings",
     "EpsilonGreedySettings",
     "FeatureSettings",
@@ -36,6 +39,7 @@ __all__ = [
     "LearnerSettings",
     "ListwiseSettings",
     "MemorySettings",
+    "MeterSettings",
     "PersonalBanditSettings",
     "PolicySettings",
     "PopularSettings",
@@ -43,6 +47,7 @@ __all__ = [
     "RecentTasteSettings",
     "RewardRule",
     "SessionSettings",
+    "ShardDriftSettings",
     "SoftmaxSettings",
     "SquareCBSettings",
     "StoreSettings",
@@ -50,6 +55,7 @@ __all__ = [
     "TransitionKernel",
     "TransitionSettings",
     "UniformSettings",
+    "UserDriftSettings",
     "UserModelSettings",
     "UserSettings",
     "VWSettings",
@@ -311,25 +317,6 @@ class LearnerSettings(Section):
     user_model: UserModelSettings = UserModelSettings()
 
 
-class MemorySettings(Section):
-    """The replay buffer that guards against forgetting."""
-
-    reservoir: int = Field(1600, ge=0)
-    recent: int = Field(400, ge=0)
-    strata: int = Field(64, ge=1)
-    replays: int = Field(2, ge=0, le=32)
-
-    @model_validator(mode="after")
-    def _strata_hold_something(self) -> Self:
-        if 0 < self.reservoir < self.strata:
-            message = (
-                f"memory.reservoir ({self.reservoir}) is divided among memory.strata "
-                f"({self.strata}) and must be 0 or at least as large"
-            )
-            raise ValueError(message)
-        return self
-
-
 class StoreSettings(Section):
     """Durability of a shard."""
 
@@ -350,6 +337,7 @@ class EngineSettings(Section):
     features: FeatureSettings = FeatureSettings()
     learners: LearnerSettings = LearnerSettings()
     memory: MemorySettings = MemorySettings()
+    drift: DriftSettings = DriftSettings()
     arms: dict[str, ArmSettings] = Field(default_factory=lambda: {"learner": ArmSettings()})
     store: StoreSettings = StoreSettings()
 

@@ -18,6 +18,7 @@ from recsys.candidates.tastes import Tastes
 from recsys.candidates.transitions import Transitions
 from recsys.catalogue import Catalogue
 from recsys.codec import pack, unpack
+from recsys.drift.response import DriftWatch
 from recsys.errors import IncompatibleState
 from recsys.features.base import Choice, Example
 from recsys.features.counts import ItemCounts
@@ -32,6 +33,7 @@ from recsys.learners.listwise import ListwiseRanker
 from recsys.learners.personal_bandit import PersonalBandit
 from recsys.learners.user_model import UserModel
 from recsys.learners.vw_bandit import VWBandit
+from recsys.memory.forgetting import ForgettingMeter
 from recsys.memory.replay import ReplayBuffer
 from recsys.settings import ArmSettings, EngineSettings
 from recsys.users import User, UserTable
@@ -39,7 +41,7 @@ from recsys.views import ArmStats, Base
 
 __all__ = ["Counters", "State"]
 
-_LAYOUT = 2
+_LAYOUT = 3
 """Raised when parts change their meaning: older snapshots are then rebuilt from the log."""
 _VW_COLUMNS = ("mix", "likes", "click_lift_3d", "click_lift_30d", "taste", "taste_deviation")
 
@@ -113,9 +115,11 @@ class State:
             self.pool, self.catalogue, self.counts, self.habits, self.windows, self.personal
         )
         self.learner = self._make_learner()
+        self.drift = DriftWatch(settings.drift, self.personal_bandit, key)
         # Lessons of the kind that the learner learns from.
         self.examples = ReplayBuffer(Example, settings.memory, settings.seed)
         self.choices = ReplayBuffer(Choice, settings.memory, settings.seed)
+        self.meter = ForgettingMeter(settings.memory.meter, self.learner, settings.seed)
 
     def _make_learner(self) -> Learner:
         learners = self.settings.learners
@@ -177,9 +181,11 @@ class State:
             **{f"windows.{name}": w.snapshot() for name, w in self.windows._asdict().items()},
             "examples": self.examples.snapshot(),
             "choices": self.choices.snapshot(),
+            "meter": self.meter.snapshot(),
             f"learner.{self.settings.learners.ranker}": self.learner.snapshot(),
             "personal_bandit": self.personal_bandit.snapshot(),
             "user_model": self.user_model.snapshot(),
+            "drift": self.drift.snapshot(),
         } | {f"source.{_name(source)}": source.snapshot() for source in self.sources}
 
     def restore(self, parts: Mapping[str, bytes]) -> None:
@@ -213,9 +219,11 @@ class State:
             raise IncompatibleState(message)
         self.examples.restore(parts["examples"])
         self.choices.restore(parts["choices"])
+        self.meter.restore(parts["meter"])
         self.learner.restore(parts[f"learner.{self.settings.learners.ranker}"])
         self.personal_bandit.restore(parts["personal_bandit"])
         self.user_model.restore(parts["user_model"])
+        self.drift.restore(parts["drift"])
         for source in self.sources:
             source.restore(parts[f"source.{_name(source)}"])
         self._grown_to = (-1, -1)

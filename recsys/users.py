@@ -8,7 +8,7 @@ import msgspec
 
 from recsys.codec import unpack
 
-__all__ = ["Tastes", "User", "UserTable"]
+__all__ = ["Tastes", "Unrest", "User", "UserTable"]
 
 
 class Tastes(msgspec.Struct):
@@ -21,6 +21,35 @@ class Tastes(msgspec.Struct):
     variance: dict[int, float] = {}
     touched: dict[int, int] = {}
     lessons: int = 0
+
+
+class Unrest(msgspec.Struct):
+    """What the drift detectors know of a person; owned by ``recsys.drift``.
+
+    Attributes
+    ----------
+    slots, clicks
+        Of the list that they were shown last; no slots before the first.
+    lists, mean
+        Lists judged since the last alarm, and clicks per list.
+    fall, top, top_ms
+        Sum of the Page-Hinkley test, its maximum, and when it stood there: if the clicks have
+        fallen, it was then.
+    restlessness
+        See ``recsys.drift.response``.
+    alarms
+        Alarms of the shard that have been acted on.
+    """
+
+    slots: int = 0
+    clicks: int = 0
+    lists: int = 0
+    mean: float = 0.0
+    fall: float = 0.0
+    top: float = 0.0
+    top_ms: int = 0
+    restlessness: float = 0.0
+    alarms: int = 0
 
 
 class User(msgspec.Struct, kw_only=True):
@@ -57,6 +86,7 @@ class User(msgspec.Struct, kw_only=True):
     consumed: dict[int, None] = {}
     tastes: Tastes = msgspec.field(default_factory=Tastes)
     model: bytes = b""
+    unrest: Unrest = msgspec.field(default_factory=Unrest)
 
     def like(self, item: int, ts_ms: int, bound: int) -> None:
         """Put an item at the end of the history."""
@@ -64,6 +94,12 @@ class User(msgspec.Struct, kw_only=True):
         self.times_ms.append(ts_ms)
         self.seen.pop(item, None)
         del self.items[:-bound], self.times_ms[:-bound]
+
+    def forget(self, before_ms: int) -> None:
+        """Drop from the history what was liked before a moment; it stays consumed."""
+        kept = [(i, at) for i, at in zip(self.items, self.times_ms, strict=True) if at >= before_ms]
+        self.items = [item for item, _ in kept]
+        self.times_ms = [at for _, at in kept]
 
     def see(self, item: int, bound: int) -> None:
         """Count that the item was shown."""

@@ -2,7 +2,16 @@
 
 import msgspec
 
-__all__ = ["ArmStats", "Base", "RecentItem", "Stats", "Taste", "UserView"]
+__all__ = [
+    "ArmStats",
+    "Base",
+    "DriftStats",
+    "MemoryStats",
+    "RecentItem",
+    "Stats",
+    "Taste",
+    "UserView",
+]
 
 
 class RecentItem(msgspec.Struct, frozen=True):
@@ -79,6 +88,42 @@ class Base(msgspec.Struct, frozen=True, kw_only=True):
     baseline: float = 0.0
 
 
+class DriftStats(msgspec.Struct):
+    """Alarms of the drift detectors since the log began.
+
+    Attributes
+    ----------
+    alarms
+        By scope and signal: ``user_clicks``, ``shard_clicks``, ``shard_loss``.
+    last_ms
+        Event time of the last one, 0 before the first.
+    """
+
+    alarms: dict[str, int] = {}
+    last_ms: int = 0
+
+
+class MemoryStats(msgspec.Struct, frozen=True, kw_only=True):
+    """What the forgetting meter says, in nats per choice; ``None`` before it knows.
+
+    Attributes
+    ----------
+    recent_loss
+        Of the ranker on the latest choices, each before it was learned.
+    old_loss
+        On the slice of old choices, now.
+    old_loss_when_new
+        On the same, each before it was learned: what ``old_loss`` rises above is forgotten.
+    old_choices
+        How many choices the slice holds.
+    """
+
+    recent_loss: float | None = None
+    old_loss: float | None = None
+    old_loss_when_new: float | None = None
+    old_choices: int = 0
+
+
 class Stats(msgspec.Struct, frozen=True, kw_only=True):
     """Counters and sizes of one engine.
 
@@ -116,3 +161,5 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     resets: int = 0
     failed: int
     base: Base = Base()
+    memory: MemoryStats = MemoryStats()
+    drift: DriftStats = msgspec.field(default_factory=DriftStats)

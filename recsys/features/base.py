@@ -77,6 +77,8 @@ class Choice(msgspec.Struct, frozen=True, array_like=True):
     examined
         Logarithm of the probability of looking at each of them, float16 little-endian; empty when
         they were not shown as a list.
+    item
+        Dense index of the chosen one, -1 when the catalogue lacked it.
     """
 
     user: int
@@ -85,6 +87,7 @@ class Choice(msgspec.Struct, frozen=True, array_like=True):
     n: int
     chosen: int
     examined: bytes = b""
+    item: int = -1
 
     def examination(self) -> NDArray[np.float32] | float:
         """Return ``examined`` as numbers, shape ``(n_candidates,)``, or 0."""

@@ -36,14 +36,23 @@ class Learner(ABC):
         """Take in one example; its numbers are finite and its propensity lies in (0, 1]."""
 
     @abstractmethod
-    def choose(self, choice: Choice, old: Sequence[Choice]) -> float | None:
+    def choose(self, choice: Choice, old: Sequence[Choice], *, haste: float = 1.0) -> float | None:
         """Take in that one of several was chosen, and old choices beside it.
+
+        Parameters
+        ----------
+        haste
+            By what the learning rate is multiplied.
 
         Returns
         -------
         The loss of the new choice before it was learned, in nats; ``None`` when nothing was
         learned.
         """
+
+    @abstractmethod
+    def loss(self, choice: Choice) -> float | None:
+        """Return the loss of a choice in nats, learning nothing; ``None`` as in ``choose``."""
 
     @abstractmethod
     def snapshot(self) -> bytes:

@@ -139,7 +139,7 @@ class ListwiseRanker(Learner):
         return standard, out + rows @ self._offset
 
     @override
-    def choose(self, choice: Choice, old: Sequence[Choice]) -> float | None:
+    def choose(self, choice: Choice, old: Sequence[Choice], *, haste: float = 1.0) -> float | None:
         shown = self._readable(choice)
         if shown is None:
             return None
@@ -150,14 +150,14 @@ class ListwiseRanker(Learner):
         for other, others in lessons:
             self._gather(other, others, share)
         self._steps += 1
-        rate = self._settings.learning_rate
+        rate = self._settings.learning_rate * haste
         net.adapt(self._weights, self._gradient, self._first, self._second, rate, self._steps)
         net.observe(shown.rows, self._mean, self._variance, 0, self._steps)
         net.observe(shown.shared, self._mean, self._variance, self._n_columns, self._steps)
         return loss
 
+    @override
     def loss(self, choice: Choice) -> float | None:
-        """Return the loss of a choice in nats, learning nothing; ``None`` as in ``choose``."""
         shown = self._readable(choice)
         if shown is None:
             return None

@@ -161,6 +161,12 @@ class PersonalBandit(PersonalModel):
             for token in order[:surplus]:
                 del mean[token], variance[token], touched[token]
 
+    def widen(self, user: User, share: float) -> None:
+        """Raise the variance of what is known of a person by a share of the way to the prior."""
+        prior = self._settings.prior_variance
+        for token, variance in user.tastes.variance.items():
+            user.tastes.variance[token] = variance + share * (prior - variance)
+
     @override
     def store(self, user: User) -> None:
         """Nothing to write: the deviations are in the user already."""

@@ -80,8 +80,12 @@ class VWBandit(Learner):
         self._vw.learn(self._encoder.example(example, -example.reward, probability))
 
     @override
-    def choose(self, choice: Choice, old: Sequence[Choice]) -> None:
+    def choose(self, choice: Choice, old: Sequence[Choice], *, haste: float = 1.0) -> None:
         """Nothing to learn: the slots' rewards say it all."""
+
+    @override
+    def loss(self, choice: Choice) -> None:
+        """Nothing to lose, either."""
 
     @override
     def snapshot(self) -> bytes:

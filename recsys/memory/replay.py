@@ -1,8 +1,9 @@
 """The replay buffer: old lessons (examples or choices) that are taught again beside each new one.
 
 Two parts: the most recent lessons, and behind them a reservoir over all time, divided into strata
-by the hash of the user, so that busy users do not push out quiet ones. What the recent part gives
-up is offered to the reservoir of its stratum (Vitter 1985, algorithm R).
+by the hash of the user, so that busy users do not push out quiet ones, or by the item, so that what
+is in fashion does not push out what was. What the recent part gives up is offered to the reservoir
+of its stratum (Vitter 1985, algorithm R).
 """
 
 from bisect import insort
@@ -51,10 +52,11 @@ class ReplayBuffer(Generic[T]):
         self._settings = settings
         self._seed = seed & 0xFFFFFFFF
         self._recent: deque[T] = deque()
-        self._strata: list[list[T]] = [[] for _ in range(settings.strata)]
-        self._offered = [0] * settings.strata
+        self._n_strata = 1 if settings.stratify == "none" else settings.strata
+        self._strata: list[list[T]] = [[] for _ in range(self._n_strata)]
+        self._offered = [0] * self._n_strata
         self._filled = list[int]()
-        self._per_stratum = settings.reservoir // settings.strata
+        self._per_stratum = settings.reservoir // self._n_strata
         self._draws = 0
 
     def __len__(self) -> int:
@@ -71,11 +73,20 @@ class ReplayBuffer(Generic[T]):
         while len(self._recent) > self._settings.recent:
             self._offer(self._recent.popleft())
 
-    def sample(self) -> list[T]:
-        """Draw ``memory.replays`` lessons, by turns from all time and from the recent part."""
+    def sample(self, *, recent_only: bool = False) -> list[T]:
+        """Draw ``memory.replays`` lessons, by turns from all time and from the recent part.
+
+        Parameters
+        ----------
+        recent_only
+            Leave out the turns of all time.
+        """
         chosen = list[T]()
         for turn in range(self._settings.replays):
-            if turn % 2 == 0 and self._filled:
+            from_all_time = turn % 2 == 0 and self._filled
+            if from_all_time and recent_only:
+                continue
+            if from_all_time:
                 stratum = self._strata[self._filled[self._draw(len(self._filled))]]
                 chosen.append(stratum[self._draw(len(stratum))])
             elif self._recent:
@@ -87,7 +98,8 @@ class ReplayBuffer(Generic[T]):
         return list(islice(self._recent, max(len(self._recent) - n, 0), None))
 
     def _offer(self, lesson: T) -> None:
-        place = lesson.user % self._settings.strata
+        trait = lesson.item if self._settings.stratify == "item" else lesson.user
+        place = trait % self._n_strata
         stratum = self._strata[place]
         self._offered[place] += 1
         if len(stratum) < self._per_stratum:
@@ -120,10 +132,10 @@ class ReplayBuffer(Generic[T]):
             When it was made with another number of strata.
         """
         state = _decode(record, self._kind)
-        if len(state.strata) != self._settings.strata:
+        if len(state.strata) != self._n_strata:
             message = (
                 f"the replay buffer has {len(state.strata)} strata, the settings say "
-                f"{self._settings.strata}"
+                f"{self._n_strata}"
             )
             raise IncompatibleState(message)
         self._recent = deque(state.recent)

@@ -20,18 +20,25 @@ from recsys.settings import (
 __all__ = ["build_policy"]
 
 
-def build_policy(settings: PolicySettings) -> Policy:
-    """Return the policy that an arm's settings describe."""
+def build_policy(settings: PolicySettings, exploration: float = 1.0) -> Policy:
+    """Return the policy that an arm's settings describe.
+
+    Parameters
+    ----------
+    exploration
+        By how much more than that it explores, at least 1: SquareCB's gamma is divided by it, the
+        temperature of a softmax and epsilon are multiplied by it.
+    """
     match settings:
         case GreedySettings():
             return Greedy()
         case UniformSettings():
             return Uniform()
         case EpsilonGreedySettings():
-            return EpsilonGreedy(epsilon=settings.epsilon)
+            return EpsilonGreedy(epsilon=min(settings.epsilon * exploration, 1.0))
         case SoftmaxSettings():
-            return Softmax(temperature=settings.temperature)
+            return Softmax(temperature=settings.temperature * exploration)
         case SquareCBSettings():
-            return SquareCB(gamma=settings.gamma)
+            return SquareCB(gamma=settings.gamma / exploration)
         case _:
             assert_never(settings)

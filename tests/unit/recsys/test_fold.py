@@ -16,6 +16,7 @@ from recsys.settings import (
     JoinerSettings,
     LearnerSettings,
     MemorySettings,
+    MeterSettings,
     TransitionKernel,
     TransitionSettings,
     UserSettings,
@@ -223,7 +224,7 @@ def with_ranker(ranker: str, **memory: int) -> EngineSettings:
     return EngineSettings(
         joiner=JoinerSettings(examination_decay=0.0),
         learners=LearnerSettings.model_validate({"ranker": ranker}),
-        memory=MemorySettings(**memory),
+        memory=MemorySettings(**memory, meter=MeterSettings(slice=0)),
     )
 
 

@@ -1,0 +1,1 @@
+"""What notices that people have changed, and what it does about it."""
