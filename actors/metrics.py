@@ -12,7 +12,7 @@ from ray.util.metrics import Counter, Gauge, Histogram
 from typing_extensions import override
 
 from actors.observer import Observer, Reason
-from recsys.views import ArmStats, Stats
+from recsys.views import ArmStats, DriftStats, MemoryStats, Stats
 
 __all__ = ["RayObserver"]
 
@@ -59,7 +59,12 @@ class RayObserver(Observer):
         self._base_loss = _gauge(
             "base_loss", "Progressive loss when the last refit was adopted.", "of"
         )
+        self._recent_loss = _gauge("recent_loss", "Loss on new choices, nats.")
+        self._old_loss = _gauge("old_loss", "Loss on old choices that are never replayed, nats.")
+        self._old_loss_when_new = _gauge("old_loss_when_new", "The same when they were new, nats.")
+        self._drift = _counter("drift_detected_total", "Alarms of drift.", "scope", "signal")
         self._arms = _copy(stats())
+        self._alarms = dict(stats().drift.alarms)
 
     @override
     def on_recommend(self, arm: str, seconds: float, *, fallback: bool) -> None:
@@ -97,9 +102,28 @@ class RayObserver(Observer):
         if stats.base.version:
             self._base_loss.set(stats.base.loss, {**self._tags, "of": "refit"})
             self._base_loss.set(stats.base.baseline, {**self._tags, "of": "live"})
+        self._remember(stats.memory)
+        self._count_alarms(stats.drift)
         for name, arm in stats.arms.items():
             self._count_arm(name, arm)
         self._arms = _copy(stats)
+
+    def _remember(self, memory: MemoryStats) -> None:
+        for gauge, value in (
+            (self._recent_loss, memory.recent_loss),
+            (self._old_loss, memory.old_loss),
+            (self._old_loss_when_new, memory.old_loss_when_new),
+        ):
+            if value is not None:
+                gauge.set(value, self._tags)
+
+    def _count_alarms(self, drift: DriftStats) -> None:
+        for name, count in drift.alarms.items():
+            scope, signal = name.split("_")
+            step = count - self._alarms.get(name, 0)
+            if step > 0:
+                self._drift.inc(step, {**self._tags, "scope": scope, "signal": signal})
+        self._alarms = dict(drift.alarms)
 
     def _count_arm(self, name: str, arm: ArmStats) -> None:
         tags = {**self._tags, "policy": name}

@@ -1,7 +1,7 @@
 // The live console: listens to /v1/stream and shows every tick.
 
 import { Chart } from "./charts.js";
-import { History } from "./history.js";
+import { History, alarms } from "./history.js";
 import { count, percent, short, showArms, showShards } from "./tables.js";
 
 const RATE_S = 10; // window of the numbers per second
@@ -18,6 +18,7 @@ const rateChart = new Chart(find("rate-plot"), (v) => `${+(v * 100).toFixed(2)} 
 });
 const eventsChart = new Chart(find("events-plot"), axisNumber, 10);
 const freshChart = new Chart(find("fresh-plot"), axisNumber, 5);
+const memoryChart = new Chart(find("memory-plot"), axisNumber, 1);
 
 function axisNumber(value) {
   return Number.isInteger(value) ? count(value) : String(+value.toFixed(2));
@@ -68,10 +69,18 @@ function showTiles() {
   plot.setAttribute("aria-label", `Click rate by arm over time; all arms now ${percent(rate)} %`);
 }
 
+function showAlarms(shards) {
+  const { user, shard, last_ms } = alarms(shards);
+  put("user-alarms", count(user));
+  put("shard-alarms", count(shard));
+  put("last-alarm", last_ms ? new Date(last_ms).toLocaleString() : "none yet");
+}
+
 function showCharts() {
   rateChart.show(history.rateColumns(seconds()));
   eventsChart.show(history.columns("events"));
   freshChart.show(history.columns("p50", "p99"));
+  memoryChart.show(history.columns("recentLoss", "oldLoss", "oldLossWhenNew"));
 }
 
 function show(stats) {
@@ -80,6 +89,7 @@ function show(stats) {
   showLegend();
   showArms(find("arms"), stats.arms, history.arms());
   showShards(find("shards"), stats);
+  showAlarms(stats.shards);
   showCharts();
 }
 

@@ -13,6 +13,34 @@ function largest(values) {
   return known.length ? Math.max(...known) : null;
 }
 
+/** The mean over the shards that know it, or null. */
+function mean(values) {
+  const known = values.filter((value) => value !== null && value !== undefined);
+  return known.length ? known.reduce((sum, value) => sum + value, 0) / known.length : null;
+}
+
+/** The forgetting meter, over all shards. */
+function memory(shards) {
+  const read = (field) => mean(shards.map((shard) => shard.engine.memory?.[field]));
+  return {
+    recentLoss: read("recent_loss"),
+    oldLoss: read("old_loss"),
+    oldLossWhenNew: read("old_loss_when_new"),
+  };
+}
+
+/** Alarms of drift over all shards: counts by scope, and the event time of the last one. */
+export function alarms(shards) {
+  const sum = { user: 0, shard: 0, last_ms: 0 };
+  for (const { engine } of shards) {
+    for (const [name, count] of Object.entries(engine.drift?.alarms ?? {})) {
+      sum[name.split("_")[0]] += count;
+    }
+    sum.last_ms = Math.max(sum.last_ms, engine.drift?.last_ms ?? 0);
+  }
+  return sum;
+}
+
 export class History {
   constructor() {
     this.samples = [];
@@ -28,6 +56,7 @@ export class History {
       events: total(stats.shards, (shard) => shard.events_per_second),
       p50: largest(stats.shards.map((shard) => shard.freshness_p50_ms)),
       p99: largest(stats.shards.map((shard) => shard.freshness_p99_ms)),
+      ...memory(stats.shards),
       sequence: total(stats.shards, (shard) => shard.engine.sequence),
       arms: new Map([...this.counts].map(([arm, count]) => [arm, { ...count }])),
     });

@@ -5,7 +5,7 @@ import pytest
 from ray.util.metrics import Counter, Gauge
 
 from actors.metrics import RayObserver
-from recsys.views import ArmStats, Base, Stats
+from recsys.views import ArmStats, Base, DriftStats, MemoryStats, Stats
 
 
 def stats(sequence: int, shown: int, clicks: int) -> Stats:
@@ -45,6 +45,38 @@ def test_totals_of_the_log_become_counts_of_this_process(monkeypatch: pytest.Mon
         ("recsys_impressions_total", 30, tags),
         ("recsys_clicks_total", 2, tags),
     ]
+
+
+def test_alarms_and_losses_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[tuple[str, float, dict[str, str]]] = []
+    measured: dict[str, float] = {}
+
+    def inc(counter: Counter, value: float, tags: dict[str, str]) -> None:
+        counted.append((str(counter.info["name"]), value, tags))
+
+    def put(gauge: Gauge, value: float, _tags: dict[str, str]) -> None:
+        measured[str(gauge.info["name"])] = value
+
+    monkeypatch.setattr(Counter, "inc", inc)
+    monkeypatch.setattr(Gauge, "set", put)
+    now = msgspec.structs.replace(stats(1, 0, 0), drift=DriftStats(alarms={"user_clicks": 3}))
+    observer = RayObserver(3, lambda: now)
+    observer.on_snapshot(0.01)
+    assert counted == []
+    assert "recsys_old_loss" not in measured, "what is not known yet is not told"
+    now = msgspec.structs.replace(
+        now,
+        drift=DriftStats(alarms={"user_clicks": 5, "shard_loss": 1}),
+        memory=MemoryStats(recent_loss=1.5, old_loss=2.0, old_loss_when_new=1.75),
+    )
+    observer.on_snapshot(0.01)
+    observer.on_snapshot(0.01)
+    assert counted == [
+        ("recsys_drift_detected_total", 2, {"shard": "3", "scope": "user", "signal": "clicks"}),
+        ("recsys_drift_detected_total", 1, {"shard": "3", "scope": "shard", "signal": "loss"}),
+    ]
+    losses = ("recsys_recent_loss", "recsys_old_loss", "recsys_old_loss_when_new")
+    assert [measured[name] for name in losses] == [1.5, 2.0, 1.75]
 
 
 def test_what_a_shard_tells_is_taken_in_silence() -> None:

@@ -17,6 +17,7 @@ from recsys.settings import (
     SquareCBSettings,
     UserDriftSettings,
 )
+from recsys.store.memory import MemoryStore
 from recsys.users import User
 from tests.engines import KEY, ask, asked, engine_with, feedback, items
 
@@ -210,3 +211,19 @@ def test_a_snapshot_goes_on_as_if_nothing_had_happened() -> None:
         for step in range(600):
             watch.learned(0.2 if step < 300 else 0.8, 7000)
     assert one.state.drift.snapshot() == other.snapshot()
+
+
+@pytest.mark.parametrize("stop", [8, 11, 13])
+def test_a_restart_around_an_alarm_changes_no_byte(stop: int) -> None:
+    settings = EngineSettings(drift=QUICK)
+    straight, store = engine(), MemoryStore()
+    first = engine_with(items(30), settings, store)
+    for one in (straight, first):
+        live(one, 0, min(stop, 10), clicks=3)
+        live(one, 10, stop, clicks=0)
+    first.snapshot()
+    again = Engine(store.reopened(), settings, KEY)
+    for one in (straight, again):
+        live(one, max(stop, 10), 16, clicks=0)
+        assert one.stats().drift.alarms["user_clicks"] >= 1
+    assert again.fingerprint() == straight.fingerprint()

@@ -90,6 +90,33 @@ def test_a_busy_user_does_not_push_out_a_quiet_one() -> None:
     assert 140 <= quiet <= 260
 
 
+@pytest.mark.parametrize(
+    ("stratify", "kept"), [("user", {0, 1, 2}), ("item", {0, 2, 5000}), ("none", set[int]())]
+)
+def test_what_is_rare_stays_by_what_the_strata_are_made_by(stratify: str, kept: set[int]) -> None:
+    settings = MemorySettings.model_validate(
+        {"reservoir": 20, "recent": 0, "strata": 2, "stratify": stratify, "replays": 1}
+    )
+    one = ReplayBuffer(Example, settings, 1)
+    # One person has the first three, another all others; three items are even.
+    for number in range(3):
+        one.add(example(number, user=1))
+    for number in range(3, 3000):
+        one.add(example(2 * number + 1, user=2))
+    one.add(example(5000, user=2))
+    assert ({old.item for old in held(one)} & {0, 1, 2, 5000}) == kept
+
+
+def test_in_haste_only_what_is_recent_is_drawn() -> None:
+    one = buffer(10, 5)
+    for number in range(15):
+        one.add(example(number))
+    assert {old.item for _ in range(50) for old in one.sample(recent_only=True)} <= set(
+        range(10, 15)
+    )
+    assert len(one.sample(recent_only=True)) == 1
+
+
 def test_a_snapshot_goes_on_as_if_nothing_had_happened() -> None:
     one, other = buffer(6, 3, strata=2), buffer(6, 3, strata=2)
     for number in range(25):
