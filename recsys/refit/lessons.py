@@ -63,12 +63,16 @@ class _Recorder(Learner):
         self._learner.learn(example)
 
     @override
-    def choose(self, choice: Choice, old: Sequence[Choice]) -> float | None:
-        loss = self._learner.choose(choice, old)
+    def choose(self, choice: Choice, old: Sequence[Choice], *, haste: float = 1.0) -> float | None:
+        loss = self._learner.choose(choice, old, haste=haste)
         # After an adoption choices are taught again, which are no new ones.
         if loss is not None and not self.adopting:
             self._lessons.append(Lesson(choice, loss))
         return loss
+
+    @override
+    def loss(self, choice: Choice) -> float | None:
+        return self._learner.loss(choice)
 
     @override
     def snapshot(self) -> bytes:
