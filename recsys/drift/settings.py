@@ -20,14 +20,17 @@ class UserDriftSettings(Section):
 
 
 class ShardDriftSettings(Section):
-    """When the lists of a shard, or the ranker, get worse: ADWIN on clicks and on the loss."""
+    """When the lists of a shard, or the ranker, get worse: ADWIN on clicks and on the loss.
+
+    By default an alarm is told and nothing else: none of the actions was measured to help.
+    """
 
     delta: float = Field(0.002, gt=0, lt=1)
-    exploration: float = Field(2.0, ge=1)
+    exploration: float = Field(1.0, ge=1)
     half_life_lists: float = Field(500.0, gt=0)
-    widen: float = Field(0.2, ge=0, le=1)
-    haste: float = Field(2.0, ge=1, le=100)
-    hurried_choices: int = Field(300, ge=0)
+    widen: float = Field(0.0, ge=0, le=1)
+    haste: float = Field(1.0, ge=1, le=100)
+    hurried_choices: int = Field(0, ge=0)
 
 
 class DriftSettings(Section):
