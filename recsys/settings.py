@@ -221,7 +221,7 @@ class FreshSettings(Section):
     half_life_s: float = Field(7 * 86_400.0, gt=0)
     leaders: int = Field(30, ge=1, le=1000)
     weight: float = Field(0.02, ge=0)
-    seats: int = Field(0, ge=0)
+    seats: int = Field(3, ge=0)
 
 
 class TasteSettings(Section):
@@ -230,7 +230,7 @@ class TasteSettings(Section):
     optimism: float = Field(0.5, ge=0)
     leaders: int = Field(50, ge=1, le=1000)
     weight: float = Field(0.3, ge=0)
-    seats: int = Field(0, ge=0)
+    seats: int = Field(8, ge=0)
 
 
 class RecentTasteSettings(Section):
@@ -240,7 +240,7 @@ class RecentTasteSettings(Section):
     decay: float = Field(0.7, gt=0, le=1)
     leaders: int = Field(30, ge=1, le=1000)
     weight: float = Field(0.1, ge=0)
-    seats: int = Field(0, ge=0)
+    seats: int = Field(8, ge=0)
 
 
 class CandidateSettings(Section):

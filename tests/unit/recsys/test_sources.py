@@ -253,4 +253,4 @@ def test_the_best_by_recent_tastes_are_proposed_and_nothing_that_was_removed() -
     assert proposals(source, me, 1, 5) == {1}
     catalogue.remove("i1", 2)
     assert proposals(source, me, 1, 5) == {0}
-    assert (source.seats, source.weights) == ((0,), (0.1,))
+    assert (source.seats, source.weights) == ((8,), (0.1,))
