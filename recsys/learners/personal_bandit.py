@@ -98,8 +98,11 @@ class PersonalBandit(PersonalModel):
         self._by_token = grown(self._by_token, self._catalogue.n_tokens)
         tokens, means, variances = self._known(user)
         _spread(tokens, means, variances, self._settings.prior_variance, self._by_token)
-        yield self._by_token
-        _wipe(tokens, self._by_token)
+        try:
+            yield self._by_token
+        finally:
+            # What one person leaves behind would be the next one's taste.
+            _wipe(tokens, self._by_token)
 
     def _known(
         self, user: User
