@@ -7,15 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.arrays import grown
+from recsys.attribute_sets import ATTRIBUTE_COLUMNS, AttributeSets
 from recsys.codec import pack, unpack
 from recsys.events import Attributes
 from recsys.ids import feature_hash
 from recsys.settings import CatalogueSettings
 
-__all__ = ["ATTRIBUTE_COLUMNS", "Catalogue", "Item"]
-
-ATTRIBUTE_COLUMNS = 16
-"""Attribute tokens that count per item; further ones are ignored."""
+__all__ = ["Catalogue", "Item"]
 
 
 class Item(msgspec.Struct, kw_only=True):
@@ -87,6 +85,7 @@ class Catalogue:
         self._alive = np.zeros(64, np.bool_)
         self._created_ms = np.zeros(64, np.int64)
         self._attributes = np.full((64, ATTRIBUTE_COLUMNS), -1, np.int32)
+        self.sets = AttributeSets()
 
     def __len__(self) -> int:
         return len(self._items)
@@ -198,6 +197,7 @@ class Catalogue:
         tokens = self._items[index].tokens
         self._attributes[index] = -1
         self._attributes[index, : len(tokens)] = tokens
+        self.sets.place(index, tokens)
 
     def _known_tokens(self, tokens: Sequence[str]) -> list[int]:
         indices = list[int]()

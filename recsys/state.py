@@ -103,7 +103,7 @@ class State:
             Sessions(candidates.sessions),
             self.popular,
             Fresh(candidates.fresh, self.catalogue, self.counts),
-            Tastes(candidates.tastes, self.personal_bandit, self.catalogue),
+            Tastes(candidates.tastes, self.personal_bandit, self.catalogue, self.counts),
             RecentTastes(candidates.recent_tastes, self.catalogue, self.counts),
         )
         self.weights = weights_of(self.sources)

@@ -5,7 +5,8 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from recsys.candidates.base import Asker, Source
-from recsys.candidates.pool import Pool, add_items, insert
+from recsys.candidates.pool import Pool
+from recsys.candidates.pool_kernels import add_items, insert
 from recsys.catalogue import Catalogue
 from recsys.codec import pack, unpack
 from recsys.compiled import compiled

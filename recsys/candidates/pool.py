@@ -12,13 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.arrays import grown
-from recsys.compiled import compiled
+from recsys.candidates import pool_kernels as compute
 
-__all__ = ["Cut", "Pool", "add_items", "insert"]
-
-
-_TINY = 1e-20
-"""A column whose maximum is smaller says nothing: to divide by it would leave float32."""
+__all__ = ["Cut", "Pool"]
 
 
 class Cut(NamedTuple):
@@ -74,6 +70,7 @@ class Pool:
         self.proposed = np.zeros(64, np.int32)
         self.known = np.zeros(64, np.bool_)
         self.count = 0
+        self._no_seats = np.zeros(len(self.columns), np.int64)
 
     def grow(self, n_items: int) -> None:
         """Make room for item indices below ``n_items``."""
@@ -88,11 +85,11 @@ class Pool:
 
     def add(self, items: NDArray[np.int32]) -> None:
         """Propose items; those that are proposed already stay where they are."""
-        self.count = add_items(items, self.proposed, self.known, self.count)
+        self.count = compute.add_items(items, self.proposed, self.known, self.count)
 
     def clear(self) -> None:
         """Wipe what the request before has left."""
-        _clear(self.scores, self.proposed, self.known, self.count)
+        compute.clear(self.scores, self.proposed, self.known, self.count)
         self.count = 0
 
     def cut(
@@ -116,29 +113,10 @@ class Pool:
         largest = np.zeros(len(self.columns), np.float32)
         items = np.empty(min(keep, self.count), np.int32)
         mixed = np.empty(len(items), np.float32)
-        n = _cut(self.scores, self.items, allowed, weights, largest, items, mixed)
-        cut = Cut(items[:n], mixed[:n], largest, np.arange(n, dtype=np.int32))
-        return cut if seats is None or n < keep else self._seated(cut, allowed, weights, seats)
-
-    def _seated(
-        self,
-        cut: Cut,
-        allowed: NDArray[np.bool_],
-        weights: NDArray[np.float32],
-        seats: NDArray[np.int64],
-    ) -> Cut:
-        """Return a cut whose last places went to the best of the columns that have seats."""
-        chosen = np.empty(int(seats.sum()), np.int32)
-        n_kept, n_chosen = _seat(self.scores, self.items, allowed, seats, cut.items, chosen)
-        if not n_chosen:
-            return cut
-        seated = self.rate(chosen[:n_chosen], weights, cut.largest)
-        return Cut(
-            np.concatenate([cut.items[:n_kept], seated.items]),
-            np.concatenate([cut.mixed[:n_kept], seated.mixed]),
-            cut.largest,
-            np.arange(n_kept + n_chosen, dtype=np.int32),
-        )
+        if seats is None:
+            seats = self._no_seats
+        n = compute.cut(self.scores, self.items, allowed, weights, seats, largest, items, mixed)
+        return Cut(items[:n], mixed[:n], largest, np.arange(n, dtype=np.int32))
 
     def rate(
         self,
@@ -179,145 +157,7 @@ class Pool:
         scores = np.where(known[:, None], self.scores[np.where(known, items, 0)], np.float32(0.0))
         if largest is None:
             largest = scores.max(axis=0, initial=0.0)
-        scale = np.divide(weights, largest, out=np.zeros_like(weights), where=largest > _TINY)
+        scale = np.divide(
+            weights, largest, out=np.zeros_like(weights), where=largest > compute.TINY
+        )
         return scores @ scale, largest
-
-
-@compiled
-def add_items(
-    items: NDArray[np.int32], proposed: NDArray[np.int32], known: NDArray[np.bool_], count: int
-) -> int:
-    """Append the new ones among ``items`` to ``proposed``; returns how many there are now."""
-    for i in range(items.shape[0]):
-        item = items[i]
-        if not known[item]:
-            known[item] = True
-            proposed[count] = item
-            count += 1
-    return count
-
-
-@compiled
-def insert(
-    items: NDArray[np.int32], scores: NDArray[np.float32], n: int, item: int, score: np.float32
-) -> int:
-    """Insert an item into a short list of the best, ties by index; returns its new length.
-
-    Most items end at the first comparison.
-
-    Parameters
-    ----------
-    items, scores
-        The list, best first: the first ``n`` places are filled.
-    """
-    if n == items.shape[0]:
-        if n == 0 or score < scores[n - 1] or (score == scores[n - 1] and item > items[n - 1]):
-            return n
-    else:
-        n += 1
-    place = n - 1
-    while place > 0 and (
-        score > scores[place - 1] or (score == scores[place - 1] and item < items[place - 1])
-    ):
-        items[place] = items[place - 1]
-        scores[place] = scores[place - 1]
-        place -= 1
-    items[place] = item
-    scores[place] = score
-    return n
-
-
-@compiled
-def _seat(
-    scores: NDArray[np.float32],
-    proposed: NDArray[np.int32],
-    allowed: NDArray[np.bool_],
-    seats: NDArray[np.int64],
-    kept: NDArray[np.int32],
-    chosen: NDArray[np.int32],
-) -> tuple[int, int]:
-    """Fill ``chosen`` with the best of each column that has seats.
-
-    Returns
-    -------
-    How many of ``kept`` stay, and how many of ``chosen`` come after them; together as many as
-    ``kept`` has.
-    """
-    n_chosen = 0
-    for column in range(seats.shape[0]):
-        if seats[column] == 0:
-            continue
-        items = np.empty(seats[column], np.int32)
-        best = np.empty(seats[column], np.float32)
-        n = 0
-        for i in range(proposed.shape[0]):
-            item = proposed[i]
-            if allowed[item] and scores[item, column] > 0.0:
-                n = insert(items, best, n, item, scores[item, column])
-        for i in range(n):
-            known = False
-            for j in range(n_chosen):
-                known = known or chosen[j] == items[i]
-            if not known:
-                chosen[n_chosen] = items[i]
-                n_chosen += 1
-    # Whoever is high enough in the mix needs no seat; each of those who leave for the others must
-    # not have one.
-    n_kept = max(kept.shape[0] - n_chosen, 0)
-    while True:
-        left = 0
-        for i in range(n_chosen):
-            among = False
-            for j in range(n_kept):
-                among = among or kept[j] == chosen[i]
-            if not among:
-                chosen[left], chosen[i] = chosen[i], chosen[left]
-                left += 1
-        if n_kept + left >= kept.shape[0]:
-            return n_kept, min(left, kept.shape[0] - n_kept)
-        n_kept += 1
-
-
-@compiled
-def _clear(
-    scores: NDArray[np.float32], proposed: NDArray[np.int32], known: NDArray[np.bool_], count: int
-) -> None:
-    for i in range(count):
-        item = proposed[i]
-        known[item] = False
-        for column in range(scores.shape[1]):
-            scores[item, column] = 0.0
-
-
-@compiled
-def _cut(
-    scores: NDArray[np.float32],
-    proposed: NDArray[np.int32],
-    allowed: NDArray[np.bool_],
-    weights: NDArray[np.float32],
-    largest: NDArray[np.float32],
-    best: NDArray[np.int32],
-    mixed: NDArray[np.float32],
-) -> int:
-    n_columns = scores.shape[1]
-    for i in range(proposed.shape[0]):
-        item = proposed[i]
-        if allowed[item]:
-            for column in range(n_columns):
-                largest[column] = max(largest[column], scores[item, column])
-    scale = np.zeros(n_columns, np.float32)
-    for column in range(n_columns):
-        if largest[column] > _TINY:
-            scale[column] = weights[column] / largest[column]
-    n = 0
-    for i in range(proposed.shape[0]):
-        item = proposed[i]
-        if not allowed[item]:
-            continue
-        total = np.float32(0.0)
-        for column in range(n_columns):
-            total += scale[column] * scores[item, column]
-        if total <= 0.0:
-            continue
-        n = insert(best, mixed, n, item, total)
-    return n

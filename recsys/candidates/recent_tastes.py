@@ -17,7 +17,8 @@ from typing_extensions import override
 
 from recsys.arrays import grown
 from recsys.candidates.base import Asker, Source
-from recsys.candidates.pool import Pool, add_items, insert
+from recsys.candidates.by_attributes import propose_best, score_items
+from recsys.candidates.pool import Pool
 from recsys.catalogue import Catalogue
 from recsys.codec import pack, unpack
 from recsys.compiled import compiled
@@ -42,7 +43,7 @@ class RecentTastes(Source):
         self._catalogue = catalogue
         self._counts = counts
         self._by_token = np.zeros(64, np.float32)
-        self._scores = np.zeros(0, np.float32)
+        self._worth = np.zeros(0, np.float32)
 
     @override
     def grow(self, n_items: int) -> None:
@@ -57,16 +58,22 @@ class RecentTastes(Source):
         if not len(asker.items):
             return
         # Kept until ``score``, which follows at once: the pool takes what it needs from there.
-        self._scores = np.empty(len(self._catalogue), np.float32)
-        pool.count = _propose(
+        self._worth = np.empty(len(self._catalogue.sets.tokens), np.float32)
+        _weigh(
             self._catalogue.attributes,
-            self._catalogue.alive,
-            self._counts.liked,
+            self._catalogue.sets.tokens,
             asker.items[-self._settings.history :],
             self._settings.decay,
-            self._settings.leaders,
             self._by_token,
-            self._scores,
+            self._worth,
+        )
+        pool.count = propose_best(
+            self._worth,
+            self._catalogue.sets.of_item,
+            self._catalogue.alive,
+            self._counts.liked,
+            1.0,
+            self._settings.leaders,
             pool.proposed,
             pool.known,
             pool.count,
@@ -75,7 +82,15 @@ class RecentTastes(Source):
     @override
     def score(self, asker: Asker, pool: Pool, column: int) -> None:
         if len(asker.items):
-            pool.scores[pool.items, column] = self._scores[pool.items]
+            score_items(
+                self._worth,
+                self._catalogue.sets.of_item,
+                self._counts.liked,
+                1.0,
+                pool.scores,
+                column,
+                pool.items,
+            )
 
     @override
     def snapshot(self) -> bytes:
@@ -87,20 +102,15 @@ class RecentTastes(Source):
 
 
 @compiled
-def _propose(
+def _weigh(
     attributes: NDArray[np.int32],
-    alive: NDArray[np.bool_],
-    liked: NDArray[np.float64],
+    sets: NDArray[np.int32],
     past: NDArray[np.int32],
     decay: float,
-    leaders: int,
     by_token: NDArray[np.float32],
-    scores: NDArray[np.float32],
-    proposed: NDArray[np.int32],
-    known: NDArray[np.bool_],
-    count: int,
-) -> int:
-    """Fill ``scores`` and add the best to a pool; ``by_token`` is 0 before and after."""
+    worth: NDArray[np.float32],
+) -> None:
+    """Write what each set of attributes is worth; ``by_token`` is 0 before and after."""
     for lag in range(past.shape[0]):
         item = past[past.shape[0] - 1 - lag]
         for column in range(attributes.shape[1]):
@@ -108,23 +118,16 @@ def _propose(
             if token < 0:
                 break
             by_token[token] += np.float32(decay**lag)
-    items = np.empty(leaders, np.int32)
-    best = np.empty(leaders, np.float32)
-    n = 0
-    for item in range(scores.shape[0]):
+    for number in range(sets.shape[0]):
         total = np.float32(0.0)
         n_tokens = 0
-        for column in range(attributes.shape[1]):
-            token = attributes[item, column]
+        for column in range(sets.shape[1]):
+            token = sets[number, column]
             if token < 0:
                 break
             total += by_token[token]
             n_tokens += 1
-        scores[item] = 0.0
-        if total > 0.0:
-            scores[item] = total / math.sqrt(n_tokens) * (1.0 + math.log1p(liked[item]))
-            if alive[item]:
-                n = insert(items, best, n, item, scores[item])
+        worth[number] = total / math.sqrt(max(n_tokens, 1))
     for lag in range(past.shape[0]):
         item = past[past.shape[0] - 1 - lag]
         for column in range(attributes.shape[1]):
@@ -132,4 +135,3 @@ def _propose(
             if token < 0:
                 break
             by_token[token] = 0.0
-    return add_items(items[:n], proposed, known, count)

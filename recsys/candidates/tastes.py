@@ -1,14 +1,14 @@
 """Tastes: items whose attributes this person has liked, or has hardly been shown yet."""
 
 import numpy as np
-from numpy.typing import NDArray
 from typing_extensions import override
 
 from recsys.candidates.base import Asker, Source
-from recsys.candidates.pool import Pool, add_items, insert
+from recsys.candidates.by_attributes import propose_best, score_items
+from recsys.candidates.pool import Pool
 from recsys.catalogue import Catalogue
 from recsys.codec import pack, unpack
-from recsys.compiled import compiled
+from recsys.features.counts import ItemCounts
 from recsys.learners.personal_bandit import PersonalBandit
 from recsys.settings import TasteSettings
 from recsys.users import User
@@ -25,14 +25,19 @@ class Tastes(Source):
     columns = ("tastes",)
 
     def __init__(
-        self, settings: TasteSettings, bandit: PersonalBandit, catalogue: Catalogue
+        self,
+        settings: TasteSettings,
+        bandit: PersonalBandit,
+        catalogue: Catalogue,
+        counts: ItemCounts,
     ) -> None:
         self.weights = (settings.weight,)
         self.seats = (settings.seats,)
         self._settings = settings
         self._bandit = bandit
         self._catalogue = catalogue
-        self._scores = np.zeros(0, np.float32)
+        self._counts = counts
+        self._worth = np.zeros(0, np.float32)
 
     @override
     def grow(self, n_items: int) -> None:
@@ -46,13 +51,16 @@ class Tastes(Source):
     def propose(self, asker: Asker, pool: Pool, column: int) -> None:
         if not asker.user.tastes.mean:
             return
-        n_items = len(self._catalogue)
+        sets = self._catalogue.sets
         # Kept until ``score``, which follows at once: the pool takes what it needs from there.
-        self._scores = np.empty(n_items, np.float32)
-        self._bandit.optimistic(asker.user, self._settings.optimism, self._scores)
-        pool.count = _propose(
-            self._scores,
+        self._worth = np.empty(len(sets.tokens), np.float32)
+        self._bandit.optimistic(asker.user, self._settings.optimism, self._worth)
+        pool.count = propose_best(
+            self._worth,
+            sets.of_item,
             self._catalogue.alive,
+            self._counts.liked,
+            0.0,
             self._settings.leaders,
             pool.proposed,
             pool.known,
@@ -62,7 +70,15 @@ class Tastes(Source):
     @override
     def score(self, asker: Asker, pool: Pool, column: int) -> None:
         if asker.user.tastes.mean:
-            _score(self._scores, pool.scores, column, pool.items)
+            score_items(
+                self._worth,
+                self._catalogue.sets.of_item,
+                self._counts.liked,
+                0.0,
+                pool.scores,
+                column,
+                pool.items,
+            )
 
     @override
     def snapshot(self) -> bytes:
@@ -71,33 +87,3 @@ class Tastes(Source):
     @override
     def restore(self, record: bytes) -> None:
         unpack(record, type(None))
-
-
-@compiled
-def _propose(
-    scores: NDArray[np.float32],
-    alive: NDArray[np.bool_],
-    leaders: int,
-    proposed: NDArray[np.int32],
-    known: NDArray[np.bool_],
-    count: int,
-) -> int:
-    """Add the best to a pool; returns the pool's new count."""
-    items = np.empty(leaders, np.int32)
-    best = np.empty(leaders, np.float32)
-    n = 0
-    for item in range(scores.shape[0]):
-        if alive[item] and scores[item] > 0.0:
-            n = insert(items, best, n, item, scores[item])
-    return add_items(items[:n], proposed, known, count)
-
-
-@compiled
-def _score(
-    worth: NDArray[np.float32],
-    scores: NDArray[np.float32],
-    column: int,
-    items: NDArray[np.int32],
-) -> None:
-    for i in range(items.shape[0]):
-        scores[items[i], column] = worth[items[i]]

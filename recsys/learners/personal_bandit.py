@@ -87,8 +87,8 @@ class PersonalBandit(PersonalModel):
         return out
 
     def optimistic(self, user: User, optimism: float, out: NDArray[np.float32]) -> None:
-        """Write ``max(mean + optimism * deviation, 0)`` of all items, shape ``(n_items,)``."""
-        attributes = self._catalogue.attributes
+        """Write ``max(mean + optimism * deviation, 0)`` by set of attributes, ``(n_sets,)``."""
+        attributes = self._catalogue.sets.tokens
         with self._table(user) as by_token:
             _optimistic(attributes, self._settings.prior_variance, optimism, by_token, out)
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from recsys.catalogue import ATTRIBUTE_COLUMNS, Catalogue
+from recsys.attribute_sets import ATTRIBUTE_COLUMNS
+from recsys.catalogue import Catalogue
 from recsys.errors import CorruptRecord
 from recsys.events import Attributes
 from recsys.settings import CatalogueSettings

@@ -64,7 +64,7 @@ def _tastes(world: World) -> Source:
     bandit = PersonalBandit(PersonalBanditSettings(), world.catalogue)
     for number, user in enumerate(world.users[1:]):
         bandit.learn(user, number, float(number % 2), shown=True)
-    return Tastes(TasteSettings(leaders=5), bandit, world.catalogue)
+    return Tastes(TasteSettings(leaders=5), bandit, world.catalogue, world.counts)
 
 
 def _recent_tastes(**changes: float) -> Callable[[World], Source]:

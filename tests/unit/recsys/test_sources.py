@@ -174,7 +174,10 @@ def taste_world(leaders: int = 50) -> tuple[Tastes, PersonalBandit, Catalogue]:
         catalogue.upsert(f"i{number}", 0, {"genre": genre})
     catalogue.upsert("i4", 0, {})
     bandit = PersonalBandit(PersonalBanditSettings(), catalogue)
-    source = Tastes(TasteSettings(optimism=0.5, leaders=leaders), bandit, catalogue)
+    counts = ItemCounts()
+    counts.grow(5)
+    settings = TasteSettings(optimism=0.5, leaders=leaders)
+    source = Tastes(settings, bandit, catalogue, counts)
     source.grow(5)
     return source, bandit, catalogue
 

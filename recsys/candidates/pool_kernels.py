@@ -1,0 +1,166 @@
+"""The inner loops of ``recsys.candidates.pool``."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.compiled import compiled
+
+__all__ = ["TINY", "add_items", "clear", "cut", "insert"]
+
+TINY = 1e-20
+"""A column whose maximum is smaller says nothing: to divide by it would leave float32."""
+
+
+@compiled
+def add_items(
+    items: NDArray[np.int32], proposed: NDArray[np.int32], known: NDArray[np.bool_], count: int
+) -> int:
+    """Append the new ones among ``items`` to ``proposed``; returns how many there are now."""
+    for i in range(items.shape[0]):
+        item = items[i]
+        if not known[item]:
+            known[item] = True
+            proposed[count] = item
+            count += 1
+    return count
+
+
+@compiled
+def insert(
+    items: NDArray[np.int32], scores: NDArray[np.float32], n: int, item: int, score: np.float32
+) -> int:
+    """Insert an item into a short list of the best, ties by index; returns its new length.
+
+    Most items end at the first comparison.
+
+    Parameters
+    ----------
+    items, scores
+        The list, best first: the first ``n`` places are filled.
+    """
+    if n == items.shape[0]:
+        if n == 0 or score < scores[n - 1] or (score == scores[n - 1] and item > items[n - 1]):
+            return n
+    else:
+        n += 1
+    place = n - 1
+    while place > 0 and (
+        score > scores[place - 1] or (score == scores[place - 1] and item < items[place - 1])
+    ):
+        items[place] = items[place - 1]
+        scores[place] = scores[place - 1]
+        place -= 1
+    items[place] = item
+    scores[place] = score
+    return n
+
+
+@compiled
+def clear(
+    scores: NDArray[np.float32], proposed: NDArray[np.int32], known: NDArray[np.bool_], count: int
+) -> None:
+    """Wipe the rows in use."""
+    for i in range(count):
+        item = proposed[i]
+        known[item] = False
+        for column in range(scores.shape[1]):
+            scores[item, column] = 0.0
+
+
+@compiled
+def cut(
+    scores: NDArray[np.float32],
+    proposed: NDArray[np.int32],
+    allowed: NDArray[np.bool_],
+    weights: NDArray[np.float32],
+    seats: NDArray[np.int64],
+    largest: NDArray[np.float32],
+    items: NDArray[np.int32],
+    mixed: NDArray[np.float32],
+) -> int:
+    """Fill ``items`` and ``mixed`` with the best of the pool; returns how many there are.
+
+    Parameters
+    ----------
+    seats
+        How many places each column's best are given at the end, ``(n_columns,)``; the list has to
+        be full for that, as nobody needs a seat where all fit.
+    largest
+        Filled with each column's maximum, ``(n_columns,)``; all 0 before.
+    """
+    n_columns = scores.shape[1]
+    seen = np.empty(proposed.shape[0], np.int32)
+    n_seen = 0
+    for i in range(proposed.shape[0]):
+        item = proposed[i]
+        if allowed[item]:
+            seen[n_seen] = item
+            n_seen += 1
+            for column in range(n_columns):
+                largest[column] = max(largest[column], scores[item, column])
+    scale = np.zeros(n_columns, np.float32)
+    for column in range(n_columns):
+        if largest[column] > TINY:
+            scale[column] = weights[column] / largest[column]
+    n = 0
+    for i in range(n_seen):
+        item = seen[i]
+        total = np.float32(0.0)
+        for column in range(n_columns):
+            total += scale[column] * scores[item, column]
+        if total > 0.0:
+            n = insert(items, mixed, n, item, total)
+    if n == items.shape[0] and n < n_seen:
+        _seat(scores, seen[:n_seen], seats, scale, items, mixed)
+    return n
+
+
+@compiled
+def _seat(
+    scores: NDArray[np.float32],
+    seen: NDArray[np.int32],
+    seats: NDArray[np.int64],
+    scale: NDArray[np.float32],
+    items: NDArray[np.int32],
+    mixed: NDArray[np.float32],
+) -> None:
+    """Put the best of each column that has seats in place of the last ones of a full list."""
+    chosen = np.empty(seats.sum(), np.int32)
+    n_chosen = 0
+    for column in range(seats.shape[0]):
+        if seats[column] == 0:
+            continue
+        best = np.empty(seats[column], np.int32)
+        worth = np.empty(seats[column], np.float32)
+        n = 0
+        for i in range(seen.shape[0]):
+            score = scores[seen[i], column]
+            if score > 0.0 and (n < worth.shape[0] or score >= worth[n - 1]):
+                n = insert(best, worth, n, seen[i], score)
+        for i in range(n):
+            if not (chosen[:n_chosen] == best[i]).any():
+                chosen[n_chosen] = best[i]
+                n_chosen += 1
+    # Whoever is high enough in the mix needs no seat; each of those who leave for the others must
+    # not have one.
+    n_kept = max(items.shape[0] - n_chosen, 0)
+    left = 0
+    for i in range(n_chosen):
+        if not (items[:n_kept] == chosen[i]).any():
+            chosen[left] = chosen[i]
+            left += 1
+    while n_kept + left < items.shape[0]:
+        for i in range(left):
+            if chosen[i] == items[n_kept]:
+                left -= 1
+                for j in range(i, left):
+                    chosen[j] = chosen[j + 1]
+                break
+        n_kept += 1
+    for i in range(items.shape[0] - n_kept):
+        item = chosen[i]
+        total = np.float32(0.0)
+        for column in range(scale.shape[0]):
+            total += scale[column] * scores[item, column]
+        items[n_kept + i] = item
+        mixed[n_kept + i] = total
