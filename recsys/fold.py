@@ -162,8 +162,8 @@ def _found(state: State, user: User, item: int, ts_ms: int) -> None:
         state,
         Choice(
             feature_hash("user", user.user_id),
-            narrow(asked.rows),
-            narrow(asked.shared),
+            narrow(asked.logged_rows),
+            narrow(asked.logged_shared),
             len(cut.items),
             int(place[0]),
             item=item,
@@ -229,7 +229,7 @@ def _like(
                 source.learn(before, item, event.ts_ms, more)
             user.liked_by, user.liked_strength = event.type, strength
         return
-    state.counts.liked[item] += 1
+    state.counts.like(item)
     pause_ms = event.ts_ms - user.times_ms[-1] if user.times_ms else None
     state.habits.like(item, pause_ms, len(user.items), event.ts_ms)
     for source in state.sources:

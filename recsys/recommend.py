@@ -76,25 +76,26 @@ def recommend(state: State, request: Request) -> Recommendation:
     n = min(request.n, len(cut.items))
     context = context_hashes(request.context)
     if arm.ranker == "learner":
-        numeric, shared = state.features.ask(asker, cut, surface(context, n), n)
+        asked = state.features.ask(asker, cut, surface(context, n), n)
         candidates = Candidates(
-            feature_hash("user", request.user_id), context, cut.items, numeric, shared
+            feature_hash("user", request.user_id), context, cut.items, asked.rows, asked.shared
         )
         scores = _scores(state, arm, cut, candidates)
         slate = draw(policy, scores, request.n, seed)
-        numeric = numeric[slate.chosen]
+        logged = asked.logged_rows[slate.chosen]
     else:
         scores = cut.mixed.astype(np.float64)
         slate = draw(policy, scores, request.n, seed)
         drawn = _drawn(state, choices, slate.chosen)
-        numeric, shared = state.features.ask(asker, drawn, surface(context, n), n)
+        asked = state.features.ask(asker, drawn, surface(context, n), n)
+        logged = asked.logged_rows
     slots = tuple(
         Slot(item_id, propensity, score, features)
         for item_id, propensity, score, features in zip(
             _names(state, choices, slate.chosen),
             np.minimum(slate.propensities, 1.0).tolist(),
             scores[slate.chosen].tolist(),
-            narrow_rows(numeric),
+            narrow_rows(logged),
             strict=True,
         )
     )
@@ -108,7 +109,7 @@ def recommend(state: State, request: Request) -> Recommendation:
         model_sequence=state.counters.sequence,
         threshold=slate.threshold,
         fallback=not user.items,
-        features=narrow(shared),
+        features=narrow(asked.logged_shared),
     )
     return Recommendation(decision=decision, unknown_items=_unknown(state, request))
 

@@ -71,7 +71,7 @@ class RecentTastes(Source):
             self._worth,
             self._catalogue.sets.of_item,
             self._catalogue.alive,
-            self._counts.liked,
+            self._counts.log_liked,
             1.0,
             self._settings.leaders,
             pool.proposed,
@@ -85,7 +85,7 @@ class RecentTastes(Source):
             score_items(
                 self._worth,
                 self._catalogue.sets.of_item,
-                self._counts.liked,
+                self._counts.log_liked,
                 1.0,
                 pool.scores,
                 column,

@@ -59,7 +59,7 @@ class Tastes(Source):
             self._worth,
             sets.of_item,
             self._catalogue.alive,
-            self._counts.liked,
+            self._counts.log_liked,
             0.0,
             self._settings.leaders,
             pool.proposed,
@@ -73,7 +73,7 @@ class Tastes(Source):
             score_items(
                 self._worth,
                 self._catalogue.sets.of_item,
-                self._counts.liked,
+                self._counts.log_liked,
                 0.0,
                 pool.scores,
                 column,

@@ -103,14 +103,14 @@ def context_hashes(context: Context) -> tuple[int, ...]:
     return tuple(sorted(hashes))
 
 
-def narrow(row: NDArray[np.float32]) -> bytes:
+def narrow(row: NDArray[np.float32] | NDArray[np.float16]) -> bytes:
     """Return the float16 little-endian bytes of a row, shape ``(n_features,)``."""
-    return row.astype("<f2").tobytes()
+    return row.astype("<f2", copy=False).tobytes()
 
 
-def narrow_rows(rows: NDArray[np.float32]) -> list[bytes]:
+def narrow_rows(rows: NDArray[np.float32] | NDArray[np.float16]) -> list[bytes]:
     """Return ``narrow`` of each row, shape ``(n_rows, n_features)``."""
-    data = rows.astype("<f2").tobytes()
+    data = rows.astype("<f2", copy=False).tobytes()
     width = 2 * rows.shape[1]
     return [data[start : start + width] for start in range(0, len(data), width)]
 

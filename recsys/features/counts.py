@@ -1,5 +1,7 @@
 """Counts per item: liked, shown, clicked where shown."""
 
+import math
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +25,8 @@ class ItemCounts:
 
     Attributes
     ----------
-    liked
-        Positive feedback of any origin.
+    liked, log_liked
+        Positive feedback of any origin, and ``log(1 + liked)``, which is asked for all the time.
     shown, clicked
         Slots that showed the item, and those of them that earned positive feedback.
 
@@ -33,6 +35,7 @@ class ItemCounts:
 
     def __init__(self) -> None:
         self.liked = np.zeros(64, np.float64)
+        self.log_liked = np.zeros(64, np.float64)
         self.shown = np.zeros(64, np.float64)
         self.clicked = np.zeros(64, np.float64)
         self._total_shown = 0.0
@@ -41,8 +44,14 @@ class ItemCounts:
     def grow(self, n_items: int) -> None:
         """Make room for item indices below ``n_items``."""
         self.liked = grown(self.liked, n_items)
+        self.log_liked = grown(self.log_liked, n_items)
         self.shown = grown(self.shown, n_items)
         self.clicked = grown(self.clicked, n_items)
+
+    def like(self, item: int, times: int = 1) -> None:
+        """Count positive feedback."""
+        self.liked[item] += times
+        self.log_liked[item] = math.log1p(self.liked[item])
 
     def show(self, item: int) -> None:
         """Count one slot that showed the item."""
@@ -78,6 +87,8 @@ class ItemCounts:
         """
         state = unpack(record, _State)
         self.liked = unpack_array(state.liked, np.float64)
+        # One by one, as they were counted: numpy's logarithm may differ in the last digit.
+        self.log_liked = np.array([math.log1p(liked) for liked in self.liked.tolist()])
         self.shown = unpack_array(state.shown, np.float64)
         self.clicked = unpack_array(state.clicked, np.float64)
         self._total_shown = float(self.shown.sum(dtype=np.float64))

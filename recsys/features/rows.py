@@ -31,7 +31,7 @@ class Items(NamedTuple):
 
     created_ms: NDArray[np.int64]
     attributes: NDArray[np.int32]
-    liked: NDArray[np.float64]
+    log_liked: NDArray[np.float64]
     last_liked_ms: NDArray[np.int64]
     usual_pause: NDArray[np.float32]
     usual_depth: NDArray[np.float32]
@@ -120,7 +120,7 @@ def fill_rows(
         if item < 0:
             rows[i, at + 4] = _NEVER
             continue
-        rows[i, at + 2] = math.log1p(items.liked[item])
+        rows[i, at + 2] = items.log_liked[item]
         rows[i, at + 3] = math.log1p(max(ts_ms - items.created_ms[item], 0) / 3_600_000.0)
         if items.last_liked_ms[item] > 0:
             since_ms = max(ts_ms - items.last_liked_ms[item], 0)

@@ -96,10 +96,14 @@ class Asked(NamedTuple):
         float32, shape ``(n_candidates, n_columns)``.
     shared
         float32, shape ``(n_shared,)``.
+    logged_rows, logged_shared
+        The same as float16, as they are logged.
     """
 
     rows: NDArray[np.float32]
     shared: NDArray[np.float32]
+    logged_rows: NDArray[np.float16]
+    logged_shared: NDArray[np.float16]
 
 
 class FeatureTable:
@@ -161,8 +165,10 @@ class FeatureTable:
         list_size
             How many items will be shown, 0 when there is no list.
         """
-        shared = self._shared(asker, cut, list_size)
-        return Asked(_rounded(self._rows(asker, cut, tokens)), _rounded(shared))
+        rows = self._rows(asker, cut, tokens).astype("<f2")
+        shared = self._shared(asker, cut, list_size).astype("<f2")
+        # Scored is what is logged.
+        return Asked(rows.astype(np.float32), shared.astype(np.float32), rows, shared)
 
     def _rows(self, asker: Asker, cut: Cut, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
         user, ts_ms, items = asker.user, asker.ts_ms, cut.items
@@ -171,7 +177,7 @@ class FeatureTable:
         known = Items(
             self._catalogue.created_ms,
             self._catalogue.attributes,
-            self._counts.liked,
+            self._counts.log_liked,
             self._habits.last_ms,
             self._habits.pause,
             self._habits.depth,
@@ -202,8 +208,10 @@ class FeatureTable:
         column = self._n_common
         for model in self._personal:
             after = column + len(model.columns)
-            np.clip(model.features(user, items), -_LARGEST, _LARGEST, out=rows[:, column:after])
+            rows[:, column:after] = model.features(user, items)
             column = after
+        personal = rows[:, self._n_common :]
+        np.clip(personal, -_LARGEST, _LARGEST, out=personal)
         return rows
 
     def _shared(self, asker: Asker, cut: Cut, list_size: int) -> NDArray[np.float32]:
@@ -223,7 +231,7 @@ class FeatureTable:
             float(0 <= pause_ms < 60_000),
             math.log1p(session),
             math.log1p(len(times)),
-            math.log1p(self._counts.liked[user.items[-1]]) if times else 0.0,
+            float(self._counts.log_liked[user.items[-1]]) if times else 0.0,
             math.log1p(abs(times[-1] - times[max(0, len(times) - 5)]) / 1000.0) if times else 0.0,
             math.log1p(self._pool.count),
             math.log((user.clicks + 10.0 * base) / (user.shown + 10.0) / base),
@@ -275,10 +283,6 @@ class FeatureTable:
         """Make room for the catalogue's items and attributes."""
         self._item_windows.grow(len(self._catalogue))
         self._attribute_windows.grow(self._catalogue.n_tokens)
-
-
-def _rounded(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    return values.astype("<f2").astype(np.float32)
 
 
 def _span(half_life_ms: float) -> str:

@@ -96,30 +96,24 @@ class PersonalBandit(PersonalModel):
     def _table(self, user: User) -> Iterator[NDArray[np.float64]]:
         """Lend a person's means and variances (less the prior) by token, ``(n_tokens, 2)``."""
         self._by_token = grown(self._by_token, self._catalogue.n_tokens)
-        tokens, means, variances = self._known(user)
-        _spread(tokens, means, variances, self._settings.prior_variance, self._by_token)
+        tastes = user.tastes
+        n = len(tastes.mean)
+        tokens = np.fromiter(tastes.mean.keys(), np.int32, n)
+        _spread(
+            tokens,
+            np.fromiter(tastes.mean.values(), np.float64, n),
+            np.fromiter(tastes.variance.values(), np.float64, n),
+            np.fromiter(tastes.touched.values(), np.int64, n),
+            tastes.lessons,
+            self._keep,
+            self._settings.prior_variance,
+            self._by_token,
+        )
         try:
             yield self._by_token
         finally:
             # What one person leaves behind would be the next one's taste.
             _wipe(tokens, self._by_token)
-
-    def _known(
-        self, user: User
-    ) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]:
-        """Return the tokens a person has an opinion on, and its mean and variance."""
-        tastes = user.tastes
-        n = len(tastes.mean)
-        tokens = np.fromiter(tastes.mean.keys(), np.int32, n)
-        since = tastes.lessons - np.fromiter(tastes.touched.values(), np.int64, n)
-        kept = self._keep**since
-        prior = self._settings.prior_variance
-        variances = np.fromiter(tastes.variance.values(), np.float64, n)
-        return (
-            tokens,
-            np.fromiter(tastes.mean.values(), np.float64, n) * kept,
-            prior - (prior - variances) * kept**2,
-        )
 
     @override
     def features(self, user: User, items: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -192,13 +186,17 @@ def _spread(
     tokens: NDArray[np.int32],
     means: NDArray[np.float64],
     variances: NDArray[np.float64],
+    touched: NDArray[np.int64],
+    lessons: int,
+    keep: float,
     prior: float,
     by_token: NDArray[np.float64],
 ) -> None:
-    """Write a person's means and variances into a table by token, ``(n_tokens, 2)``."""
+    """Write a person's means and variances as of now into a table by token, ``(n_tokens, 2)``."""
     for known in range(tokens.shape[0]):
-        by_token[tokens[known], 0] = means[known]
-        by_token[tokens[known], 1] = variances[known] - prior
+        kept = keep ** (lessons - touched[known])
+        by_token[tokens[known], 0] = means[known] * kept
+        by_token[tokens[known], 1] = (variances[known] - prior) * kept**2
 
 
 @compiled

@@ -9,8 +9,7 @@ TOKENS = st.lists(st.integers(0, 3), max_size=3, unique=True).map(sorted)
 
 
 def tokens_of(sets: AttributeSets, item: int) -> list[int]:
-    row = sets.tokens[sets.of_item[item]]
-    return row[row >= 0].tolist()
+    return [token for token in sets.tokens[sets.of_item[item]].tolist() if token >= 0]
 
 
 def test_items_alike_share_a_number() -> None:

@@ -132,7 +132,8 @@ def test_scores_are_logarithms_relative_and_absolute() -> None:
 
 def test_what_is_known_of_an_item() -> None:
     one = world()
-    one.counts.liked[:2] = [3.0, 1.0]
+    one.counts.like(0, 3)
+    one.counts.like(1)
     one.habits.like(0, None, 0, START_MS + HOUR_MS)
     one.habits.like(0, 59_000, 2, START_MS)
     now_ms = START_MS + 3 * HOUR_MS
@@ -203,7 +204,7 @@ def test_a_surface_is_the_length_of_the_list_and_eight_entries_of_the_context() 
 
 def test_what_is_known_of_a_person() -> None:
     one = world()
-    one.counts.liked[1] = 6.0
+    one.counts.like(1, 6)
     one.show(0, 1, 2)
     one.counts.click(0)
     times = [START_MS + minute * 60_000 for minute in (0, 10, 50, 60, 61, 63)]
@@ -253,7 +254,7 @@ def test_whatever_happened_in_whatever_order_features_are_finite(ts_ms: int) -> 
     # Events come as they come: the newest like is not the one with the latest time.
     user = User(user_id="u", items=[0, 1, 0], times_ms=[START_MS, START_MS - HOUR_MS, 5])
     one.bandit.learn(user, 0, 1.0, shown=True)
-    rows, shared = one.table.ask(
+    rows, shared, *_ = one.table.ask(
         Asker.at(user, ts_ms), cut_of([0, -1, 2], [1e-30, 0.0, 1e30]), surface((1,), 3), 3
     )
     assert np.isfinite(rows).all()
@@ -277,7 +278,8 @@ def test_before_there_is_any_item_there_are_features_all_the_same() -> None:
     crossings.grow(8)
     windows = Windows(one, WindowCounts((60.0,)), crossings)
     table = FeatureTable(pool, catalogue, ItemCounts(), ItemHabits(), windows, [])
-    rows, shared = table.ask(Asker.at(User(user_id="u"), 0), cut_of([-1, -1]), surface((), 2), 2)
+    asker = Asker.at(User(user_id="u"), 0)
+    rows, shared, *_ = table.ask(asker, cut_of([-1, -1]), surface((), 2), 2)
     assert rows.shape == (2, len(table.columns))
     assert rows[0, table.places["mix"]] == pytest.approx(math.log(0.05), rel=HALF)
     assert np.isfinite(rows).all()
@@ -286,12 +288,14 @@ def test_before_there_is_any_item_there_are_features_all_the_same() -> None:
 
 def test_values_are_those_that_are_logged() -> None:
     one = world()
-    one.counts.liked[:2] = [1234.0, 77.0]
-    rows, shared = one.table.ask(
+    one.counts.like(0, 1234)
+    one.counts.like(1, 77)
+    rows, shared, logged_rows, logged_shared = one.table.ask(
         Asker.at(User(user_id="u"), START_MS + 12_345), cut_of([0, 1]), NOWHERE, 3
     )
-    for values in (rows, shared):
-        np.testing.assert_array_equal(values, values.astype("<f2").astype(np.float32))
+    for values, logged in ((rows, logged_rows), (shared, logged_shared)):
+        assert logged.dtype == "<f2"
+        np.testing.assert_array_equal(values, logged.astype(np.float32))
 
 
 class Loud(PersonalBandit):
@@ -307,5 +311,5 @@ def test_answers_too_large_for_their_format_are_cut() -> None:
     loud = Loud(PersonalBanditSettings(), one.catalogue)
     table = FeatureTable(one.pool, one.catalogue, one.counts, one.habits, some_windows(), [loud])
     table.grow()
-    rows, _ = table.ask(Asker.at(User(user_id="u"), 0), cut_of([0, 1]), NOWHERE, 2)
+    rows, *_ = table.ask(Asker.at(User(user_id="u"), 0), cut_of([0, 1]), NOWHERE, 2)
     assert rows[:, -3:].tolist() == [[65504.0, -65504.0, 1.0]] * 2

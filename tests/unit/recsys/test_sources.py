@@ -227,7 +227,7 @@ def recent_world(**changes: float) -> tuple[RecentTastes, ItemCounts, Catalogue]
 
 def test_recent_tastes_by_hand() -> None:
     source, counts, _ = recent_world()
-    counts.liked[1] = 6.0
+    counts.like(1, 6)
     # Family just now, crime before that, crime and noir at first.
     me = person((1, 0), (0, 1), (3, 2))
     crime, noir, family = 0.5 + 0.25, 0.25, 1.0
