@@ -60,7 +60,7 @@ Context = dict[str, Scalar]
 """What the application knows about the moment of a request: device, hour, page, ..."""
 
 
-class Slot(msgspec.Struct, frozen=True, array_like=True):
+class Slot(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One place of a served list.
 
     Attributes

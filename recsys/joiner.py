@@ -26,7 +26,7 @@ from recsys.settings import JoinerSettings
 __all__ = ["Joined", "Joiner", "Pending", "PendingSlot"]
 
 
-class PendingSlot(msgspec.Struct, array_like=True):
+class PendingSlot(msgspec.Struct, array_like=True, gc=False):
     """A shown item that waits for its reward.
 
     Attributes

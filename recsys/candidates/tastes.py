@@ -53,8 +53,7 @@ class Tastes(Source):
             return
         sets = self._catalogue.sets
         # Kept until ``score``, which follows at once: the pool takes what it needs from there.
-        self._worth = np.empty(len(sets.tokens), np.float32)
-        self._bandit.optimistic(asker.user, self._settings.optimism, self._worth)
+        self._worth = self._bandit.optimistic(asker.user, self._settings.optimism)
         pool.count = propose_best(
             self._worth,
             sets.of_item,

@@ -37,7 +37,7 @@ class Candidates(NamedTuple):
     shared: NDArray[np.float32]
 
 
-class Example(msgspec.Struct, frozen=True, array_like=True):
+class Example(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One shown slot and what it earned.
 
     Attributes
@@ -60,7 +60,7 @@ class Example(msgspec.Struct, frozen=True, array_like=True):
     score: float = 0.0
 
 
-class Choice(msgspec.Struct, frozen=True, array_like=True):
+class Choice(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One item chosen among others, and what was known of them then.
 
     Attributes

@@ -19,9 +19,8 @@ item, ``sqrt(sum x**2 v_t)``, is what is still unknown about the person, and dri
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
 
 import msgspec
 import numpy as np
@@ -47,6 +46,17 @@ class _State(msgspec.Struct):
     def base(self) -> float:
         """Mean reward of a shown slot, drawn towards 5 % by a hundred slots."""
         return (self.rewards + 5.0) / (self.count + 100.0)
+
+
+class _Known(NamedTuple):
+    """A person's tastes as arrays, shape ``(n_tokens_known,)``, and what brings them to now."""
+
+    tokens: NDArray[np.int32]
+    means: NDArray[np.float64]
+    variances: NDArray[np.float64]
+    touched: NDArray[np.int64]
+    lessons: int
+    keep: float
 
 
 class PersonalBandit(PersonalModel):
@@ -80,40 +90,46 @@ class PersonalBandit(PersonalModel):
         the base left.
         """
         out = np.empty((len(items), 3), np.float32)
-        attributes = self._catalogue.attributes
-        prior = self._settings.prior_variance
-        with self._table(user) as by_token:
-            _posterior(attributes, items, prior, self._shared.base, by_token, out)
+        _posterior(
+            self._catalogue.attributes,
+            items,
+            self._known(user),
+            self._settings.prior_variance,
+            self._shared.base,
+            self._table(),
+            out,
+        )
         return out
 
-    def optimistic(self, user: User, optimism: float, out: NDArray[np.float32]) -> None:
-        """Write ``max(mean + optimism * deviation, 0)`` by set of attributes, ``(n_sets,)``."""
-        attributes = self._catalogue.sets.tokens
-        with self._table(user) as by_token:
-            _optimistic(attributes, self._settings.prior_variance, optimism, by_token, out)
+    def optimistic(self, user: User, optimism: float) -> NDArray[np.float32]:
+        """Return ``max(mean + optimism * deviation, 0)`` by set of attributes, ``(n_sets,)``."""
+        sets = self._catalogue.sets.tokens
+        out = np.empty(len(sets), np.float32)
+        _optimistic(
+            sets,
+            self._known(user),
+            self._settings.prior_variance,
+            optimism,
+            self._table(),
+            out,
+        )
+        return out
 
-    @contextmanager
-    def _table(self, user: User) -> Iterator[NDArray[np.float64]]:
-        """Lend a person's means and variances (less the prior) by token, ``(n_tokens, 2)``."""
+    def _table(self) -> NDArray[np.float64]:
         self._by_token = grown(self._by_token, self._catalogue.n_tokens)
+        return self._by_token
+
+    def _known(self, user: User) -> _Known:
         tastes = user.tastes
         n = len(tastes.mean)
-        tokens = np.fromiter(tastes.mean.keys(), np.int32, n)
-        _spread(
-            tokens,
+        return _Known(
+            np.fromiter(tastes.mean.keys(), np.int32, n),
             np.fromiter(tastes.mean.values(), np.float64, n),
             np.fromiter(tastes.variance.values(), np.float64, n),
             np.fromiter(tastes.touched.values(), np.int64, n),
             tastes.lessons,
             self._keep,
-            self._settings.prior_variance,
-            self._by_token,
         )
-        try:
-            yield self._by_token
-        finally:
-            # What one person leaves behind would be the next one's taste.
-            _wipe(tokens, self._by_token)
 
     @override
     def features(self, user: User, items: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -182,28 +198,20 @@ class PersonalBandit(PersonalModel):
 
 
 @compiled
-def _spread(
-    tokens: NDArray[np.int32],
-    means: NDArray[np.float64],
-    variances: NDArray[np.float64],
-    touched: NDArray[np.int64],
-    lessons: int,
-    keep: float,
-    prior: float,
-    by_token: NDArray[np.float64],
-) -> None:
-    """Write a person's means and variances as of now into a table by token, ``(n_tokens, 2)``."""
-    for known in range(tokens.shape[0]):
-        kept = keep ** (lessons - touched[known])
-        by_token[tokens[known], 0] = means[known] * kept
-        by_token[tokens[known], 1] = (variances[known] - prior) * kept**2
+def _spread(known: _Known, prior: float, by_token: NDArray[np.float64]) -> None:
+    """Write means and variances (less the prior) as of now into a table, ``(n_tokens, 2)``."""
+    for i in range(known.tokens.shape[0]):
+        kept = known.keep ** (known.lessons - known.touched[i])
+        by_token[known.tokens[i], 0] = known.means[i] * kept
+        by_token[known.tokens[i], 1] = (known.variances[i] - prior) * kept**2
 
 
 @compiled
-def _wipe(tokens: NDArray[np.int32], by_token: NDArray[np.float64]) -> None:
-    for known in range(tokens.shape[0]):
-        by_token[tokens[known], 0] = 0.0
-        by_token[tokens[known], 1] = 0.0
+def _wipe(known: _Known, by_token: NDArray[np.float64]) -> None:
+    """Leave nothing behind: it would be the next person's taste."""
+    for i in range(known.tokens.shape[0]):
+        by_token[known.tokens[i], 0] = 0.0
+        by_token[known.tokens[i], 1] = 0.0
 
 
 @compiled
@@ -230,11 +238,13 @@ def _sum_up(
 def _posterior(
     attributes: NDArray[np.int32],
     items: NDArray[np.int32],
+    known: _Known,
     prior: float,
     base: float,
     by_token: NDArray[np.float64],
     out: NDArray[np.float32],
 ) -> None:
+    _spread(known, prior, by_token)
     for i in range(items.shape[0]):
         mean, variance = 0.0, 0.0
         if items[i] >= 0:
@@ -242,16 +252,20 @@ def _posterior(
         out[i, 0] = mean
         out[i, 1] = math.sqrt(variance)
         out[i, 2] = math.log(max(base + mean, 0.1 * base) / base)
+    _wipe(known, by_token)
 
 
 @compiled
 def _optimistic(
     attributes: NDArray[np.int32],
+    known: _Known,
     prior: float,
     optimism: float,
     by_token: NDArray[np.float64],
     out: NDArray[np.float32],
 ) -> None:
+    _spread(known, prior, by_token)
     for item in range(out.shape[0]):
         mean, variance = _sum_up(attributes, item, prior, by_token)
         out[item] = max(mean + optimism * math.sqrt(variance), 0.0)
+    _wipe(known, by_token)
