@@ -113,7 +113,7 @@ class ListwiseRanker(Learner):
         if not len(candidates.numeric):
             return np.zeros(0)
         shown = _Shown(candidates.numeric, candidates.shared[None, :])
-        logits = self._logits(shown)[1].astype(np.float64)
+        logits = self._rank(shown)[2].astype(np.float64)
         expected: NDArray[np.float64] = self.scale * np.exp(logits - logits.max())
         return expected
 
@@ -126,17 +126,16 @@ class ListwiseRanker(Learner):
         step = self._settings.scale_rate * error
         self._log_scale = min(max(self._log_scale + step, _LOWEST), _HIGHEST)
 
-    def _logits(self, shown: _Shown) -> tuple[_Shown, NDArray[np.float32]]:
+    def _rank(
+        self, shown: _Shown
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         """Return the standardised inputs and the logits; leaves the hidden layer in place."""
-        rows, shared = shown
-        if len(rows) > len(self._hidden):
-            self._hidden = np.zeros((2 * len(rows), self._n_hidden), np.float32)
-        standard = _Shown(
-            net.standardise(rows, self._mean, self._variance, 0),
-            net.standardise(shared, self._mean, self._variance, self._n_columns),
+        n = len(shown.rows)
+        if n > len(self._hidden):
+            self._hidden = np.zeros((2 * n, self._n_hidden), np.float32)
+        return net.rank(
+            self._weights, self._offset, self._mean, self._variance, *shown, self._hidden
         )
-        out = net.forward(self._weights, *standard, self._hidden)
-        return standard, out + rows @ self._offset
 
     @override
     def choose(self, choice: Choice, old: Sequence[Choice], *, haste: float = 1.0) -> float | None:
@@ -161,17 +160,17 @@ class ListwiseRanker(Learner):
         shown = self._readable(choice)
         if shown is None:
             return None
-        logits = self._logits(shown)[1] + choice.examination()
+        logits = self._rank(shown)[2] + choice.examination()
         largest = float(logits.max())
         mass = float(np.exp(logits - largest).sum())
         return math.log(mass) + largest - float(logits[choice.chosen])
 
     def _gather(self, choice: Choice, shown: _Shown, share: float) -> float:
-        standard, logits = self._logits(shown)
+        rows, shared, logits = self._rank(shown)
         logits += choice.examination()
         hidden = self._hidden[: choice.n]
         return net.gather(
-            self._weights, *standard, hidden, logits, choice.chosen, share, self._gradient
+            self._weights, rows, shared, hidden, logits, choice.chosen, share, self._gradient
         )
 
     def _readable(self, choice: Choice) -> _Shown | None:
@@ -185,7 +184,7 @@ class ListwiseRanker(Learner):
             return None
         rows = widen(choice.rows).reshape(choice.n, self._n_columns)
         shared = widen(choice.shared)[None, :]
-        return _Shown(rows, shared) if np.isfinite(rows.sum() + shared.sum()) else None
+        return _Shown(rows, shared) if math.isfinite(rows.sum() + shared.sum()) else None
 
     @override
     def snapshot(self) -> bytes:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from recsys.compiled import compiled
 
-__all__ = ["adapt", "forward", "gather", "n_weights", "observe", "standardise"]
+__all__ = ["adapt", "forward", "gather", "n_weights", "observe", "rank", "standardise"]
 
 Array = NDArray[np.float32]
 
@@ -38,11 +38,13 @@ def standardise(rows: Array, mean: Array, variance: Array, start: int) -> Array:
         Shape ``(n_rows, width)``: the inputs from ``start`` on.
     """
     out = np.empty_like(rows)
+    scale = np.empty(rows.shape[1], np.float32)
     for d in range(rows.shape[1]):
-        center = mean[start + d]
-        scale = np.float32(1.0 / math.sqrt(variance[start + d] + 1e-6))
-        for i in range(rows.shape[0]):
-            out[i, d] = min(max((rows[i, d] - center) * scale, -_CLIP), _CLIP)
+        scale[d] = 1.0 / math.sqrt(variance[start + d] + 1e-6)
+    for i in range(rows.shape[0]):
+        for d in range(rows.shape[1]):
+            deviation = (rows[i, d] - mean[start + d]) * scale[d]
+            out[i, d] = min(max(deviation, -_CLIP), _CLIP)
     return out
 
 
@@ -119,6 +121,34 @@ def forward(weights: Array, rows: Array, shared: Array, hidden: Array) -> Array:
             total += v[h] * hidden[i, h]
         out[i] = total
     return out
+
+
+@compiled
+def rank(
+    weights: Array,
+    offset: Array,
+    mean: Array,
+    variance: Array,
+    rows: Array,
+    shared: Array,
+    hidden: Array,
+) -> tuple[Array, Array, Array]:
+    """Return the standardised rows, the standardised shared inputs, and the logits.
+
+    Parameters
+    ----------
+    offset
+        What each column adds to the logit beside the network, ``(n_columns,)``.
+    hidden
+        Filled with the hidden layer, shape ``(n_candidates or more, n_hidden)``.
+    """
+    standard = standardise(rows, mean, variance, 0)
+    standard_shared = standardise(shared, mean, variance, rows.shape[1])
+    logits = forward(weights, standard, standard_shared, hidden)
+    for i in range(rows.shape[0]):
+        for d in range(rows.shape[1]):
+            logits[i] += rows[i, d] * offset[d]
+    return standard, standard_shared, logits
 
 
 @compiled
