@@ -1,16 +1,17 @@
-"""All numeric features, declared once: what candidates are ranked by, logged and learned from.
+"""All numeric features: what candidates are ranked by, logged and learned from.
 
 Two tables. A row per candidate (``columns``): each source's score as ``log(score / maximum)`` and
 as ``log(score)``, the mix, when and how often the item is liked, shown and clicked, what its
 attributes are worth lately, what the personal models say. And one row for the request
 (``shared_columns``): how long the person paused, how much they have done, what time it is, how much
 the sources know. Logarithms, because counts and times span orders of magnitude.
+``recsys.features.columns`` declares their names.
 
 Values are rounded to float16 before anybody sees them, so that what is logged is what was scored.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from recsys.candidates.base import Asker
 from recsys.candidates.pool import Cut, Pool
 from recsys.catalogue import Catalogue
+from recsys.features.columns import Column, Family, keep, of_candidates, of_requests
 from recsys.features.counts import ItemCounts
 from recsys.features.habits import ItemHabits
 from recsys.features.rows import Items, fill_rows
@@ -28,32 +30,6 @@ from recsys.learners.base import PersonalModel
 __all__ = ["NOWHERE", "Asked", "FeatureTable", "Windows", "surface"]
 
 _LARGEST: Final = float(np.finfo(np.float16).max)
-_ITEM: Final = (
-    "mix",
-    "rank",
-    "likes",
-    "age",
-    "like_recency",
-    "usual_pause",
-    "usual_depth",
-    "pause_difference",
-    "shown_before",
-)
-_SHARED: Final = (
-    "pause",
-    "same_moment",
-    "within_a_minute",
-    "session_size",
-    "history_size",
-    "last_likes",
-    "last_five_span",
-    "pool_size",
-    "own_click_rate",
-    "own_shown",
-    "list_size",
-    "hour_sine",
-    "hour_cosine",
-)
 _DAY_MS: Final = 86_400_000.0
 _SESSION_MS: Final = 1_800_000
 
@@ -113,6 +89,8 @@ class FeatureTable:
     ----------
     pool
         Holds the sources' scores when ``ask`` is called.
+    without
+        Families that are left out, after everything was computed.
 
     Attributes
     ----------
@@ -120,6 +98,8 @@ class FeatureTable:
         Names of the features of a candidate and of a request.
     places
         Where each of ``columns`` is.
+    left_out
+        Names of the features that are missing because of ``without``.
     """
 
     def __init__(
@@ -130,6 +110,7 @@ class FeatureTable:
         habits: ItemHabits,
         windows: Windows,
         personal: Sequence[PersonalModel],
+        without: Collection[Family] = (),
     ) -> None:
         self._pool = pool
         self._catalogue = catalogue
@@ -138,22 +119,15 @@ class FeatureTable:
         self._item_windows, self._attribute_windows, self._crossings = windows
         self._personal = personal
         spans = [_span(half_life) for half_life in self._item_windows.half_lives_ms.tolist()]
-        self._windowed = (
-            *(f"click_lift_{span}" for span in spans),
-            *(f"shown_{span}" for span in spans),
-            *(f"attribute_lift_{span}" for span in spans),
-            "context_lift",
-        )
-        self.columns = (
-            *(f"{name}_relative" for name in pool.columns),
-            *(f"{name}_log" for name in pool.columns),
-            *_ITEM,
-            *self._windowed,
-            *(column for model in personal for column in model.columns),
-        )
+        common = of_candidates(pool.columns, spans)
+        own = (Column(column, None) for model in personal for column in model.columns)
+        candidates, requests = (*common, *own), of_requests(pool.columns)
+        self._n_common, self._n_all, self._n_shared = len(common), len(candidates), len(requests)
+        self._selects = bool(without)
+        self._kept, self._shared_kept = keep(candidates, without), keep(requests, without)
+        self.columns, self.shared_columns = self._kept.names, self._shared_kept.names
         self.places: Mapping[str, int] = {name: i for i, name in enumerate(self.columns)}
-        self._n_common = len(self.columns) - sum(len(model.columns) for model in personal)
-        self.shared_columns = (*_SHARED, *(f"{name}_largest" for name in pool.columns))
+        self.left_out = (*self._kept.left_out, *self._shared_kept.left_out)
 
     def ask(self, asker: Asker, cut: Cut, tokens: NDArray[np.int64], list_size: int) -> Asked:
         """Return the features of the cut's items for a person at a moment.
@@ -165,14 +139,23 @@ class FeatureTable:
         list_size
             How many items will be shown, 0 when there is no list.
         """
-        rows = self._rows(asker, cut, tokens).astype("<f2")
-        shared = self._shared(asker, cut, list_size).astype("<f2")
+        rows, shared = self._rows(asker, cut, tokens), self._shared(asker, cut, list_size)
+        if self._selects:
+            # In the memory's usual order, which is what the learners are compiled for.
+            rows = rows.take(self._kept.places, axis=1)
+            shared = shared.take(self._shared_kept.places)
+        logged_rows, logged_shared = rows.astype("<f2"), shared.astype("<f2")
         # Scored is what is logged.
-        return Asked(rows.astype(np.float32), shared.astype(np.float32), rows, shared)
+        return Asked(
+            logged_rows.astype(np.float32),
+            logged_shared.astype(np.float32),
+            logged_rows,
+            logged_shared,
+        )
 
     def _rows(self, asker: Asker, cut: Cut, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
         user, ts_ms, items = asker.user, asker.ts_ms, cut.items
-        rows = np.zeros((len(items), len(self.columns)), np.float32)
+        rows = np.zeros((len(items), self._n_all), np.float32)
         pause_ms = max(ts_ms - user.times_ms[-1], 0) if user.times_ms else -1
         known = Items(
             self._catalogue.created_ms,
@@ -240,7 +223,7 @@ class FeatureTable:
             math.sin(angle),
             math.cos(angle),
         )
-        shared = np.empty(len(self.shared_columns), np.float32)
+        shared = np.empty(self._n_shared, np.float32)
         shared[: len(values)] = values
         np.log(cut.largest + np.float32(1e-3), out=shared[len(values) :])
         return shared

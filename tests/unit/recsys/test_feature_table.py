@@ -11,6 +11,7 @@ from typing_extensions import override
 from recsys.candidates.base import Asker
 from recsys.candidates.pool import Cut, Pool
 from recsys.catalogue import Catalogue
+from recsys.features.columns import Column, keep
 from recsys.features.counts import ItemCounts
 from recsys.features.habits import ItemHabits
 from recsys.features.table import NOWHERE, FeatureTable, Windows, surface
@@ -110,6 +111,13 @@ def test_the_columns_are_named() -> None:
         *("last_five_span", "pool_size", "own_click_rate", "own_shown", "list_size"),
         *("hour_sine", "hour_cosine", "first_largest", "second_largest"),
     )
+
+
+def test_what_is_kept_stays_in_its_place() -> None:
+    columns = [Column("a", None), Column("b", "counts"), Column("c", "habits"), Column("d", None)]
+    kept = keep(columns, ["counts"])
+    assert (kept.names, kept.places.tolist(), kept.left_out) == (("a", "c", "d"), [0, 2, 3], ("b",))
+    assert keep(columns, []).left_out == ()
 
 
 def test_scores_are_logarithms_relative_and_absolute() -> None:
@@ -269,6 +277,24 @@ def test_an_item_that_the_catalogue_lacks_is_one_that_nobody_speaks_for() -> Non
     for name in ("first_relative", "second_log", "mix", "like_recency", "taste", "shown_1h"):
         assert columns[name][1] == columns[name][2], name
     assert columns["mix"][0] > columns["mix"][1]
+
+
+def test_what_is_left_of_a_family_is_what_it_was() -> None:
+    one = world()
+    windows = some_windows()
+    parts = (one.pool, one.catalogue, one.counts, one.habits, windows, [one.bandit])
+    whole, less = FeatureTable(*parts), FeatureTable(*parts, without=["counts", "windows"])
+    whole.grow()
+    whole.show(0, START_MS)
+    asker, cut = Asker.at(User(user_id="u"), START_MS), cut_of([0, 2, -1], [0.5, 0.1, 0.0])
+    all_, left = (table.ask(asker, cut, surface((), 3), 3) for table in (whole, less))
+    places = [whole.places[name] for name in less.columns]
+    np.testing.assert_array_equal(left.rows, all_.rows[:, places])
+    np.testing.assert_array_equal(left.shared, all_.shared)
+    # What learners are compiled for.
+    assert left.rows.flags.c_contiguous
+    assert {*less.columns, *less.left_out} == set(whole.columns)
+    assert FeatureTable(*parts, without=["request"]).ask(asker, cut, NOWHERE, 0).shared.size == 0
 
 
 def test_before_there_is_any_item_there_are_features_all_the_same() -> None:
