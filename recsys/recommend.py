@@ -70,7 +70,9 @@ def recommend(state: State, request: Request) -> Recommendation:
     asker = Asker.at(user, request.ts_ms)
     choices = _choices(state, request, arm, asker)
     seed = mmh3.hash64(request.decision_id, state.settings.seed & 0xFFFFFFFF, signed=False)[0]
-    exploration = state.drift.exploration(user) if arm.ranker == "learner" else 1.0
+    # Beside the learner's arm the mix's tells what the ranker adds: the rest must be the same.
+    alike = arm.ranker in {"learner", "mix"}
+    exploration = state.drift.exploration(user) if alike else 1.0
     policy = build_policy(arm.policy, exploration)
     cut = choices.cut
     n = min(request.n, len(cut.items))
@@ -84,7 +86,7 @@ def recommend(state: State, request: Request) -> Recommendation:
         slate = draw(policy, scores, request.n, seed)
         logged = asked.logged_rows[slate.chosen]
     else:
-        scores = cut.mixed.astype(np.float64)
+        scores = _prior(state, cut) if arm.ranker == "mix" else cut.mixed.astype(np.float64)
         slate = draw(policy, scores, request.n, seed)
         drawn = _drawn(state, choices, slate.chosen)
         asked = state.features.ask(asker, drawn, surface(context, n), n)
@@ -123,7 +125,7 @@ def _choices(state: State, request: Request, arm: ArmSettings, asker: Asker) -> 
         if arm.ranker == "random":
             return _Choices(_alike(items, mix), mix, ids)
         return _Choices(
-            mix if arm.ranker == "learner" else pool.rate(items, state.weights_of(arm)), mix, ids
+            pool.rate(items, state.popularity) if arm.ranker == "popularity" else mix, mix, ids
         )
     allowed = eligible(state, asker.user, request.exclude)
     fill(pool, state.sources, asker)
@@ -131,7 +133,7 @@ def _choices(state: State, request: Request, arm: ArmSettings, asker: Asker) -> 
     mix = pool.cut(allowed, state.weights, keep, state.seats)
     if arm.ranker == "random":
         return _Choices(_alike(np.flatnonzero(allowed).astype(np.int32), mix), mix)
-    cut = mix if arm.ranker == "learner" else pool.cut(allowed, state.weights_of(arm), keep)
+    cut = pool.cut(allowed, state.popularity, keep) if arm.ranker == "popularity" else mix
     return _Choices(_filled_up(cut, allowed, request.n), mix)
 
 
@@ -219,21 +221,17 @@ def _scores(
     candidates: Candidates,
 ) -> NDArray[np.float64]:
     """Return what the policy draws from, in units of reward, shape ``(n_candidates,)``."""
-    mixed = cut.mixed.astype(np.float64)
-    if not len(mixed):
-        return mixed
-    numeric = candidates.numeric
+    if not len(cut.items):
+        return np.zeros(0)
     settings = state.settings.learners
-    column = state.features.places
+    numeric, column = candidates.numeric, state.features.places
     # Who does not explore ranks by what is known.
     width = settings.personal_bandit.optimism if arm.policy.kind != "greedy" else 0.0
     optimism = width * numeric[:, column["taste_deviation"]]
     if settings.ranker == "listwise":
         expected: NDArray[np.float64] = state.learner.score(candidates) + optimism
         return expected
-    # The best of them is worth what an average slot earns, however few sources propose it: for
-    # a stranger popularity speaks alone.
-    prior: NDArray[np.float64] = state.counts.base_rate * mixed / (mixed.max() or 1.0)
+    prior = _prior(state, cut)
     examples = state.counters.examples
     if not examples:
         return prior
@@ -243,3 +241,14 @@ def _scores(
     learned += taste - learned.max()
     scores: NDArray[np.float64] = (1.0 - trust) * prior + trust * learned
     return scores
+
+
+def _prior(state: State, cut: Cut) -> NDArray[np.float64]:
+    """Return what candidates are worth by the mix, in units of reward, ``(n_candidates,)``.
+
+    The best of them is worth what an average slot earns, however few sources propose it: for a
+    stranger popularity speaks alone.
+    """
+    mixed = cut.mixed.astype(np.float64)
+    prior: NDArray[np.float64] = state.counts.base_rate * mixed / (mixed.max(initial=0.0) or 1.0)
+    return prior

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from recsys.candidates.base import Source
 from recsys.candidates.fresh import Fresh
@@ -35,7 +34,7 @@ from recsys.learners.user_model import UserModel
 from recsys.learners.vw_bandit import VWBandit
 from recsys.memory.forgetting import ForgettingMeter
 from recsys.memory.replay import ReplayBuffer
-from recsys.settings import ArmSettings, EngineSettings
+from recsys.settings import EngineSettings
 from recsys.users import User, UserTable
 from recsys.views import ArmStats, Base
 
@@ -75,6 +74,12 @@ class State:
         Returns a user's record as of the last snapshot.
     key
         Secret under which pickled estimators are sealed.
+
+    Attributes
+    ----------
+    weights, popularity
+        Of the sources' columns in the mix, and in that of the arms that rank by popularity, shape
+        ``(n_columns,)``.
     """
 
     def __init__(
@@ -109,8 +114,8 @@ class State:
         self.weights = weights_of(self.sources)
         self.seats = seats_of(self.sources)
         self.pool = Pool(columns_of(self.sources))
-        self._popularity = np.zeros_like(self.weights)
-        self._popularity[self.pool.columns.index(self.popular.longest)] = 1.0
+        self.popularity = np.zeros_like(self.weights)
+        self.popularity[self.pool.columns.index(self.popular.longest)] = 1.0
         self.features = FeatureTable(
             self.pool, self.catalogue, self.counts, self.habits, self.windows, self.personal
         )
@@ -130,10 +135,6 @@ class State:
         relative = [f"{name}_relative" for name in self.pool.columns]
         used = [*relative, *(name for name in _VW_COLUMNS if name in columns)]
         return VWBandit(learners.vw, TextEncoder(self.catalogue, columns, used))
-
-    def weights_of(self, arm: ArmSettings) -> NDArray[np.float32]:
-        """Return the weights of the mix of an arm, shape ``(n_columns,)``."""
-        return self._popularity if arm.ranker == "popularity" else self.weights
 
     @property
     def columns(self) -> tuple[str, ...]:

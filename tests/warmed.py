@@ -16,7 +16,8 @@ from tests.engines import KEY, ask, asked, feedback, item, items, request
 __all__ = ["compiled_since", "live", "main", "signatures"]
 
 _ARMS = {
-    "learner": ArmSettings(share=0.5),
+    "learner": ArmSettings(share=0.25),
+    "mix": ArmSettings(share=0.25, ranker="mix"),
     "popularity": ArmSettings(share=0.25, ranker="popularity"),
     "random": ArmSettings(share=0.25, ranker="random", policy=UniformSettings()),
 }

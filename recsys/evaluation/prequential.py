@@ -22,7 +22,7 @@ from recsys.engine import Engine
 from recsys.evaluation.metrics import RankMetrics, pessimistic_rank
 from recsys.events import Attributes, Event, Feedback, ItemUpsert, Slot
 from recsys.recommend import eligible
-from recsys.settings import ArmSettings, EngineSettings, GreedySettings
+from recsys.settings import ArmSettings, EngineSettings, GreedySettings, Ranker
 from recsys.users import User
 
 __all__ = ["Report", "evaluate"]
@@ -169,6 +169,7 @@ def evaluate(
     items: dict[str, Attributes] | None = None,
     click_at: float = 5.0,
     repeats: bool = False,
+    ranker: Ranker = "learner",
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Report:
     """Run the protocol on the engine's own ``recommend`` and ``apply``, exploration off.
@@ -184,6 +185,8 @@ def evaluate(
         Where a row names its type, that says it.
     repeats
         Whether items that the user already has stay candidates.
+    ranker
+        Of the arm that is asked; not ``random``, which cannot do without exploration.
     progress
         Called with (done, total) now and then.
     """
@@ -192,7 +195,7 @@ def evaluate(
     n_items = max(settings.catalogue.max_items, len({one.item for one in clicks}))
     changes = {"repeats": repeats, "auto_insert": True, "max_items": n_items}
     catalogue = settings.catalogue.model_copy(update=changes)
-    arms = {"learner": ArmSettings(policy=GreedySettings())}
+    arms = {"learner": ArmSettings(ranker=ranker, policy=GreedySettings())}
     run = _Run(settings.model_copy(update={"catalogue": catalogue, "arms": arms}))
     last_ms = dict[str, int]()
     seen = set[str]()

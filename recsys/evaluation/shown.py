@@ -18,7 +18,7 @@ from recsys.evaluation.competitors import competitors
 from recsys.evaluation.list_metrics import ListMetrics, Ranking
 from recsys.evaluation.shown_run import ShownRun
 from recsys.events import Attributes, Decision
-from recsys.settings import EngineSettings
+from recsys.settings import EngineSettings, Ranker
 
 __all__ = ["ShownReport", "evaluate_shown"]
 
@@ -77,6 +77,7 @@ def evaluate_shown(
     *,
     items: Mapping[str, Attributes] | None = None,
     use_history: bool = True,
+    ranker: Ranker = "learner",
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> ShownReport:
     """Run the protocol on the engine's own ``recommend`` and ``apply``, exploration off.
@@ -89,13 +90,21 @@ def evaluate_shown(
         Attributes by item; ``None`` for none.
     use_history
         Whether the engine is told the clicks before a person's first impression.
+    ranker
+        Of the arm that is asked; not ``random``, which cannot do without exploration.
     progress
         Called with (done, total) now and then.
     """
     names = {item for one in impressions for item, _ in one.shown}
     if use_history:
         names.update(item for one in impressions for item in one.history)
-    run = ShownRun(settings, max_items=len(names), items=items or {}, use_history=use_history)
+    run = ShownRun(
+        settings,
+        max_items=len(names),
+        items=items or {},
+        use_history=use_history,
+        ranker=ranker,
+    )
     metrics = ListMetrics(_SEED)
     rivals = [(rival, ListMetrics(_SEED)) for rival in competitors(_SEED)]
     for number, impression in enumerate(impressions, start=1):

@@ -24,7 +24,7 @@ from recsys.datasets import Impression
 from recsys.decision import Request
 from recsys.engine import Engine
 from recsys.events import Attributes, Decision, Event, Feedback, ItemUpsert, Slot
-from recsys.settings import ArmSettings, EngineSettings, GreedySettings
+from recsys.settings import ArmSettings, EngineSettings, GreedySettings, Ranker
 
 __all__ = ["ShownRun"]
 
@@ -44,6 +44,8 @@ class ShownRun:
         Attributes by item.
     use_history
         Whether the engine is told the clicks before a person's first impression.
+    ranker
+        Of the arm that is asked; not ``random``, which cannot do without exploration.
     """
 
     def __init__(
@@ -53,13 +55,14 @@ class ShownRun:
         max_items: int,
         items: Mapping[str, Attributes],
         use_history: bool,
+        ranker: Ranker = "learner",
     ) -> None:
         n_items = max(settings.catalogue.max_items, max_items)
         changes = {"auto_insert": True, "max_items": n_items}
         changed = {
             "catalogue": settings.catalogue.model_copy(update=changes),
             "joiner": settings.joiner.model_copy(update={"examination_decay": 0.0}),
-            "arms": {"learner": ArmSettings(policy=GreedySettings())},
+            "arms": {"learner": ArmSettings(ranker=ranker, policy=GreedySettings())},
         }
         self.engine = Engine.open(None, settings.model_copy(update=changed))
         self.users = set[str]()

@@ -11,6 +11,7 @@ __all__ = [
     "EpsilonGreedySettings",
     "GreedySettings",
     "PolicySettings",
+    "Ranker",
     "SoftmaxSettings",
     "SquareCBSettings",
     "UniformSettings",
@@ -56,15 +57,19 @@ PolicySettings = Annotated[
 ]
 
 
+Ranker = Literal["learner", "mix", "popularity", "random"]
+
+
 class ArmSettings(Section):
     """One arm of the split: its share of users, what it ranks by, and how it draws.
 
-    ``ranker`` is ``learner`` (the whole pipeline), ``popularity`` (that source alone) or
-    ``random`` (all eligible items, uniformly; its policy must be ``uniform``).
+    ``ranker`` is ``learner`` (the whole pipeline), ``mix`` (the same candidates, by the weights of
+    the sources alone), ``popularity`` (that source alone) or ``random`` (all eligible items,
+    uniformly; its policy must be ``uniform``).
     """
 
     share: float = Field(1.0, ge=0, le=1)
-    ranker: Literal["learner", "popularity", "random"] = "learner"
+    ranker: Ranker = "learner"
     policy: PolicySettings = SquareCBSettings()
 
     @model_validator(mode="after")

@@ -37,10 +37,10 @@ POLICIES: dict[str, PolicySettings] = {
     "squarecb": SquareCBSettings(gamma=50.0),
 }
 ARMS = {
-    f"{ranker}-{name}": ArmSettings(share=1 / 9, ranker=ranker, policy=policy)
+    f"{ranker}-{name}": ArmSettings(share=1 / 13, ranker=ranker, policy=policy)
     for name, policy in POLICIES.items()
-    for ranker in ("learner", "popularity")
-} | {"random": ArmSettings(share=1 / 9, ranker="random", policy=UniformSettings())}
+    for ranker in ("learner", "mix", "popularity")
+} | {"random": ArmSettings(share=1 / 13, ranker="random", policy=UniformSettings())}
 SETTINGS = EngineSettings(arms=ARMS)
 LIKES: list[Event] = [
     feedback(f"u{number % 4}", f"i{number * number % 7}", 1000 * number) for number in range(1, 30)
@@ -222,6 +222,18 @@ def test_popularity_ranks_by_popularity() -> None:
     assert ids(ask(engine, "stranger", "d", n=3)) == ["i2", "i4", "i1"]
 
 
+@pytest.mark.parametrize("candidates", [None, ("i3", "i5", "i1", "new")])
+def test_the_arm_of_the_mix_ranks_by_the_mix_alone(candidates: tuple[str, ...] | None) -> None:
+    engine = world()
+    decision = engine.recommend(question("d", arm="mix-greedy", candidates=candidates)).decision
+    mix = engine.state.columns.index("mix")
+    mixed = [math.exp(widen(slot.features)[mix]) - 0.05 for slot in decision.slots]
+    assert mixed == sorted(mixed, reverse=True)
+    # The best is worth an average slot, so that policies explore as they do for the learner.
+    worth = [engine.state.counts.base_rate * value / mixed[0] for value in mixed]
+    assert [slot.score for slot in decision.slots] == pytest.approx(worth, rel=1e-2, abs=1e-3)
+
+
 def test_a_person_without_likes_is_served_a_fallback() -> None:
     engine = world()
     assert ask(engine, "stranger", "d").fallback
@@ -275,7 +287,7 @@ def test_a_question_beyond_its_limits_is_refused() -> None:
         world().recommend(question("d", n=0))
 
 
-@pytest.mark.parametrize("arm", ["random", "popularity-greedy", "learner-squarecb"])
+@pytest.mark.parametrize("arm", ["random", "popularity-greedy", "mix-greedy", "learner-squarecb"])
 def test_features_are_logged_as_they_were_scored(arm: str) -> None:
     engine = world()
     columns, shared_columns = engine.state.columns, engine.state.features.shared_columns
@@ -300,11 +312,11 @@ def test_the_same_features_whoever_ranks(candidates: tuple[str, ...] | None) -> 
     engine = world()
     by_arm = [
         engine.recommend(question("d", arm=arm, candidates=candidates)).decision
-        for arm in ("random", "learner-squarecb", "popularity-greedy")
+        for arm in ("random", "learner-squarecb", "popularity-greedy", "mix-softmax")
     ]
     rows = [{slot.item_id: slot.features for slot in decision.slots} for decision in by_arm]
-    assert rows[0] == rows[1] == rows[2]
-    assert by_arm[0].features == by_arm[1].features == by_arm[2].features
+    assert all(other == rows[0] for other in rows[1:])
+    assert len({decision.features for decision in by_arm}) == 1
 
 
 def test_the_largest_weights_leave_features_finite() -> None:
