@@ -14,6 +14,7 @@ from typing import Self
 
 import msgspec
 
+from recsys.candidates.transitions import Transitions
 from recsys.decision import Recommendation, Request, conform_request, validate_request
 from recsys.errors import IncompatibleState, InvalidEvent, InvalidSettings, StoreError
 from recsys.events import Adopt, Decision, Event, ItemUpsert, conform, validate
@@ -295,6 +296,7 @@ class Engine:
         """Return counters and sizes."""
         state = self._state
         counters = state.counters
+        transitions = state.source(Transitions)
         return Stats(
             sequence=counters.sequence,
             snapshot_sequence=self._store.snapshot_sequence,
@@ -311,7 +313,7 @@ class Engine:
                 "decisions": state.joiner.evicted,
                 "examples": state.examples.evicted + state.choices.evicted,
                 "items": state.catalogue.refused,
-                "neighbours": state.transitions.evicted,
+                "neighbours": 0 if transitions is None else transitions.evicted,
                 "users": state.users.spilled,
             },
             unmatched=state.joiner.late,

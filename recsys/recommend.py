@@ -224,10 +224,7 @@ def _scores(
     if not len(cut.items):
         return np.zeros(0)
     settings = state.settings.learners
-    numeric, column = candidates.numeric, state.features.places
-    # Who does not explore ranks by what is known.
-    width = settings.personal_bandit.optimism if arm.policy.kind != "greedy" else 0.0
-    optimism = width * numeric[:, column["taste_deviation"]]
+    taste, optimism = _personal(state, arm, candidates.numeric)
     if settings.ranker == "listwise":
         expected: NDArray[np.float64] = state.learner.score(candidates) + optimism
         return expected
@@ -237,8 +234,7 @@ def _scores(
         return prior
     trust = examples / (examples + settings.vw.prior_examples)
     learned = state.learner.score(candidates)
-    taste = settings.personal_bandit.weight * (numeric[:, column["taste"]] + optimism)
-    learned += taste - learned.max()
+    learned += settings.personal_bandit.weight * (taste + optimism) - learned.max()
     scores: NDArray[np.float64] = (1.0 - trust) * prior + trust * learned
     return scores
 
@@ -252,3 +248,16 @@ def _prior(state: State, cut: Cut) -> NDArray[np.float64]:
     mixed = cut.mixed.astype(np.float64)
     prior: NDArray[np.float64] = state.counts.base_rate * mixed / (mixed.max(initial=0.0) or 1.0)
     return prior
+
+
+def _personal(
+    state: State, arm: ArmSettings, numeric: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return what the personal bandit adds to candidates, and its optimism about them."""
+    bandit, column = state.settings.learners.personal_bandit, state.features.places
+    if not bandit.enabled:
+        nothing = np.zeros(len(numeric), np.float32)
+        return nothing, nothing
+    # Who does not explore ranks by what is known.
+    width = bandit.optimism if arm.policy.kind != "greedy" else 0.0
+    return numeric[:, column["taste"]], width * numeric[:, column["taste_deviation"]]

@@ -4,7 +4,7 @@
 sections carry the names of the folders they configure.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -15,6 +15,7 @@ from recsys.candidates.settings import (
     PopularWindow,
     RecentTasteSettings,
     SessionSettings,
+    SourceName,
     TasteSettings,
     TransitionKernel,
     TransitionSettings,
@@ -22,6 +23,7 @@ from recsys.candidates.settings import (
 from recsys.drift.settings import DriftSettings, ShardDriftSettings, UserDriftSettings
 from recsys.errors import InvalidEvent
 from recsys.events import FEEDBACK_TYPES, MAX_NUMBER
+from recsys.features.columns import Family
 from recsys.ids import check_id
 from recsys.memory.settings import MemorySettings, MeterSettings
 from recsys.parameters import Parameters
@@ -62,6 +64,7 @@ __all__ = [
     "SessionSettings",
     "ShardDriftSettings",
     "SoftmaxSettings",
+    "SourceName",
     "SquareCBSettings",
     "StoreSettings",
     "TasteSettings",
@@ -145,8 +148,9 @@ class JoinerSettings(Section):
 
 
 class FeatureSettings(Section):
-    """What candidates are described by, beside the sources' scores."""
+    """What candidates are described by; ``without`` names families of ``features.columns``."""
 
+    without: tuple[Family, ...] = ()
     windows_s: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         (1800.0, 6 * 3600.0, 3 * 86_400.0, 30 * 86_400.0), min_length=1, max_length=8
     )
@@ -177,8 +181,12 @@ class VWSettings(Section):
 
 
 class PersonalBanditSettings(Section):
-    """A Gaussian posterior over item attributes per user."""
+    """A Gaussian posterior over item attributes per user.
 
+    Without it there are no columns of tastes, no source ``tastes`` and no optimism.
+    """
+
+    enabled: bool = True
     prior_variance: float = Field(0.1, gt=0)
     noise_variance: float = Field(0.1, gt=0)
     drift: float = Field(0.002, ge=0, lt=1)
@@ -253,4 +261,28 @@ class EngineSettings(Section):
                     f"({self.users.history}) to be at least as long"
                 )
                 raise ValueError(message)
+        return self
+
+    @property
+    def sources(self) -> tuple[SourceName, ...]:
+        """The candidate sources that are made."""
+        tastes = self.learners.personal_bandit.enabled
+        off = self.candidates.without if tastes else (*self.candidates.without, "tastes")
+        return tuple(name for name in get_args(SourceName) if name not in off)
+
+    @model_validator(mode="after")
+    def _enough_sources(self) -> Self:
+        if not self.sources:
+            message = (
+                f"candidates.without ({sorted(set(self.candidates.without))}) leaves no source; "
+                "learners.personal_bandit.enabled: false takes 'tastes' away as well"
+            )
+            raise ValueError(message)
+        popularity = [name for name, arm in self.arms.items() if arm.ranker == "popularity"]
+        if popularity and "popular" not in self.sources:
+            message = (
+                f"the arms {sorted(popularity)} rank by popularity, which candidates.without "
+                "switches off: they need the source 'popular'"
+            )
+            raise ValueError(message)
         return self

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -34,7 +35,7 @@ from recsys.learners.user_model import UserModel
 from recsys.learners.vw_bandit import VWBandit
 from recsys.memory.forgetting import ForgettingMeter
 from recsys.memory.replay import ReplayBuffer
-from recsys.settings import EngineSettings
+from recsys.settings import EngineSettings, SourceName
 from recsys.users import User, UserTable
 from recsys.views import ArmStats, Base
 
@@ -42,6 +43,7 @@ __all__ = ["Counters", "State"]
 
 _LAYOUT = 3
 """Raised when parts change their meaning: older snapshots are then rebuilt from the log."""
+SourceT = TypeVar("SourceT", bound=Source)
 _VW_COLUMNS = ("mix", "likes", "click_lift_3d", "click_lift_30d", "taste", "taste_deviation")
 
 
@@ -77,6 +79,8 @@ class State:
 
     Attributes
     ----------
+    settings
+        As given, less what they say of features that they switch off.
     weights, popularity
         Of the sources' columns in the mix, and in that of the arms that rank by popularity, shape
         ``(n_columns,)``.
@@ -85,8 +89,6 @@ class State:
     def __init__(
         self, settings: EngineSettings, load_user: Callable[[str], bytes | None], key: bytes
     ) -> None:
-        self.settings = settings
-        candidates = settings.candidates
         self.counters = Counters()
         self.catalogue = Catalogue(settings.catalogue)
         self.counts = ItemCounts()
@@ -100,31 +102,52 @@ class State:
         self.windows = Windows(WindowCounts(windows_s), WindowCounts(windows_s), crossings)
         self.personal_bandit = PersonalBandit(settings.learners.personal_bandit, self.catalogue)
         self.user_model = UserModel(settings.learners.user_model, self.catalogue, key)
-        self.personal: tuple[PersonalModel, ...] = (self.personal_bandit, self.user_model)
-        self.transitions = Transitions(candidates.transitions)
-        self.popular = Popular(candidates.popular)
-        self.sources: tuple[Source, ...] = (
-            self.transitions,
-            Sessions(candidates.sessions),
-            self.popular,
-            Fresh(candidates.fresh, self.catalogue, self.counts),
-            Tastes(candidates.tastes, self.personal_bandit, self.catalogue, self.counts),
-            RecentTastes(candidates.recent_tastes, self.catalogue, self.counts),
-        )
+        self.personal: tuple[PersonalModel, ...] = (self.user_model,)
+        if settings.learners.personal_bandit.enabled:
+            self.personal = (self.personal_bandit, self.user_model)
+        self.sources = self._make_sources(settings)
         self.weights = weights_of(self.sources)
         self.seats = seats_of(self.sources)
         self.pool = Pool(columns_of(self.sources))
         self.popularity = np.zeros_like(self.weights)
-        self.popularity[self.pool.columns.index(self.popular.longest)] = 1.0
+        if (popular := self.source(Popular)) is not None:
+            self.popularity[self.pool.columns.index(popular.longest)] = 1.0
         self.features = FeatureTable(
-            self.pool, self.catalogue, self.counts, self.habits, self.windows, self.personal
+            self.pool,
+            self.catalogue,
+            self.counts,
+            self.habits,
+            self.windows,
+            self.personal,
+            settings.features.without,
         )
+        self.settings = _startable(settings, self.features.left_out)
         self.learner = self._make_learner()
         self.drift = DriftWatch(settings.drift, self.personal_bandit, key)
         # Lessons of the kind that the learner learns from.
         self.examples = ReplayBuffer(Example, settings.memory, settings.seed)
         self.choices = ReplayBuffer(Choice, settings.memory, settings.seed)
         self.meter = ForgettingMeter(settings.memory.meter, self.learner, settings.seed)
+
+    def _make_sources(self, settings: EngineSettings) -> tuple[Source, ...]:
+        candidates = settings.candidates
+        makers: dict[SourceName, Callable[[], Source]] = {
+            "transitions": lambda: Transitions(candidates.transitions),
+            "sessions": lambda: Sessions(candidates.sessions),
+            "popular": lambda: Popular(candidates.popular),
+            "fresh": lambda: Fresh(candidates.fresh, self.catalogue, self.counts),
+            "tastes": lambda: Tastes(
+                candidates.tastes, self.personal_bandit, self.catalogue, self.counts
+            ),
+            "recent_tastes": lambda: RecentTastes(
+                candidates.recent_tastes, self.catalogue, self.counts
+            ),
+        }
+        return tuple(makers[name]() for name in settings.sources)
+
+    def source(self, kind: type[SourceT]) -> SourceT | None:
+        """Return the source of a kind, ``None`` when it is switched off."""
+        return next((one for one in self.sources if isinstance(one, kind)), None)
 
     def _make_learner(self) -> Learner:
         learners = self.settings.learners
@@ -133,7 +156,7 @@ class State:
             shared = self.features.shared_columns
             return ListwiseRanker(learners.listwise, columns, shared, self.settings.seed)
         relative = [f"{name}_relative" for name in self.pool.columns]
-        used = [*relative, *(name for name in _VW_COLUMNS if name in columns)]
+        used = [name for name in (*relative, *_VW_COLUMNS) if name in columns]
         return VWBandit(learners.vw, TextEncoder(self.catalogue, columns, used))
 
     @property
@@ -172,6 +195,7 @@ class State:
 
     def parts(self) -> dict[str, bytes]:
         """Return all shared state, a record per part."""
+        off = _switched_off(self.settings)
         return {
             "counters": pack(self.counters),
             "catalogue": self.catalogue.snapshot(),
@@ -187,7 +211,10 @@ class State:
             "personal_bandit": self.personal_bandit.snapshot(),
             "user_model": self.user_model.snapshot(),
             "drift": self.drift.snapshot(),
-        } | {f"source.{_name(source)}": source.snapshot() for source in self.sources}
+            **{f"source.{_name(source)}": source.snapshot() for source in self.sources},
+            # Snapshots of before anything could be switched off do not have it.
+            **({"without": pack(off)} if off else {}),
+        }
 
     def restore(self, parts: Mapping[str, bytes]) -> None:
         """Replace all shared state by what ``parts`` returned.
@@ -200,6 +227,11 @@ class State:
             When a part was made under other settings or by another library version, or is missing
             because the version that wrote the snapshot did not have it.
         """
+        off = _switched_off(self.settings)
+        former = unpack(parts["without"], list[str]) if "without" in parts else []
+        if former != off:
+            message = f"the snapshot was made without {former}, the settings switch {off} off"
+            raise IncompatibleState(message)
         expected = self.parts().keys()
         if missing := sorted(expected - parts.keys()):
             message = f"the snapshot lacks the parts {missing}"
@@ -243,3 +275,31 @@ class State:
 
 def _name(source: Source) -> str:
     return type(source).__name__.lower()
+
+
+def _switched_off(settings: EngineSettings) -> list[str]:
+    """Return the parts without which everything is learned, sorted."""
+    off = {f"candidates.{name}" for name in settings.candidates.without}
+    off.update(f"features.{name}" for name in settings.features.without)
+    if not settings.learners.personal_bandit.enabled:
+        off.add("learners.personal_bandit")
+    return sorted(off)
+
+
+def _startable(settings: EngineSettings, left_out: Iterable[str]) -> EngineSettings:
+    """Return settings whose ranker does not start with features that are switched off.
+
+    Parameters
+    ----------
+    left_out
+        Names of the features that the table leaves out.
+    """
+    learners = settings.learners
+    off = {*left_out}
+    if not learners.personal_bandit.enabled:
+        off.update(PersonalBandit.columns)
+    start = {name: weight for name, weight in learners.listwise.start.items() if name not in off}
+    listwise = learners.listwise.model_copy(update={"start": start})
+    return settings.model_copy(
+        update={"learners": learners.model_copy(update={"listwise": listwise})}
+    )

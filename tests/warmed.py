@@ -3,6 +3,7 @@
 A process of its own, because in one that has run other tests everything is compiled already.
 """
 
+import json
 import sys
 from types import ModuleType
 
@@ -72,9 +73,9 @@ def compiled_since(before: dict[str, set[str]]) -> list[str]:
     ]
 
 
-def main(ranker: str) -> None:
-    """Warm up, then live."""
-    settings = EngineSettings.model_validate({"learners": {"ranker": ranker}, "arms": _ARMS})
+def main(document: str) -> None:
+    """Warm up, then live, under the settings of a document."""
+    settings = EngineSettings.model_validate(json.loads(document) | {"arms": _ARMS})
     Engine.warm_up(settings)
     before = signatures()
     live(settings)

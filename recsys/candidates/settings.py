@@ -13,6 +13,7 @@ __all__ = [
     "PopularWindow",
     "RecentTasteSettings",
     "SessionSettings",
+    "SourceName",
     "TasteSettings",
     "TransitionKernel",
     "TransitionSettings",
@@ -131,10 +132,17 @@ class RecentTasteSettings(Section):
     seats: int = Field(8, ge=0)
 
 
+SourceName = Literal["transitions", "sessions", "popular", "fresh", "tastes", "recent_tastes"]
+
+
 class CandidateSettings(Section):
-    """The sources, their weights in the mix, and how many candidates survive it."""
+    """The sources, their weights in the mix, and how many candidates survive it.
+
+    Sources of ``without`` are not made: they have no columns and learn nothing.
+    """
 
     keep: int = Field(50, ge=1, le=1000)
+    without: tuple[SourceName, ...] = ()
     popular: PopularSettings = PopularSettings()
     transitions: TransitionSettings = TransitionSettings()
     sessions: SessionSettings = SessionSettings()

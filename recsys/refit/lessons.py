@@ -121,10 +121,11 @@ class LogReader:
                 "learned from the log in several passes"
             )
             raise IncompatibleState(message)
-        self.settings = settings
         self.lessons = deque[Lesson](maxlen=most)
         self._users = dict[str, bytes]()
         self._state = State(settings, self._users.get, secrets.token_bytes(KEY_BYTES))
+        # Without what the features lack.
+        self.settings = self._state.settings
         self._recorder = _Recorder(self._state.learner, self.lessons)
         self._state.learner = self._recorder
         self._since_spill = 0

@@ -37,6 +37,18 @@ OTHERS = {
     ),
     "windows": (SMALL, changed(features={"windows_s": [21_600.0]})),
     "crossings": (SMALL, changed(features={"crossings": 1000})),
+    "source off": (SMALL, changed(candidates={"without": ["fresh"]})),
+    "source on": (changed(candidates={"without": ["fresh"]}), SMALL),
+    "vw and source off": (
+        VW,
+        changed(learners={"ranker": "vw"}, candidates={"without": ["recent_tastes"]}),
+    ),
+    "vw and family off": (
+        VW,
+        changed(learners={"ranker": "vw"}, features={"crossings": 100, "without": ["counts"]}),
+    ),
+    "family on": (changed(features={"crossings": 100, "without": ["context"]}), SMALL),
+    "bandit off": (SMALL, changed(learners={"personal_bandit": {"enabled": False}})),
 }
 """Settings that cannot go on from a snapshot of the others before them."""
 

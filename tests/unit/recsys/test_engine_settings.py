@@ -56,6 +56,19 @@ def refusal(document: dict[str, object]) -> str:
             {"arms": {"a": {"ranker": "learner", "policy": {"kind": "uniform"}}}},
             ["'learner'", "'uniform'"],
         ),
+        (
+            {"arms": {"a": {"ranker": "popularity"}}, "candidates": {"without": ["popular"]}},
+            ["['a']", "candidates.without", "'popular'"],
+        ),
+        (
+            {
+                "candidates": {
+                    "without": ["transitions", "sessions", "popular", "fresh", "recent_tastes"]
+                },
+                "learners": {"personal_bandit": {"enabled": False}},
+            },
+            ["candidates.without", "no source", "learners.personal_bandit.enabled"],
+        ),
         ({"arms": {"a\nb": {}}}, ["'a\\nb'", "control characters"]),
         ({"arms": {"": {}}}, ["the arm ''", "must not be empty"]),
         ({"joiner": {"rewards": {"glance": {"weight": 1}}}}, ["joiner.rewards", "glance", "click"]),
@@ -102,6 +115,8 @@ def test_unknown_keys_fail_by_name(document: dict[str, object], place: str) -> N
         {"candidates": {"transitions": {"kernels": {"a": {"history": 101}}}}},
         {"candidates": {"sessions": {"decay": 1.5}}},
         {"features": {"windows_s": []}},
+        {"features": {"without": ["mix"]}},
+        {"candidates": {"without": ["populra"]}},
         {"features": {"windows_s": [1.0, -1.0]}},
         {"learners": {"ranker": "gbm"}},
         {"learners": {"listwise": {"hidden": 0}}},

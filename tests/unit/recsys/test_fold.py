@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from recsys.candidates.popular import Popular
+from recsys.candidates.transitions import Transitions
 from recsys.engine import Engine
 from recsys.events import Decision, Event, ItemRemove, Slot
 from recsys.features.base import Choice
@@ -51,7 +53,9 @@ def names(engine: Engine, user_id: str) -> list[str]:
 def popularity(engine: Engine) -> list[float]:
     """Return the share of the most popular item that each has."""
     n_items = len(engine.state.catalogue)
-    counts = scores(engine.state.popular, User(user_id="anybody"), 0, n_items)[:, -1]
+    source = engine.state.source(Popular)
+    assert source is not None
+    counts = scores(source, User(user_id="anybody"), 0, n_items)[:, -1]
     return [float(share) for share in counts / counts.max()]
 
 
@@ -126,7 +130,9 @@ def test_a_stronger_act_is_taught_with_the_history_before_it() -> None:
         engine.apply([feedback("v", "i0", 10)])
         user = engine.state.users.get("v")
         assert user is not None
-        found = scores(engine.state.transitions, user, 11, 3)
+        source = engine.state.source(Transitions)
+        assert source is not None
+        found = scores(source, user, 11, 3)
         return [float(score) for score in found.ravel()]
 
     assert taught("view", "purchase") == pytest.approx(taught("purchase"), rel=1e-4)

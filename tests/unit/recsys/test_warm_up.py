@@ -1,5 +1,6 @@
 """After the warm-up nothing is left to compile, whatever is asked and learned then."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,17 @@ from tests.warmed import compiled_since, signatures
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.mark.parametrize("ranker", ["listwise", "vw"])
-def test_nothing_is_left_to_compile(ranker: str) -> None:
-    command = [sys.executable, "-m", "tests.warmed", ranker]
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"learners": {"ranker": "listwise"}},
+        {"learners": {"ranker": "vw"}},
+        {"features": {"without": ["windows", "request"]}, "candidates": {"without": ["tastes"]}},
+    ],
+    ids=str,
+)
+def test_nothing_is_left_to_compile(document: dict[str, object]) -> None:
+    command = [sys.executable, "-m", "tests.warmed", json.dumps(document)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == ""
