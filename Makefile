@@ -16,7 +16,8 @@ MIND = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that mind-5k
 .PHONY: help setup demo serve test test-unit test-browser lint fmt lock clean \
         bench-quality bench-shown bench-first-change bench-recovery bench-replay bench-river \
         bench-serving bench-train \
-        bench-taste-switch bench-return bench-cold-users bench-regret bench-position-bias
+        bench-taste-switch bench-return bench-cold-users bench-regret bench-position-bias \
+        bench-ablation
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 28
@@ -120,6 +121,9 @@ bench-regret: setup  ## regret in a stationary world against epsilon-greedy popu
 
 bench-position-bias: setup  ## whether what stood on top is believed to be good
 	@$(BIN)/python -m benchmarks.quality.position_bias $(ARGS)
+
+bench-ablation: setup  ## what each part adds; RECSYS_DATA=DIR with ml-100k, ml-1m and mind-5k in DIR
+	@$(BIN)/python -m benchmarks.quality.ablation $(if $(RECSYS_DATA),--data $(RECSYS_DATA)) $(ARGS)
 
 lock:  ## renew requirements.lock; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \

@@ -12,7 +12,15 @@ from actors.cli.problems import read_settings
 from benchmarks.report import JsonOption, check_writable, run, show, write
 from recsys.settings import EngineSettings
 
-__all__ = ["Figures", "Measure", "command", "measured", "summary"]
+__all__ = [
+    "ConfigOption",
+    "Figures",
+    "Measure",
+    "command",
+    "measured",
+    "parse_seeds",
+    "summary",
+]
 
 Figures = dict[str, float]
 """What one world gave, by name."""
@@ -47,7 +55,7 @@ def command(
         *, seeds: SeedsOption = "1,2,3", config: ConfigOption = None, json_file: JsonOption = None
     ) -> None:
         check_writable(json_file)
-        numbers = _parse(seeds)
+        numbers = parse_seeds(seeds)
         settings = read_settings(config).engine
         found = list[Figures]()
         for seed in numbers:
@@ -79,7 +87,14 @@ def _columns(found: Sequence[Figures]) -> dict[str, list[float]]:
     return {key: [figures[key] for figures in found] for key in found[0]}
 
 
-def _parse(text: str) -> list[int]:
+def parse_seeds(text: str) -> list[int]:
+    """Return the numbers of a list with commas.
+
+    Raises
+    ------
+    typer.BadParameter
+        When they are no numbers, or one is there twice.
+    """
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() for part in parts) or len(set(parts)) < len(parts):
         message = f"--seeds are different numbers from 0 with commas between them, got {text!r}"

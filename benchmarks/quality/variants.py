@@ -1,0 +1,70 @@
+"""The engine as it is, and with one part of it switched off at a time."""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple, get_args
+
+from recsys.features.columns import Family
+from recsys.settings import EngineSettings, Ranker, SourceName
+
+__all__ = ["DEFAULT", "VARIANTS", "Variant"]
+
+DEFAULT: Final = "default"
+Document = dict[str, dict[str, object]]
+"""What of the sections of the settings becomes something else."""
+
+
+class Variant(NamedTuple):
+    """One change of the settings.
+
+    Attributes
+    ----------
+    change
+        From the settings that are measured to what of them is replaced.
+    ranker
+        What the learner's arm ranks by.
+    """
+
+    change: Callable[[EngineSettings], Document]
+    ranker: Ranker = "learner"
+
+    def settings(self, base: EngineSettings) -> EngineSettings:
+        """Return the changed settings.
+
+        Raises
+        ------
+        ValueError
+            When the part cannot be taken from these settings.
+        """
+        document = base.model_dump(mode="json")
+        for section, changes in self.change(base).items():
+            document[section].update(changes)
+        for arm in document["arms"].values():
+            if arm["ranker"] == "learner":
+                arm["ranker"] = self.ranker
+        return EngineSettings.model_validate(document)
+
+
+def _without_source(name: SourceName) -> Variant:
+    return Variant(lambda base: {"candidates": {"without": [*base.candidates.without, name]}})
+
+
+def _without_family(name: Family) -> Variant:
+    return Variant(lambda base: {"features": {"without": [*base.features.without, name]}})
+
+
+def _without_bandit(base: EngineSettings) -> Document:
+    bandit = base.learners.personal_bandit.model_copy(update={"enabled": False})
+    return {"learners": {"personal_bandit": bandit.model_dump(mode="json")}}
+
+
+VARIANTS: Final[dict[str, Variant]] = {
+    DEFAULT: Variant(lambda _: {}),
+    **{f"no-{name}": _without_source(name) for name in get_args(SourceName)},
+    **{f"no-{name}": _without_family(name) for name in get_args(Family)},
+    "no-personal_bandit": Variant(_without_bandit),
+    "no-replays": Variant(lambda _: {"memory": {"replays": 0}}),
+    "mix": Variant(lambda _: {}, ranker="mix"),
+    "vw": Variant(lambda _: {"learners": {"ranker": "vw"}}),
+}
+"""By name. ``mix`` has no ranker; that of ``vw`` learns from what was shown, and is the mix where
+nothing was."""
