@@ -9,9 +9,11 @@ from recsys.engine import Engine
 from recsys.policies.build import build_policy
 from recsys.policies.squarecb import SquareCB
 from recsys.settings import (
+    ArmSettings,
     DriftSettings,
     EngineSettings,
     EpsilonGreedySettings,
+    Ranker,
     ShardDriftSettings,
     SoftmaxSettings,
     SquareCBSettings,
@@ -103,6 +105,22 @@ def test_the_probabilities_told_are_those_of_the_changed_policy() -> None:
         assert slots[0].propensity == pytest.approx(expected, rel=1e-6)
         found.add(is_best)
     assert found == {True, False}
+
+
+@pytest.mark.parametrize(
+    ("ranker", "more"), [("learner", True), ("mix", True), ("popularity", False)]
+)
+def test_the_arms_with_and_without_the_ranker_explore_alike(ranker: Ranker, more: bool) -> None:
+    policy = EpsilonGreedySettings(epsilon=0.05)
+    settings = EngineSettings(drift=QUICK, arms={"a": ArmSettings(ranker=ranker, policy=policy)})
+    one = engine_with(items(30), settings)
+    live(one, 0, 10, clicks=3)
+    best = []
+    for restlessness in (0.0, 1.0):
+        person(one).unrest.restlessness = restlessness
+        slots = [ask(one, "u", f"lot{number}", 200_000, n=1).slots[0] for number in range(40)]
+        best.append(max(slot.propensity for slot in slots))
+    assert (best[1] < best[0] - 0.3) is more
 
 
 @pytest.mark.parametrize(
