@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from recsys.candidates.settings import (
     CandidateSettings,
+    FactorSettings,
     FreshSettings,
     PopularSettings,
     PopularWindow,
@@ -46,6 +47,7 @@ __all__ = [
     "DriftSettings",
     "EngineSettings",
     "EpsilonGreedySettings",
+    "FactorSettings",
     "FeatureSettings",
     "FreshSettings",
     "GreedySettings",
@@ -254,6 +256,7 @@ class EngineSettings(Section):
         for name, needed in (
             *((f"transitions.kernels.{name}", kernel.history) for name, kernel in kernels.items()),
             ("sessions", self.candidates.sessions.history),
+            ("factors", self.candidates.factors.history),
         ):
             if self.users.history < needed:
                 message = (

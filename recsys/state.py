@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from recsys.candidates.base import Source
+from recsys.candidates.factors import Factors
 from recsys.candidates.fresh import Fresh
 from recsys.candidates.gather import columns_of, seats_of, weights_of
 from recsys.candidates.pool import Pool
@@ -134,6 +135,7 @@ class State:
         makers: dict[SourceName, Callable[[], Source]] = {
             "transitions": lambda: Transitions(candidates.transitions),
             "sessions": lambda: Sessions(candidates.sessions),
+            "factors": lambda: Factors(candidates.factors, self.catalogue, settings.seed),
             "popular": lambda: Popular(candidates.popular),
             "fresh": lambda: Fresh(candidates.fresh, self.catalogue, self.counts),
             "tastes": lambda: Tastes(

@@ -8,6 +8,7 @@ from recsys.section import Section
 
 __all__ = [
     "CandidateSettings",
+    "FactorSettings",
     "FreshSettings",
     "PopularSettings",
     "PopularWindow",
@@ -104,6 +105,23 @@ class SessionSettings(Section):
     weight: float = Field(0.2, ge=0)
 
 
+class FactorSettings(Section):
+    """Vectors of items, learned from what is liked after what; ``recsys.candidates.factors``."""
+
+    dimensions: int = Field(64, ge=1, le=1024)
+    history: int = Field(20, ge=1, le=100)
+    decay: float = Field(0.8, gt=0, le=1)
+    gap_s: float = Field(600.0, gt=0)
+    gap_floor: float = Field(0.1, ge=0, le=1)
+    learning_rate: float = Field(0.08, gt=0)
+    negatives: int = Field(32, ge=1, le=10_000)
+    latest: int = Field(10_000, ge=1)
+    lessons: int = Field(2000, ge=1)
+    replays: int = Field(1, ge=0, le=100)
+    leaders: int = Field(50, ge=1, le=1000)
+    weight: float = Field(0.3, ge=0)
+
+
 class FreshSettings(Section):
     """New items, so that each gets seen."""
 
@@ -132,7 +150,9 @@ class RecentTasteSettings(Section):
     seats: int = Field(8, ge=0)
 
 
-SourceName = Literal["transitions", "sessions", "popular", "fresh", "tastes", "recent_tastes"]
+SourceName = Literal[
+    "transitions", "sessions", "factors", "popular", "fresh", "tastes", "recent_tastes"
+]
 
 
 class CandidateSettings(Section):
@@ -146,6 +166,7 @@ class CandidateSettings(Section):
     popular: PopularSettings = PopularSettings()
     transitions: TransitionSettings = TransitionSettings()
     sessions: SessionSettings = SessionSettings()
+    factors: FactorSettings = FactorSettings()
     fresh: FreshSettings = FreshSettings()
     tastes: TasteSettings = TasteSettings()
     recent_tastes: RecentTasteSettings = RecentTasteSettings()

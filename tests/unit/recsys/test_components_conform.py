@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from recsys.candidates.base import Source
+from recsys.candidates.factors import Factors
 from recsys.candidates.fresh import Fresh
 from recsys.candidates.popular import Popular
 from recsys.candidates.recent_tastes import RecentTastes
@@ -28,6 +29,7 @@ from recsys.learners.personal_bandit import PersonalBandit
 from recsys.learners.user_model import UserModel
 from recsys.learners.vw_bandit import VWBandit
 from recsys.settings import (
+    FactorSettings,
     FreshSettings,
     ListwiseSettings,
     PersonalBanditSettings,
@@ -57,6 +59,13 @@ def _transitions(neighbours: int = 256, **kernels: TransitionKernel) -> Callable
 def _sessions(**changes: float) -> Callable[[World], Source]:
     settings = SessionSettings.model_validate({"sessions": 16} | changes)
     return lambda _: Sessions(settings)
+
+
+def _factors(**changes: float) -> Callable[[World], Source]:
+    settings = FactorSettings.model_validate(
+        {"dimensions": 4, "negatives": 8, "latest": 50, "lessons": 20} | changes
+    )
+    return lambda world: Factors(settings, world.catalogue, 1)
 
 
 def _tastes(world: World) -> Source:
@@ -92,6 +101,9 @@ SOURCES: dict[str, Callable[[World], Source]] = {
     "sessions-short": _sessions(gap_s=30.0),
     "sessions-few-neighbours": _sessions(neighbours=2, occurrences=3, history=2),
     "sessions-one": _sessions(sessions=1),
+    "factors": _factors(),
+    "factors-small-rings": _factors(latest=7, lessons=3, replays=3, leaders=2),
+    "factors-of-one-like": _factors(history=1, replays=0),
     "fresh": lambda world: Fresh(FreshSettings(), world.catalogue, world.counts),
     "fresh-few": lambda world: Fresh(FreshSettings(leaders=3), world.catalogue, world.counts),
     "tastes": _tastes,

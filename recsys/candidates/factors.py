@@ -1,0 +1,196 @@
+"""Factors: what the vectors of a person's latest likes point to.
+
+Each item has two vectors of ``dimensions`` numbers, E (what a like of it says of the person) and F
+(what a person has to be like to like it). A person is the sum of their latest likes h_0 (newest),
+h_1, ..., so that their own part is their history and nobody grows by being asked::
+
+    p        = sum_x w(x) E[h_x]
+    w(x)     ~ decay ** x * (gap_floor + (1 - gap_floor) exp(-gap / gap_s)),   sum of squares 1
+    score(j) = exp(p . F[j])
+
+where the gaps are counted from the newest like. On a like of b by a person with a past, one step
+of AdaGrad (Duchi et al. 2011) on the softmax over b and some of the items that others liked lately,
+and the same for a few of the lessons before it::
+
+    loss = -log softmax(p . F - log q)[b]          q: how often an item is drawn
+
+Because of ``log q`` (Bengio & Senecal 2008) the score is how much rather this person likes an item
+than people do on average. An item that nobody has liked scores about 1. Of the same make as
+item2vec (Barkan & Koenigstein 2016) and YouTube's candidate generation (Covington et al. 2016).
+"""
+
+import msgspec
+import numpy as np
+from typing_extensions import override
+
+from recsys.arrays import Packed, grown, pack_array, unpack_array
+from recsys.candidates import factor_kernels as compute
+from recsys.candidates.base import Asker, Source
+from recsys.candidates.pool import Pool
+from recsys.catalogue import Catalogue
+from recsys.codec import pack, unpack
+from recsys.errors import IncompatibleState
+from recsys.settings import FactorSettings
+from recsys.users import User
+
+__all__ = ["Factors"]
+
+_WIDTH = 0.035
+"""Vectors begin between minus and plus this."""
+
+
+class _State(msgspec.Struct):
+    vectors: list[Packed]
+    latest: Packed
+    likes: int
+    past: Packed
+    weights: Packed
+    sizes: Packed
+    targets: Packed
+    lessons: int
+    lots: int
+
+
+class Factors(Source):
+    """The vectors, a ring of the latest likes and a ring of the latest lessons."""
+
+    columns = ("factors",)
+
+    def __init__(self, settings: FactorSettings, catalogue: Catalogue, seed: int) -> None:
+        self.weights = (settings.weight,)
+        self._settings = settings
+        self._catalogue = catalogue
+        self._seed = seed & 0x7FFFFFFF
+        self._n_items = 0
+        self._model = compute.Model(*(np.zeros((0, settings.dimensions), np.float32),) * 4)
+        size, history = settings.lessons, settings.history
+        self._rings = compute.Rings(
+            np.zeros(settings.latest, np.int32),
+            np.zeros(64, np.int32),
+            np.zeros((size, history), np.int32),
+            np.zeros((size, history), np.float32),
+            np.zeros(size, np.int32),
+            np.zeros(size, np.int32),
+        )
+        self._shape = compute.Shape(
+            settings.decay,
+            settings.gap_s * 1000.0,
+            settings.gap_floor,
+            settings.learning_rate,
+            settings.negatives,
+            settings.replays,
+            self._seed,
+        )
+        self._likes = 0
+        self._lessons = 0
+        self._lots = 0
+        self._affinities = np.zeros(64, np.float32)
+
+    @override
+    def grow(self, n_items: int) -> None:
+        first = len(self._model.inputs)
+        if n_items > first:
+            self._model = compute.Model(*(grown(array, n_items) for array in self._model))
+            for part, vectors in enumerate(self._model[:2]):
+                compute.begin(vectors, first, 2 * self._seed + part, _WIDTH)
+        self._rings = self._rings._replace(counts=grown(self._rings.counts, n_items))
+        self._affinities = grown(self._affinities, n_items)
+        self._n_items = n_items
+
+    @override
+    def learn(self, user: User, item: int, ts_ms: int, strength: float) -> None:
+        rings = self._rings
+        size = len(rings.latest)
+        if user.items and self._likes:
+            past = Asker.at(user, ts_ms)
+            n = self._settings.history
+            self._lots = compute.learn(
+                self._model,
+                rings,
+                self._shape,
+                past.items[-n:],
+                past.times_ms[-n:],
+                item,
+                strength,
+                (min(self._likes, size), self._lessons, self._lots),
+            )
+            self._lessons += 1
+        place = self._likes % size
+        if self._likes >= size:
+            rings.counts[rings.latest[place]] -= 1
+        rings.latest[place] = item
+        rings.counts[item] += 1
+        self._likes += 1
+
+    @override
+    def propose(self, asker: Asker, pool: Pool, column: int) -> None:
+        if not len(asker.items):
+            return
+        n = self._settings.history
+        # The affinities are kept until ``score``, which follows at once.
+        pool.count = compute.lead(
+            self._model,
+            self._shape,
+            asker.items[-n:],
+            asker.times_ms[-n:],
+            self._catalogue.alive,
+            self._affinities,
+            self._settings.leaders,
+            pool.proposed,
+            pool.known,
+            pool.count,
+        )
+
+    @override
+    def score(self, asker: Asker, pool: Pool, column: int) -> None:
+        if len(asker.items):
+            compute.tell(self._affinities, pool.scores, column, pool.items)
+
+    @override
+    def snapshot(self) -> bytes:
+        rings = self._rings
+        n = min(self._lessons, len(rings.sizes))
+        state = _State(
+            [pack_array(array[: self._n_items]) for array in self._model],
+            pack_array(rings.latest[: min(self._likes, len(rings.latest))]),
+            self._likes,
+            pack_array(rings.items[:n]),
+            pack_array(rings.weights[:n]),
+            pack_array(rings.sizes[:n]),
+            pack_array(rings.targets[:n]),
+            self._lessons,
+            self._lots,
+        )
+        return pack(state)
+
+    @override
+    def restore(self, record: bytes) -> None:
+        state = unpack(record, _State)
+        arrays = [unpack_array(vectors, np.float32) for vectors in state.vectors]
+        past = unpack_array(state.past, np.int32)
+        latest = unpack_array(state.latest, np.int32)
+        settings = self._settings
+        found = (arrays[0].shape[1], past.shape[1])
+        wanted = (settings.dimensions, settings.history)
+        full = len(latest) == min(state.likes, settings.latest) and len(past) == min(
+            state.lessons, settings.lessons
+        )
+        if found != wanted or not full:
+            message = (
+                f"the factors were learned with {found[0]} dimensions, {found[1]} likes of history "
+                f"and rings of {len(latest)} likes and {len(past)} lessons; the settings say "
+                f"{wanted[0]}, {wanted[1]}, {settings.latest} and {settings.lessons}"
+            )
+            raise IncompatibleState(message)
+        self._model = compute.Model(*arrays)
+        self._n_items = len(arrays[0])
+        rings = self._rings
+        rings.latest[: len(latest)] = latest
+        counts = np.bincount(latest, minlength=max(self._n_items, 64)).astype(np.int32)
+        n = len(past)
+        rings.items[:n] = past
+        rings.weights[:n] = unpack_array(state.weights, np.float32)
+        rings.sizes[:n] = unpack_array(state.sizes, np.int32)
+        rings.targets[:n] = unpack_array(state.targets, np.int32)
+        self._rings = rings._replace(counts=counts)
+        self._likes, self._lessons, self._lots = state.likes, state.lessons, state.lots
