@@ -63,7 +63,14 @@ def refusal(document: dict[str, object]) -> str:
         (
             {
                 "candidates": {
-                    "without": ["transitions", "sessions", "popular", "fresh", "recent_tastes"]
+                    "without": [
+                        "transitions",
+                        "sessions",
+                        "factors",
+                        "popular",
+                        "fresh",
+                        "recent_tastes",
+                    ]
                 },
                 "learners": {"personal_bandit": {"enabled": False}},
             },
