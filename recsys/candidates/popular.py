@@ -66,16 +66,7 @@ class Popular(Source):
 
     @override
     def learn(self, user: User, item: int, ts_ms: int, strength: float) -> None:
-        for window, half_life_ms in enumerate(self._half_life_ms.tolist()):
-            if self._origin_ms[window] < 0:
-                self._origin_ms[window] = ts_ms
-            age = (ts_ms - int(self._origin_ms[window])) / half_life_ms
-            if age > _RESCALE_AT:
-                # After a pause of any length the old counts may vanish: that is forgetting.
-                self._counts[:, window] *= np.float32(2.0 ** -min(age, 200.0))
-                self._origin_ms[window] = ts_ms
-                age = 0.0
-            self._counts[item, window] += np.float32(strength * 2.0 ** max(age, -_RESCALE_AT))
+        _add(self._counts, self._origin_ms, self._half_life_ms, item, ts_ms, strength)
         self._learned += 1
         if self._learned % _REFRESH_EVERY == 0 or self._learned < _REFRESH_EVERY:
             self._leaders = self._find_leaders()
@@ -131,6 +122,27 @@ class Popular(Source):
         self._origin_ms = np.array(state.origin_ms, np.int64)
         self._leaders = unpack_array(state.leaders, np.int32)
         self._learned = state.learned
+
+
+@compiled
+def _add(
+    counts: NDArray[np.float32],
+    origin_ms: NDArray[np.int64],
+    half_life_ms: NDArray[np.float64],
+    item: int,
+    ts_ms: int,
+    strength: float,
+) -> None:
+    for window in range(counts.shape[1]):
+        if origin_ms[window] < 0:
+            origin_ms[window] = ts_ms
+        age = (ts_ms - origin_ms[window]) / half_life_ms[window]
+        if age > _RESCALE_AT:
+            # After a pause of any length the old counts may vanish: that is forgetting.
+            counts[:, window] *= np.float32(2.0 ** -min(age, 200.0))
+            origin_ms[window] = ts_ms
+            age = 0.0
+        counts[item, window] += np.float32(strength * 2.0 ** max(age, -_RESCALE_AT))
 
 
 @compiled

@@ -71,6 +71,8 @@ class Transitions(Source):
         )
         half_lives = [kernel.half_life_s or np.inf for kernel in kernels.values()]
         self._half_life_ms = np.array(half_lives) * 1000.0
+        self._forgets = not lasting.all()
+        self._unscaled = np.ones(len(kernels))
         self._n_items = 0
         self._origin_ms = -1
         self._evicted = np.zeros(1, np.int64)
@@ -144,6 +146,8 @@ class Transitions(Source):
         """Return what a like of now weighs, by kernel, ``(n_kernels,)``."""
         if self._origin_ms < 0:
             self._origin_ms = ts_ms
+        if not self._forgets:
+            return self._unscaled
         ages = np.maximum((ts_ms - self._origin_ms) / self._half_life_ms, -_RESCALE_AT)
         if ages.max(initial=0.0) > _RESCALE_AT:
             # After a pause of any length the old weights may vanish: that is forgetting.
