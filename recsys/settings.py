@@ -158,6 +158,13 @@ class FeatureSettings(Section):
     )
     crossings: int = Field(65_536, ge=1)
 
+    @model_validator(mode="after")
+    def _different_windows(self) -> Self:
+        if len(set(self.windows_s)) < len(self.windows_s):
+            message = f"features.windows_s names a window twice: {list(self.windows_s)}"
+            raise ValueError(message)
+        return self
+
 
 class ListwiseSettings(Section):
     """The listwise ranker: a small network over the candidates' features."""

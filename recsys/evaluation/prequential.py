@@ -45,8 +45,9 @@ class Report(msgspec.Struct, kw_only=True):
         The same metrics of the mix and of each column of the candidate sources alone.
     attributes
         Whether the engine was told anything about the items.
-    learner_examples
-        What the learner has seen. A click that refers to no decision teaches it nothing.
+    learner_examples, learner_choices
+        What the learner has seen: shown slots with what they earned, and items chosen among others.
+        A click that refers to no decision makes no example.
     not_candidates
         Ranked events whose item could not be found, because the user already had it.
     """
@@ -62,6 +63,7 @@ class Report(msgspec.Struct, kw_only=True):
     sources: dict[str, dict[str, float]]
     attributes: bool
     learner_examples: int
+    learner_choices: int
     not_candidates: int
 
     def to_json(self) -> dict[str, object]:
@@ -78,6 +80,7 @@ class Report(msgspec.Struct, kw_only=True):
             "sources": self.sources,
             "attributes": self.attributes,
             "learner_examples": self.learner_examples,
+            "learner_choices": self.learner_choices,
             "not_candidates": self.not_candidates,
         }
 
@@ -239,5 +242,6 @@ def evaluate(
         sources={name: metrics.summary() for name, metrics in run.sources.items()},
         attributes=bool(items),
         learner_examples=run.engine.stats().examples,
+        learner_choices=run.engine.state.counters.choices,
         not_candidates=run.not_candidates,
     )

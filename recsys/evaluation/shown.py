@@ -34,8 +34,8 @@ class ShownReport(msgspec.Struct, kw_only=True):
         Impressions that have an order to find.
     history, attributes
         Whether the engine was told the earlier clicks, and anything about the items.
-    learner_examples
-        What the learner has seen.
+    learner_examples, learner_choices
+        What the learner has seen: shown slots with what they earned, and items chosen among others.
     events_per_second
         Events applied (items, decisions, clicks) by the time of recommend and apply together,
         without the bookkeeping of the protocol.
@@ -55,6 +55,7 @@ class ShownReport(msgspec.Struct, kw_only=True):
     metrics: Ranking
     events_per_second: float
     learner_examples: int
+    learner_choices: int
     competitors: dict[str, Ranking]
 
     def to_json(self) -> dict[str, object]:
@@ -132,5 +133,6 @@ def evaluate_shown(
         metrics=metrics.summary(),
         events_per_second=run.events / run.seconds if run.seconds else 0.0,
         learner_examples=run.engine.stats().examples,
+        learner_choices=run.engine.state.counters.choices,
         competitors={rival.name: its_metrics.summary() for rival, its_metrics in rivals},
     )

@@ -51,6 +51,7 @@ def refusal(document: dict[str, object]) -> str:
             ["['a', 'b']", "sum to 0.9, expected 1"],
         ),
         ({"arms": {}}, ["sum to 0, expected 1"]),
+        ({"features": {"windows_s": [60, 3600, 60.0]}}, ["features.windows_s", "twice"]),
         ({"arms": {"a": {"ranker": "random"}}}, ["'random'", "'squarecb'"]),
         (
             {"arms": {"a": {"ranker": "learner", "policy": {"kind": "uniform"}}}},

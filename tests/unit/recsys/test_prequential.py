@@ -12,6 +12,7 @@ from recsys.settings import (
     CandidateSettings,
     CatalogueSettings,
     EngineSettings,
+    FactorSettings,
     FreshSettings,
     LearnerSettings,
     PopularSettings,
@@ -27,7 +28,7 @@ from recsys.settings import (
 def only(source: str) -> CandidateSettings:
     """Return settings in which one source alone has a weight in the mix."""
     weights = dict.fromkeys(
-        ("popular", "transitions", "sessions", "fresh", "tastes", "recent"), 0.0
+        ("popular", "transitions", "sessions", "factors", "fresh", "tastes", "recent"), 0.0
     )
     weights[source] = 1.0
     return CandidateSettings(
@@ -39,6 +40,7 @@ def only(source: str) -> CandidateSettings:
             kernels={"near": TransitionKernel(weight=weights["transitions"])}
         ),
         sessions=SessionSettings(weight=weights["sessions"]),
+        factors=FactorSettings(weight=weights["factors"]),
         fresh=FreshSettings(weight=weights["fresh"]),
         tastes=TasteSettings(weight=weights["tastes"]),
         recent_tastes=RecentTasteSettings(weight=weights["recent"]),
@@ -52,6 +54,7 @@ COLUMNS = {
     "mix",
     "transitions_near",
     "sessions",
+    "factors",
     "popular_ever",
     "fresh",
     "tastes",
@@ -224,5 +227,7 @@ def test_the_document_is_flat() -> None:
     assert document["recall_at_10_hidden"] == document["recall_at_10"] == 1.0
     assert document["ranked"] == len(RANKS)
     assert (document["attributes"], document["learner_examples"]) == (False, 0)
+    assert document["learner_choices"] == 0
+    assert run(STORY, EngineSettings()).learner_choices > 0
     assert document["not_candidates"] == 0
     assert run(STORY, items={"a": {"g": "x"}}).to_json()["attributes"] is True
