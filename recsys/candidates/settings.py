@@ -108,7 +108,7 @@ class SessionSettings(Section):
 class FactorSettings(Section):
     """Vectors of items, learned from what is liked after what; ``recsys.candidates.factors``."""
 
-    dimensions: int = Field(64, ge=1, le=1024)
+    dimensions: int = Field(32, ge=1, le=1024)
     history: int = Field(20, ge=1, le=100)
     decay: float = Field(0.8, gt=0, le=1)
     gap_s: float = Field(600.0, gt=0)
@@ -119,7 +119,7 @@ class FactorSettings(Section):
     lessons: int = Field(2000, ge=1)
     replays: int = Field(1, ge=0, le=100)
     leaders: int = Field(50, ge=1, le=1000)
-    weight: float = Field(0.3, ge=0)
+    weight: float = Field(0.5, ge=0)
 
 
 class FreshSettings(Section):
