@@ -13,6 +13,7 @@ from recsys.features.base import Choice, context_hashes, narrow
 from recsys.features.table import NOWHERE, surface
 from recsys.ids import feature_hash
 from recsys.joiner import Joined, Pending, PendingSlot
+from recsys.learners.trust import open_list, settle_list
 from recsys.recommend import eligible
 from recsys.state import State
 from recsys.users import User
@@ -92,6 +93,12 @@ def _decision(state: State, event: Decision) -> None:
     arm.shown += len(slots)
     user = state.users.touch(event.user_id)
     state.drift.ask_again(user, len(slots), event.ts_ms)
+    trust = state.settings.learners.trust
+    settle_list(user, state.learner, trust)
+    # The scores of other rankers promised no reward: nobody can be held to them.
+    promising = state.ranks_by_learning(event.policy)
+    scores = [slot.score for slot in event.slots] if promising else []
+    open_list(user, scores, state.settings.joiner.examination_decay, trust)
     user.shown += len(slots)
     user.last_seen_ms = max(user.last_seen_ms, event.ts_ms)
     for shown in slots:
@@ -134,6 +141,7 @@ def _feedback(state: State, event: Feedback) -> None:
         _learn_personal(state, user, item, reward, shown=False)
     else:
         user.unrest.clicks += joined.first
+        user.account.open_earned += reward
         _credit(state, joined, reward, event.ts_ms)
         _learn(state, joined)
         if joined.choice is not None:
@@ -244,11 +252,8 @@ def _learn(state: State, joined: Joined) -> None:
     example = joined.example
     counters = state.counters
     counters.examples += 1
-    arm = state.settings.arms.get(joined.arm)
-    # The scores of other rankers promised no reward: nobody can be held to them.
-    if state.learner.from_examples or (arm is not None and arm.ranker == "learner"):
-        state.learner.learn(example)
     if state.learner.from_examples:
+        state.learner.learn(example)
         for old in state.examples.sample():
             state.learner.learn(old)
             counters.replayed += 1

@@ -24,6 +24,7 @@ from recsys.events import Decision, Slot
 from recsys.features.base import Candidates, context_hashes, narrow, narrow_rows
 from recsys.features.table import surface
 from recsys.ids import feature_hash
+from recsys.learners.trust import trust_in
 from recsys.policies.build import build_policy
 from recsys.policies.slate import draw
 from recsys.settings import ArmSettings
@@ -82,7 +83,7 @@ def recommend(state: State, request: Request) -> Recommendation:
         candidates = Candidates(
             feature_hash("user", request.user_id), context, cut.items, asked.rows, asked.shared
         )
-        scores = _scores(state, arm, cut, candidates)
+        scores = _scores(state, arm, cut, candidates, user)
         slate = draw(policy, scores, request.n, seed)
         logged = asked.logged_rows[slate.chosen]
     else:
@@ -219,6 +220,7 @@ def _scores(
     arm: ArmSettings,
     cut: Cut,
     candidates: Candidates,
+    user: User,
 ) -> NDArray[np.float64]:
     """Return what the policy draws from, in units of reward, shape ``(n_candidates,)``."""
     if not len(cut.items):
@@ -226,7 +228,8 @@ def _scores(
     settings = state.settings.learners
     taste, optimism = _personal(state, arm, candidates.numeric)
     if settings.ranker == "listwise":
-        expected: NDArray[np.float64] = state.learner.score(candidates) + optimism
+        trust = trust_in(user, settings.trust)
+        expected: NDArray[np.float64] = trust * state.learner.score(candidates) + optimism
         return expected
     prior = _prior(state, cut)
     examples = state.counters.examples

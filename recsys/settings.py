@@ -72,6 +72,7 @@ __all__ = [
     "TasteSettings",
     "TransitionKernel",
     "TransitionSettings",
+    "TrustSettings",
     "UniformSettings",
     "UserDriftSettings",
     "UserModelSettings",
@@ -175,7 +176,7 @@ class ListwiseSettings(Section):
         default_factory=lambda: {"mix": 1.5, "taste_lift": 0.5, "click_lift_6h": 0.5}
     )
     initial_reward: float = Field(0.05, gt=0)
-    scale_rate: float = Field(0.002, ge=0, le=1)
+    scale_rate: float = Field(0.01, ge=0, le=1)
 
 
 class VWSettings(Section):
@@ -204,6 +205,13 @@ class PersonalBanditSettings(Section):
     optimism: float = Field(0.2, ge=0)
 
 
+class TrustSettings(Section):
+    """What is expected of a person whose lists earn less than they promised."""
+
+    prior: float = Field(0.5, gt=0)
+    half_life_lists: float = Field(1.5, gt=0)
+
+
 class UserModelSettings(Section):
     """One River estimator per user, by dotted path."""
 
@@ -221,6 +229,7 @@ class LearnerSettings(Section):
     vw: VWSettings = VWSettings()
     personal_bandit: PersonalBanditSettings = PersonalBanditSettings()
     user_model: UserModelSettings = UserModelSettings()
+    trust: TrustSettings = TrustSettings()
 
 
 class StoreSettings(Section):

@@ -161,6 +161,11 @@ class State:
         used = [name for name in (*relative, *_VW_COLUMNS) if name in columns]
         return VWBandit(learners.vw, TextEncoder(self.catalogue, columns, used))
 
+    def ranks_by_learning(self, arm: str) -> bool:
+        """Return whether the scores of an arm are rewards that the learner expects."""
+        settings = self.settings.arms.get(arm)
+        return settings is not None and settings.ranker == "learner"
+
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the numeric features of a candidate."""

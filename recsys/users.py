@@ -8,7 +8,7 @@ import msgspec
 
 from recsys.codec import unpack
 
-__all__ = ["Tastes", "Unrest", "User", "UserTable"]
+__all__ = ["Account", "Tastes", "Unrest", "User", "UserTable"]
 
 
 class Tastes(msgspec.Struct):
@@ -52,6 +52,24 @@ class Unrest(msgspec.Struct):
     alarms: int = 0
 
 
+class Account(msgspec.Struct):
+    """What lists promised a person and what they earned; owned by ``recsys.learners.trust``.
+
+    Attributes
+    ----------
+    open_looks, open_promised, open_earned
+        Of the list that they were shown last; how many looks it gets.
+    promised, earned
+        Of those before, fading.
+    """
+
+    open_looks: float = 0.0
+    open_promised: float = 0.0
+    open_earned: float = 0.0
+    promised: float = 0.0
+    earned: float = 0.0
+
+
 class User(msgspec.Struct, kw_only=True):
     """Everything the engine knows about one person.
 
@@ -87,6 +105,7 @@ class User(msgspec.Struct, kw_only=True):
     tastes: Tastes = msgspec.field(default_factory=Tastes)
     model: bytes = b""
     unrest: Unrest = msgspec.field(default_factory=Unrest)
+    account: Account = msgspec.field(default_factory=Account)
 
     def like(self, item: int, ts_ms: int, bound: int) -> None:
         """Put an item at the end of the history."""

@@ -51,6 +51,18 @@ class Learner(ABC):
         """
 
     @abstractmethod
+    def settle(self, earned: float, promised: float, looks: float) -> None:
+        """Take in what a whole list earned.
+
+        Parameters
+        ----------
+        promised
+            What its slots were expected to earn together, each as often as it is looked at.
+        looks
+            How often its slots are looked at, together; above 0.
+        """
+
+    @abstractmethod
     def loss(self, choice: Choice) -> float | None:
         """Return the loss of a choice in nats, learning nothing; ``None`` as in ``choose``."""
 

@@ -119,10 +119,14 @@ class ListwiseRanker(Learner):
 
     @override
     def learn(self, example: Example) -> None:
-        """Bring the scale closer to what a shown and looked-at slot earned."""
+        """Nothing: it learns choices."""
+
+    @override
+    def settle(self, earned: float, promised: float, looks: float) -> None:
+        """Bring the scale closer to what a slot of the list earned when it was looked at."""
         # Cutting the error instead would weigh the few rewards less than the many slots without
         # one, and lead the scale of whoever clicks rarely to nothing.
-        error = (example.reward - example.score) / max(self.scale, _LEAST_SCALE)
+        error = (earned - promised) / looks / max(self.scale, _LEAST_SCALE)
         step = self._settings.scale_rate * error
         self._log_scale = min(max(self._log_scale + step, _LOWEST), _HIGHEST)
 

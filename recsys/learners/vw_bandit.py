@@ -80,6 +80,10 @@ class VWBandit(Learner):
         self._vw.learn(self._encoder.example(example, -example.reward, probability))
 
     @override
+    def settle(self, earned: float, promised: float, looks: float) -> None:
+        """Nothing: it learns examples."""
+
+    @override
     def choose(self, choice: Choice, old: Sequence[Choice], *, haste: float = 1.0) -> None:
         """Nothing to learn: the slots' rewards say it all."""
 

@@ -71,6 +71,10 @@ class _Recorder(Learner):
         return loss
 
     @override
+    def settle(self, earned: float, promised: float, looks: float) -> None:
+        self._learner.settle(earned, promised, looks)
+
+    @override
     def loss(self, choice: Choice) -> float | None:
         return self._learner.loss(choice)
 

@@ -252,7 +252,7 @@ def test_old_choices_are_taught_beside_new_ones() -> None:
     stats = engine.stats()
     assert engine.state.counters.choices == stats.replay_size == 3
     assert stats.replayed == 6
-    # Passed-over slots are examples: they teach this learner its scale, and are not kept.
+    # Passed-over slots are examples: they teach this learner nothing, and are not kept.
     assert stats.examples > 3
     assert len(engine.state.examples) == 0
 

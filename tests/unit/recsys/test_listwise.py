@@ -159,11 +159,10 @@ def test_an_item_is_not_credited_with_its_place(known: bool, log_odds: float) ->
 def test_the_scale_comes_to_what_the_best_candidate_earns(rate: float) -> None:
     learner, rng = ranker(), np.random.default_rng(1)
     two = candidates([[0.0, 0.0, 0.0], [-1.0, 0.0, 0.0]])
-    for _ in range(40_000):
-        scores = learner.score(two)
-        slot = int(rng.integers(2))
-        chance = rate * math.exp(-1.5 * slot)
-        learner.learn(example(float(rng.random() < chance), float(scores[slot])))
+    for _ in range(20_000):
+        promised = float(learner.score(two).sum())
+        chances = rate * np.exp([0.0, -1.5])
+        learner.settle(float((rng.random(2) < chances).sum()), promised, 2.0)
     assert learner.scale == pytest.approx(rate, rel=0.25)
 
 
@@ -171,16 +170,16 @@ def test_the_scale_comes_to_what_the_best_candidate_earns(rate: float) -> None:
 def test_no_reward_leads_the_scale_out_of_its_bounds(reward: float) -> None:
     learner = ranker(ListwiseSettings(hidden=1, scale_rate=1.0, start=START))
     for _ in range(100):
-        learner.learn(example(reward, 0.05))
+        learner.settle(reward, 0.05, 1.0)
     assert 0.99e-4 <= learner.scale <= 10.01
     assert np.isfinite(learner.score(candidates(lists(1)))).all()
 
 
-def test_examples_teach_the_scale_and_nothing_else() -> None:
+def test_what_a_list_earned_teaches_the_scale_and_nothing_else() -> None:
     learner = ranker()
     before = learner.score(candidates(lists(1)))
     for _ in range(100):
-        learner.learn(example(1.0, 0.05))
+        learner.settle(1.0, 0.05, 1.0)
     after = learner.score(candidates(lists(1)))
     np.testing.assert_allclose(after / after.max(), before / before.max(), rtol=1e-6)
     assert after.max() > 2 * before.max()
