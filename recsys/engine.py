@@ -273,7 +273,7 @@ class Engine:
         catalogue = self._state.catalogue
         history = zip(reversed(user.items), reversed(user.times_ms), strict=True)
         tastes = [
-            Taste(catalogue.token(token), mean, user.tastes.variance[token] ** 0.5)
+            Taste(catalogue.token(token), mean, self._state.personal_bandit.deviation(user, token))
             for token, mean in user.tastes.mean.items()
         ]
         return UserView(

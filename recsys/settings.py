@@ -199,7 +199,9 @@ class PersonalBanditSettings(Section):
     enabled: bool = True
     prior_variance: float = Field(0.1, gt=0)
     noise_variance: float = Field(0.1, gt=0)
-    drift: float = Field(0.002, ge=0, lt=1)
+    adapt: bool = True
+    caution: float = Field(3.0, gt=0)
+    drift: float = Field(0.001, ge=0, lt=1)
     attributes: int = Field(64, ge=1)
     weight: float = Field(1.0, ge=0)
     optimism: float = Field(0.2, ge=0)

@@ -12,13 +12,13 @@ __all__ = ["Account", "Tastes", "Unrest", "User", "UserTable"]
 
 
 class Tastes(msgspec.Struct):
-    """The personal bandit's posterior: attribute index to mean and variance, as of a lesson.
+    """The personal bandit's posterior, by attribute index, as of a lesson.
 
     Owned by ``recsys.learners.personal_bandit``; kept here because it is the person's.
     """
 
     mean: dict[int, float] = {}
-    variance: dict[int, float] = {}
+    left: dict[int, float] = {}
     touched: dict[int, int] = {}
     lessons: int = 0
 

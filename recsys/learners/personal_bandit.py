@@ -8,6 +8,9 @@ diagonal Kalman filter, one reward at a time::
     d_t += v_t x / S * (reward - prediction)
     v_t -= (v_t x)**2 / S
 
+A variance is kept as the share of its prior that is left; priors, noise and base are learned from
+everybody (``taste_priors``).
+
 People turn: d is taken to wander (Ornstein-Uhlenbeck), so that with every lesson of the person, on
 whatever token, a token's mean goes back towards 0 and its variance towards the prior by the same
 part, ``drift``::
@@ -22,30 +25,19 @@ import math
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
 from recsys.arrays import grown
 from recsys.catalogue import Catalogue
-from recsys.codec import pack, unpack
 from recsys.compiled import compiled
 from recsys.learners.base import PersonalModel
+from recsys.learners.taste_priors import TastePriors
 from recsys.settings import PersonalBanditSettings
 from recsys.users import User
 
 __all__ = ["PersonalBandit"]
-
-
-class _State(msgspec.Struct):
-    rewards: float = 0.0
-    count: int = 0
-
-    @property
-    def base(self) -> float:
-        """Mean reward of a shown slot, drawn towards 5 % by a hundred slots."""
-        return (self.rewards + 5.0) / (self.count + 100.0)
 
 
 class _Known(NamedTuple):
@@ -53,7 +45,7 @@ class _Known(NamedTuple):
 
     tokens: NDArray[np.int32]
     means: NDArray[np.float64]
-    variances: NDArray[np.float64]
+    left: NDArray[np.float64]
     touched: NDArray[np.int64]
     lessons: int
     keep: float
@@ -67,14 +59,18 @@ class PersonalBandit(PersonalModel):
     def __init__(self, settings: PersonalBanditSettings, catalogue: Catalogue) -> None:
         self._settings = settings
         self._catalogue = catalogue
-        self._shared = _State()
+        self.priors = TastePriors(settings, catalogue)
         self._by_token = np.zeros((64, 2))
         self._keep = 1.0 - settings.drift
 
     @property
     def base(self) -> float:
         """Mean reward of a shown slot: what the mean of an item adds to."""
-        return self._shared.base
+        return self.priors.base
+
+    def deviation(self, user: User, token: int) -> float:
+        """Return how far the person's taste may lie from its mean, as of their last lesson."""
+        return math.sqrt(user.tastes.left[token] * self.priors.of(token))
 
     def posterior(self, user: User, items: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return mean and deviation of the person's own part, and its lift.
@@ -94,8 +90,8 @@ class PersonalBandit(PersonalModel):
             self._catalogue.attributes,
             items,
             self._known(user),
-            self._settings.prior_variance,
-            self._shared.base,
+            *self.priors.by_place(),
+            self.base,
             self._table(),
             out,
         )
@@ -105,14 +101,7 @@ class PersonalBandit(PersonalModel):
         """Return ``max(mean + optimism * deviation, 0)`` by set of attributes, ``(n_sets,)``."""
         sets = self._catalogue.sets.tokens
         out = np.empty(len(sets), np.float32)
-        _optimistic(
-            sets,
-            self._known(user),
-            self._settings.prior_variance,
-            optimism,
-            self._table(),
-            out,
-        )
+        _optimistic(sets, self._known(user), *self.priors.by_place(), optimism, self._table(), out)
         return out
 
     def _table(self) -> NDArray[np.float64]:
@@ -125,7 +114,7 @@ class PersonalBandit(PersonalModel):
         return _Known(
             np.fromiter(tastes.mean.keys(), np.int32, n),
             np.fromiter(tastes.mean.values(), np.float64, n),
-            np.fromiter(tastes.variance.values(), np.float64, n),
+            np.fromiter(tastes.left.values(), np.float64, n),
             np.fromiter(tastes.touched.values(), np.int64, n),
             tastes.lessons,
             self._keep,
@@ -141,44 +130,44 @@ class PersonalBandit(PersonalModel):
         if not tokens:
             return
         target = min(max(reward, -1.0), 1.0)
-        self._learn_own(user, tokens, target - self._shared.base)
+        unexplained = self._learn_own(user, tokens, target - self.base)
         if shown:
-            self._shared.rewards += target
-            self._shared.count += 1
+            self.priors.learn(user.tastes, tokens, target, unexplained)
 
-    def _learn_own(self, user: User, tokens: Sequence[int], residual: float) -> None:
-        settings = self._settings
+    def _learn_own(self, user: User, tokens: Sequence[int], residual: float) -> float:
+        """Take a step of the filter; returns the square that nothing but noise explains."""
         tastes = user.tastes
-        mean, variance, touched = tastes.mean, tastes.variance, tastes.touched
+        mean, left, touched = tastes.mean, tastes.left, tastes.touched
         tastes.lessons += 1
-        prior = settings.prior_variance
         x = 1.0 / math.sqrt(len(tokens))
-        spread = settings.noise_variance
-        prediction = 0.0
-        for token in tokens:
+        priors = [self.priors.of(token) for token in tokens]
+        prediction = spread = 0.0
+        for token, prior in zip(tokens, priors, strict=True):
             kept = self._keep ** (tastes.lessons - touched.get(token, tastes.lessons))
             mean[token] = mean.get(token, 0.0) * kept
-            variance[token] = prior - (prior - variance.get(token, prior)) * kept**2
+            left[token] = 1.0 - (1.0 - left.get(token, 1.0)) * kept**2
             touched[token] = tastes.lessons
             prediction += mean[token] * x
-            spread += x * x * variance[token]
+            spread += x * x * prior * left[token]
         error = residual - prediction
-        for token in tokens:
-            gain = variance[token] * x / spread
+        total = self.priors.noise + spread
+        for token, prior in zip(tokens, priors, strict=True):
+            gain = prior * left[token] * x / total
             mean[token] += gain * error
-            variance[token] -= gain * variance[token] * x
-        surplus = len(mean) - settings.attributes
+            left[token] -= gain * left[token] * x
+        surplus = len(mean) - self._settings.attributes
         if surplus > 0:
             # What was touched just now is vague because it is new: it must be able to stay.
-            order = sorted(variance, key=lambda t: (t in tokens, -variance[t], t))
+            order = sorted(left, key=lambda t: (t in tokens, -left[t], t))
             for token in order[:surplus]:
-                del mean[token], variance[token], touched[token]
+                del mean[token], left[token], touched[token]
+        return error * error - spread
 
     def widen(self, user: User, share: float) -> None:
-        """Raise the variance of what is known of a person by a share of the way to the prior."""
-        prior = self._settings.prior_variance
-        for token, variance in user.tastes.variance.items():
-            user.tastes.variance[token] = variance + share * (prior - variance)
+        """Bring what is known of a person back to the prior by a share of the way."""
+        for token, left in user.tastes.left.items():
+            user.tastes.left[token] = left + share * (1.0 - left)
+            user.tastes.mean[token] *= 1.0 - share
 
     @override
     def store(self, user: User) -> None:
@@ -190,20 +179,20 @@ class PersonalBandit(PersonalModel):
 
     @override
     def snapshot(self) -> bytes:
-        return pack(self._shared)
+        return self.priors.snapshot()
 
     @override
     def restore(self, record: bytes) -> None:
-        self._shared = unpack(record, _State)
+        self.priors.restore(record)
 
 
 @compiled
-def _spread(known: _Known, prior: float, by_token: NDArray[np.float64]) -> None:
-    """Write means and variances (less the prior) as of now into a table, ``(n_tokens, 2)``."""
+def _spread(known: _Known, by_token: NDArray[np.float64]) -> None:
+    """Write means and shares that are known, as of now, into a table, ``(n_tokens, 2)``."""
     for i in range(known.tokens.shape[0]):
         kept = known.keep ** (known.lessons - known.touched[i])
         by_token[known.tokens[i], 0] = known.means[i] * kept
-        by_token[known.tokens[i], 1] = (known.variances[i] - prior) * kept**2
+        by_token[known.tokens[i], 1] = (1.0 - known.left[i]) * kept**2
 
 
 @compiled
@@ -216,7 +205,11 @@ def _wipe(known: _Known, by_token: NDArray[np.float64]) -> None:
 
 @compiled
 def _sum_up(
-    attributes: NDArray[np.int32], item: int, prior: float, by_token: NDArray[np.float64]
+    attributes: NDArray[np.int32],
+    item: int,
+    places: NDArray[np.int32],
+    priors: NDArray[np.float64],
+    by_token: NDArray[np.float64],
 ) -> tuple[float, float]:
     """Return mean and variance of the person's part of an item."""
     total = 0.0
@@ -227,7 +220,7 @@ def _sum_up(
         if token < 0:
             break
         total += by_token[token, 0]
-        spread += by_token[token, 1] + prior
+        spread += priors[places[token]] * (1.0 - by_token[token, 1])
         count += 1
     if count == 0:
         return 0.0, 0.0
@@ -239,16 +232,17 @@ def _posterior(
     attributes: NDArray[np.int32],
     items: NDArray[np.int32],
     known: _Known,
-    prior: float,
+    places: NDArray[np.int32],
+    priors: NDArray[np.float64],
     base: float,
     by_token: NDArray[np.float64],
     out: NDArray[np.float32],
 ) -> None:
-    _spread(known, prior, by_token)
+    _spread(known, by_token)
     for i in range(items.shape[0]):
         mean, variance = 0.0, 0.0
         if items[i] >= 0:
-            mean, variance = _sum_up(attributes, items[i], prior, by_token)
+            mean, variance = _sum_up(attributes, items[i], places, priors, by_token)
         out[i, 0] = mean
         out[i, 1] = math.sqrt(variance)
         out[i, 2] = math.log(max(base + mean, 0.1 * base) / base)
@@ -259,13 +253,14 @@ def _posterior(
 def _optimistic(
     attributes: NDArray[np.int32],
     known: _Known,
-    prior: float,
+    places: NDArray[np.int32],
+    priors: NDArray[np.float64],
     optimism: float,
     by_token: NDArray[np.float64],
     out: NDArray[np.float32],
 ) -> None:
-    _spread(known, prior, by_token)
+    _spread(known, by_token)
     for item in range(out.shape[0]):
-        mean, variance = _sum_up(attributes, item, prior, by_token)
+        mean, variance = _sum_up(attributes, item, places, priors, by_token)
         out[item] = max(mean + optimism * math.sqrt(variance), 0.0)
     _wipe(known, by_token)

@@ -70,7 +70,8 @@ def _factors(**changes: float) -> Callable[[World], Source]:
 
 def _tastes(world: World) -> Source:
     """Return the source, with people who have tastes already."""
-    bandit = PersonalBandit(PersonalBanditSettings(), world.catalogue)
+    # What it learns of everybody would differ between two that teach the same people in turn.
+    bandit = PersonalBandit(PersonalBanditSettings(adapt=False), world.catalogue)
     for number, user in enumerate(world.users[1:]):
         bandit.learn(user, number, float(number % 2), shown=True)
     return Tastes(TasteSettings(leaders=5), bandit, world.catalogue, world.counts)

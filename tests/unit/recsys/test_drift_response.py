@@ -140,19 +140,18 @@ def test_each_policy_explores_more_in_its_own_way(
 
 
 def test_an_alarm_widens_what_is_believed_of_the_person() -> None:
-    def variances(widen: float) -> dict[int, float]:
+    def left(widen: float) -> dict[int, float]:
         user = QUICK.user.model_copy(update={"widen": widen})
         one = engine(QUICK.model_copy(update={"user": user}))
         live(one, 0, 10, clicks=3)
         live(one, 10, 14, clicks=0)
         assert one.stats().drift.alarms == {"user_clicks": 1}
-        return dict(person(one).tastes.variance)
+        return dict(person(one).tastes.left)
 
-    narrow, wide = variances(0.0), variances(0.9)
-    prior = EngineSettings().learners.personal_bandit.prior_variance
-    assert narrow.keys() == wide.keys()
-    assert narrow
-    assert all(narrow[token] < wide[token] <= prior for token in narrow)
+    sure, doubtful = left(0.0), left(0.9)
+    assert sure.keys() == doubtful.keys()
+    assert sure
+    assert all(sure[token] < doubtful[token] <= 1.0 for token in sure)
 
 
 def test_a_history_is_cut_only_where_the_settings_say_so() -> None:
@@ -172,15 +171,14 @@ def test_a_shard_alarm_hurries_the_ranker_and_doubts_everybody() -> None:
     one = engine(WARY)
     live(one, 0, 3, clicks=2)
     watch = one.state.drift
-    before = dict(person(one).tastes.variance)
+    before = dict(person(one).tastes.left)
     assert (watch.haste, watch.hurries, watch.exploration(person(one))) == (1.0, False, 1.0)
     disturb(watch)
     assert (watch.haste, watch.hurries, watch.exploration(person(one))) == (3.0, True, 4.0)
-    assert dict(person(one).tastes.variance) == before, "people are touched when they come"
+    assert dict(person(one).tastes.left) == before, "people are touched when they come"
     live(one, 3, 4, clicks=0)
-    after = person(one).tastes.variance
-    prior = EngineSettings().learners.personal_bandit.prior_variance
-    assert all(after[token] == pytest.approx((v + prior) / 2.0) for token, v in before.items())
+    after = person(one).tastes.left
+    assert all(after[token] == pytest.approx((v + 1.0) / 2.0) for token, v in before.items())
     watch.learned(0.9, 6000)
     watch.learned(0.9, 6000)
     assert (watch.haste, watch.hurries) == (1.0, False)

@@ -10,7 +10,7 @@ from recsys.learners.personal_bandit import PersonalBandit
 from recsys.settings import CatalogueSettings, PersonalBanditSettings
 from recsys.users import User
 
-SETTINGS = PersonalBanditSettings(prior_variance=0.2, noise_variance=0.3, drift=0.03)
+SETTINGS = PersonalBanditSettings(prior_variance=0.2, noise_variance=0.3, adapt=False, drift=0.03)
 ITEMS: list[list[str]] = [["a"], ["a", "b"], ["c", "d", "e"], [], ["b", "c"]]
 EVERYTHING = np.array([0, 1, 2, 3, 4, -1], np.int32)
 
@@ -54,8 +54,8 @@ def test_every_lesson_is_a_step_of_the_filter() -> None:
     for token in range(5):
         kept = (1.0 - SETTINGS.drift) ** (user.tastes.lessons - user.tastes.touched[token])
         assert user.tastes.mean[token] * kept == pytest.approx(mean[token], abs=1e-9)
-        known = (SETTINGS.prior_variance - user.tastes.variance[token]) * kept**2
-        assert SETTINGS.prior_variance - known == pytest.approx(variance[token], abs=1e-9)
+        left = 1.0 - (1.0 - user.tastes.left[token]) * kept**2
+        assert SETTINGS.prior_variance * left == pytest.approx(variance[token], abs=1e-9)
     answers = model.features(user, EVERYTHING)
     for item, tags in enumerate(ITEMS):
         tokens = [ord(tag) - ord("a") for tag in tags]
@@ -88,8 +88,8 @@ def test_a_person_keeps_so_many_tastes_and_the_vaguest_goes() -> None:
     (sure,) = user.tastes.mean
     model.learn(user, 2, 1.0, shown=True)
     model.learn(user, 1, 1.0, shown=True)
-    assert len(user.tastes.mean) == len(user.tastes.variance) == 4
-    assert user.tastes.mean.keys() == user.tastes.variance.keys()
+    assert len(user.tastes.mean) == len(user.tastes.left) == 4
+    assert user.tastes.mean.keys() == user.tastes.left.keys()
     assert sure in user.tastes.mean, "the surest taste was given up"
 
 
@@ -105,7 +105,7 @@ def test_a_full_table_learns_new_tastes() -> None:
 def test_an_item_with_more_attributes_than_fit_is_bounded_too() -> None:
     model, user = bandit(PersonalBanditSettings(attributes=1)), User(user_id="u")
     model.learn(user, 2, 1.0, shown=True)
-    assert len(user.tastes.mean) == len(user.tastes.variance) == 1
+    assert len(user.tastes.mean) == len(user.tastes.left) == 1
 
 
 def test_a_taste_that_turns_is_followed() -> None:
@@ -124,3 +124,81 @@ def test_the_base_is_in_the_snapshot() -> None:
         one.learn(User(user_id="u"), 0, 1.0, shown=True)
     other.restore(one.snapshot())
     assert base_rate(other) == base_rate(one) != base_rate(bandit())
+
+
+def crowd(settings: PersonalBanditSettings, *, shown: bool) -> tuple[PersonalBandit, Catalogue]:
+    """Return a bandit that met people who each have a genre, and do not care for the language."""
+    rng = np.random.default_rng(3)
+    catalogue = Catalogue(CatalogueSettings())
+    kinds = [(genre, language) for genre in range(5) for language in range(5)]
+    for genre, language in kinds:
+        catalogue.upsert(
+            f"{genre}{language}", 0, {"genre": f"g{genre}", "language": f"l{language}"}
+        )
+    model = PersonalBandit(settings, catalogue)
+    for number in range(60):
+        user = User(user_id=f"u{number}")
+        for item in rng.integers(len(kinds), size=40).tolist():
+            chance = 0.7 if kinds[item][0] == number % 5 else 0.05
+            model.learn(user, item, float(rng.random() < chance), shown=shown)
+    return model, catalogue
+
+
+def test_what_people_differ_in_is_believed_sooner() -> None:
+    adapting, _ = crowd(PersonalBanditSettings(), shown=True)
+    assert adapting.priors.prior("genre") > 3.0 * adapting.priors.prior("language")
+    user = User(user_id="new")
+    adapting.learn(user, 0, 1.0, shown=True)
+    same_genre, same_language = adapting.posterior(user, np.array([1, 5], np.int32))[:, 0]
+    assert same_genre > 3.0 * same_language > 0.0
+
+
+def test_the_noise_is_what_the_rewards_scatter_by() -> None:
+    settings = PersonalBanditSettings(caution=1.0, noise_variance=0.5)
+    model, _ = crowd(settings, shown=True)
+    # Of clicks with chances .7 and .05; part of it is people's tastes, which are learned late.
+    assert 0.05 < model.priors.noise < 0.2
+    wary, _ = crowd(settings.model_copy(update={"caution": 3.0}), shown=True)
+    assert wary.priors.noise > 2.0 * model.priors.noise
+
+
+def test_what_was_found_says_nothing_about_how_people_differ() -> None:
+    settings = PersonalBanditSettings()
+    model, _ = crowd(settings, shown=False)
+    assert model.priors.prior("genre") == model.priors.prior("language") == settings.prior_variance
+    assert model.priors.noise == pytest.approx(settings.noise_variance)
+
+
+def test_asking_makes_no_field() -> None:
+    model = bandit(PersonalBanditSettings())
+    before = model.snapshot()
+    model.features(User(user_id="u"), EVERYTHING)
+    assert model.snapshot() == before
+
+
+def test_priors_and_noise_are_in_the_snapshot() -> None:
+    one, catalogue = crowd(PersonalBanditSettings(), shown=True)
+    other = PersonalBandit(PersonalBanditSettings(), catalogue)
+    other.restore(one.snapshot())
+    assert (
+        other.priors.prior("genre")
+        == one.priors.prior("genre")
+        != PersonalBanditSettings().prior_variance
+    )
+    user = User(user_id="u")
+    one.learn(user, 0, 1.0, shown=False)
+    items = np.arange(25, dtype=np.int32)
+    np.testing.assert_array_equal(one.features(user, items), other.features(user, items))
+
+
+def test_doubt_brings_tastes_back_to_what_is_not_known() -> None:
+    model, user = bandit(), User(user_id="u")
+    for _ in range(20):
+        model.learn(user, 0, 1.0, shown=False)
+    mean, deviation, _ = model.features(user, EVERYTHING)[0].tolist()
+    model.widen(user, 0.5)
+    doubted = model.features(user, EVERYTHING)[0].tolist()
+    assert doubted[0] == pytest.approx(mean / 2.0, rel=1e-5)
+    assert deviation < doubted[1] < math.sqrt(SETTINGS.prior_variance)
+    model.widen(user, 1.0)
+    assert model.features(user, EVERYTHING)[0, 0] == pytest.approx(0.0, abs=1e-6)

@@ -51,7 +51,7 @@ def test_a_person_survives_the_record() -> None:
     user = User(user_id="u", events=3, model=b"sealed", consumed={7: None, 2: None})
     user.like(4, 10, 5)
     user.tastes.mean[3] = 0.25
-    user.tastes.variance[3] = 0.1
+    user.tastes.left[3] = 0.1
     copy = unpack(pack(user), User)
     assert copy == user
     assert pack(copy) == pack(user)

@@ -13,7 +13,7 @@ from tests.logs import based, ranked, served
 
 BAD = ranked(start={"mix": -3.0}, learning_rate=1e-6)
 """Starts at the mix upside down, and hardly learns."""
-GOOD = ranked(learning_rate=2e-3)
+GOOD = ranked(learning_rate=5e-4)
 PLAN = Plan(passes=2, rates=(1.0, 1000.0), absolute=())
 
 
