@@ -12,11 +12,11 @@ class UserDriftSettings(Section):
 
     lists: int = Field(8, ge=2)
     slack: float = Field(0.5, ge=0)
-    threshold: float = Field(4.0, gt=0)
+    threshold: float = Field(3.0, gt=0)
     exploration: float = Field(10.0, ge=1)
     half_life_lists: float = Field(10.0, gt=0)
-    widen: float = Field(0.5, ge=0, le=1)
-    forget: bool = False
+    widen: float = Field(0.8, ge=0, le=1)
+    forget: bool = True
 
 
 class ShardDriftSettings(Section):

@@ -43,7 +43,8 @@ def test_a_person_who_stops_clicking_is_noticed_within_a_dozen_lists(seed: int) 
 def test_people_who_stay_the_same_seldom_raise_an_alarm() -> None:
     lists = 100
     found = sum(bool(alarms(Unrest(), poisson(1.5, lists, seed))) for seed in range(50))
-    assert found <= 5
+    # Three alarms in 1,000 lists: the price of noticing a turn six lists after it.
+    assert found <= 15
 
 
 def test_who_clicks_more_than_before_raises_no_alarm() -> None:
