@@ -9,6 +9,7 @@ from recsys.events import Event, Feedback, ItemRemove, ItemUpsert
 from recsys.settings import (
     CandidateSettings,
     EngineSettings,
+    FactorSettings,
     FeatureSettings,
     JoinerSettings,
     LearnerSettings,
@@ -34,6 +35,7 @@ SETTINGS = EngineSettings(
     candidates=CandidateSettings(
         transitions=TransitionSettings(kernels=KERNELS, neighbours=3),
         sessions=SessionSettings(sessions=3, gap_s=8.0, history=6),
+        factors=FactorSettings(dimensions=3, history=6, negatives=2, latest=5, lessons=3),
         popular=PopularSettings(leaders=3, windows={"lately": PopularWindow(half_life_s=0.1)}),
     ),
     features=FeatureSettings(crossings=10),
