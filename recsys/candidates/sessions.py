@@ -7,8 +7,8 @@ point to the sessions of others with the same items::
     similarity(s) = sum over shared items of decay ** x / sqrt(|s| + 3)
     score(j)      = sum of similarity over the most similar sessions that contain j
 
-Sessions lie in a ring; each place in one remembers where the same item was liked before, so that
-memory is bounded by the ring, whatever the catalogue holds.
+Sessions lie in a ring, and every item knows the latest sessions that it was liked in: both are
+bounded, whatever happens.
 """
 
 import math
@@ -41,29 +41,37 @@ class _Ring(NamedTuple):
 
     Attributes
     ----------
-    items, previous
-        The likes of a session and, for each, ``serial * length + place`` of the same item's like
-        before (-1: none); shapes ``(n_sessions, length)``.
-    sizes, serials
-        Likes in a session, and which session it is; shapes ``(n_sessions,)``.
-    newest
-        The same address of the newest like of each item, ``(n_items,)``.
+    items
+        The likes of a session, ``(n_sessions, length)``.
+    sizes
+        How many they are, ``(n_sessions,)``.
     """
 
     items: NDArray[np.int32]
-    previous: NDArray[np.int64]
     sizes: NDArray[np.int32]
-    serials: NDArray[np.int64]
-    newest: NDArray[np.int64]
+
+
+class _Postings(NamedTuple):
+    """The latest sessions of each item, a ring per item.
+
+    Attributes
+    ----------
+    serials
+        Serial numbers of sessions, ``(n_items or more, occurrences)``.
+    likes
+        How many were written ever, ``(n_items or more,)``.
+    """
+
+    serials: NDArray[np.int32]
+    likes: NDArray[np.int64]
 
 
 class _State(msgspec.Struct):
     items: Packed
-    previous: Packed
     sizes: Packed
-    serials: Packed
-    newest: Packed
     started: int
+    serials: Packed
+    lengths: Packed
 
 
 class Sessions(Source):
@@ -76,12 +84,9 @@ class Sessions(Source):
         self._settings = settings
         self._gap_ms = settings.gap_s * 1000.0
         size = settings.sessions
-        self._ring = _Ring(
-            np.zeros((size, _LENGTH), np.int32),
-            np.full((size, _LENGTH), -1, np.int64),
-            np.zeros(size, np.int32),
-            np.full(size, -1, np.int64),
-            np.full(64, -1, np.int64),
+        self._ring = _Ring(np.zeros((size, _LENGTH), np.int32), np.zeros(size, np.int32))
+        self._postings = _Postings(
+            np.zeros((64, settings.occurrences), np.int32), np.zeros(64, np.int64)
         )
         self._n_items = 0
         self._started = 0
@@ -90,29 +95,29 @@ class Sessions(Source):
 
     @override
     def grow(self, n_items: int) -> None:
-        newest = grown(self._ring.newest, n_items, fill=-1)
-        self._ring = self._ring._replace(newest=newest)
+        serials, likes = self._postings
+        self._postings = _Postings(grown(serials, n_items), grown(likes, n_items))
         self._n_items = n_items
 
     @override
     def learn(self, user: User, item: int, ts_ms: int, strength: float) -> None:
         ring = self._ring
-        size = len(ring.serials)
+        size = len(ring.sizes)
         row = user.session % size
-        current = user.session >= 0 and ring.serials[row] == user.session
+        # Later ones have taken the rows of all before these.
+        current = max(self._started - size, 0) <= user.session
         if current and ring.items[row, ring.sizes[row] - 1] == item:
             return
         if not current or not self._goes_on(user, ts_ms) or ring.sizes[row] == _LENGTH:
             user.session = self._started
             row = user.session % size
-            ring.serials[row] = user.session
             ring.sizes[row] = 0
             self._started += 1
-        place = int(ring.sizes[row])
-        ring.items[row, place] = item
-        ring.previous[row, place] = ring.newest[item]
-        ring.newest[item] = user.session * _LENGTH + place
-        ring.sizes[row] = place + 1
+        ring.items[row, ring.sizes[row]] = item
+        ring.sizes[row] += 1
+        serials, likes = self._postings
+        serials[item, likes[item] % self._settings.occurrences] = user.session
+        likes[item] += 1
 
     def _goes_on(self, user: User, ts_ms: int) -> bool:
         return bool(user.times_ms) and abs(ts_ms - user.times_ms[-1]) <= self._gap_ms
@@ -125,10 +130,12 @@ class Sessions(Source):
         n = settings.history
         pool.count = _propose(
             self._ring,
+            self._postings,
+            self._started,
             asker.items[-n:],
             asker.times_ms[-n:],
             asker.user.session,
-            (settings.decay, self._gap_ms, settings.occurrences, settings.neighbours),
+            (settings.decay, self._gap_ms, settings.neighbours),
             self._similarity,
             self._found,
             pool.scores[:, column],
@@ -143,43 +150,84 @@ class Sessions(Source):
 
     @override
     def snapshot(self) -> bytes:
-        rows = min(self._started, len(self._ring.serials))
-        ring = self._ring
+        rows = min(self._started, len(self._ring.sizes))
+        serials, likes = self._postings
+        oldest = self._started - len(self._ring.sizes)
+        lengths = _lengths(serials, likes[: self._n_items], oldest)
+        latest = np.empty(int(lengths.sum()), np.int32)
+        _unroll(serials, likes, lengths, latest)
         state = _State(
-            pack_array(ring.items[:rows]),
-            pack_array(ring.previous[:rows]),
-            pack_array(ring.sizes[:rows]),
-            pack_array(ring.serials[:rows]),
-            pack_array(ring.newest[: self._n_items]),
+            pack_array(self._ring.items[:rows]),
+            pack_array(self._ring.sizes[:rows]),
             self._started,
+            pack_array(latest),
+            pack_array(lengths),
         )
         return pack(state)
 
     @override
     def restore(self, record: bytes) -> None:
         state = unpack(record, _State)
-        rows = state.sizes.shape[0]
-        size = len(self._ring.serials)
+        sizes = unpack_array(state.sizes, np.int32)
+        lengths = unpack_array(state.lengths, np.int32)
+        rows, size = len(sizes), len(self._ring.sizes)
+        occurrences = self._settings.occurrences
         if rows > size or (rows < size and rows != state.started):
             message = f"a ring of {rows} sessions was stored, the settings say {size}"
             raise IncompatibleState(message)
-        ring = self._ring
-        ring.items[:rows] = unpack_array(state.items, np.int32)
-        ring.previous[:rows] = unpack_array(state.previous, np.int64)
-        ring.sizes[:rows] = unpack_array(state.sizes, np.int32)
-        ring.serials[:rows] = unpack_array(state.serials, np.int64)
-        self._ring = ring._replace(newest=unpack_array(state.newest, np.int64))
-        self._n_items = len(self._ring.newest)
+        if lengths.max(initial=0) > occurrences:
+            message = (
+                f"up to {lengths.max()} sessions per item were stored, the settings say "
+                f"{occurrences}"
+            )
+            raise IncompatibleState(message)
+        self._ring.items[:rows] = unpack_array(state.items, np.int32)
+        self._ring.sizes[:rows] = sizes
+        serials = np.zeros((len(lengths), occurrences), np.int32)
+        serials[np.arange(occurrences) < lengths[:, None]] = unpack_array(state.serials, np.int32)
+        self._postings = _Postings(serials, lengths.astype(np.int64))
+        self._n_items = len(lengths)
         self._started = state.started
+
+
+@compiled
+def _lengths(
+    serials: NDArray[np.int32], likes: NDArray[np.int64], oldest: int
+) -> NDArray[np.int32]:
+    """Return how many sessions of each item can be found: those after the last one given up."""
+    lengths = np.zeros(likes.shape[0], np.int32)
+    for item in range(likes.shape[0]):
+        for back in range(1, min(likes[item], serials.shape[1]) + 1):
+            if serials[item, (likes[item] - back) % serials.shape[1]] < oldest:
+                break
+            lengths[item] = back
+    return lengths
+
+
+@compiled
+def _unroll(
+    serials: NDArray[np.int32],
+    likes: NDArray[np.int64],
+    lengths: NDArray[np.int32],
+    latest: NDArray[np.int32],
+) -> None:
+    """Write the sessions of all items one after the other, oldest first."""
+    n = 0
+    for item in range(lengths.shape[0]):
+        for like in range(likes[item] - lengths[item], likes[item]):
+            latest[n] = serials[item, like % serials.shape[1]]
+            n += 1
 
 
 @compiled
 def _propose(
     ring: _Ring,
+    postings: _Postings,
+    started: int,
     items: NDArray[np.int32],
     times_ms: NDArray[np.int64],
     own: int,
-    limits: tuple[float, float, int, int],
+    limits: tuple[float, float, int],
     similarity: NDArray[np.float32],
     found: NDArray[np.int64],
     scores: NDArray[np.float32],
@@ -191,8 +239,10 @@ def _propose(
 
     ``similarity`` and ``found`` are scratch of the ring's size; the former is 0 before and after.
     """
-    decay, gap_ms, occurrences, neighbours = limits
-    size = ring.serials.shape[0]
+    decay, gap_ms, neighbours = limits
+    size = ring.sizes.shape[0]
+    occurrences = postings.serials.shape[1]
+    newest_row = started % size
     n_found = 0
     n_past = items.shape[0]
     for lag in range(n_past):
@@ -201,21 +251,26 @@ def _propose(
         # Below float32's range a session would look as if it had not been found yet.
         if times_ms[n_past - 1] - times_ms[at] > gap_ms or near < _VANISHED:
             break
-        address = ring.newest[items[at]]
-        for _ in range(occurrences):
-            if address < 0:
-                break
-            serial = address // _LENGTH
-            row = serial % size
-            if ring.serials[row] != serial:
+        item = items[at]
+        place = postings.likes[item] % occurrences
+        for _ in range(min(postings.likes[item], occurrences)):
+            place = place - 1 if place > 0 else occurrences - 1
+            serial = postings.serials[item, place]
+            age = started - serial
+            if age > size:
                 # Given up for a newer session, like all before it.
                 break
-            if serial != own:
-                if similarity[row] == 0.0:
-                    found[n_found] = row
-                    n_found += 1
-                similarity[row] += near / math.sqrt(ring.sizes[row] + 3.0)
-            address = ring.previous[row, address % _LENGTH]
+            if serial == own:
+                continue
+            row = newest_row - age
+            if row < 0:
+                row += size
+            if similarity[row] == 0.0:
+                found[n_found] = row
+                n_found += 1
+            similarity[row] += near
+    for i in range(n_found):
+        similarity[found[i]] /= math.sqrt(ring.sizes[found[i]] + 3.0)
     threshold = np.float32(0.0)
     if n_found > neighbours:
         threshold = np.partition(similarity[found[:n_found]], n_found - neighbours)[
