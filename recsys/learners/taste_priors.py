@@ -70,6 +70,7 @@ class TastePriors:
         self._places = dict[str, int]()
         self._place_of = np.zeros(64, np.int32)
         self._n_tokens = 0
+        self._priors: NDArray[np.float64] | None = None
 
     @property
     def base(self) -> float:
@@ -111,8 +112,10 @@ class TastePriors:
         for token in range(self._n_tokens, n_tokens):
             name = self._name(token)
             self._place_of[token] = self._places.setdefault(name, len(self._places))
+        if self._priors is None or self._n_tokens < n_tokens:
+            self._priors = np.array([self.prior(name) for name in self._places])
         self._n_tokens = n_tokens
-        return self._place_of, np.array([self.prior(name) for name in self._places])
+        return self._place_of, self._priors
 
     def learn(
         self, tastes: Tastes, tokens: Sequence[int], reward: float, unexplained: float
@@ -128,6 +131,7 @@ class TastePriors:
         shared.rewards += reward
         shared.count += 1
         shared.noise += unexplained
+        self._priors = None
         for token in tokens:
             if token in tastes.mean:
                 field = shared.fields.setdefault(self._name(token), _Field())
@@ -149,3 +153,4 @@ class TastePriors:
         self._shared = unpack(record, _State)
         self._places.clear()
         self._n_tokens = 0
+        self._priors = None
