@@ -48,7 +48,7 @@ class TransitionKernel(Section):
     lag_decay: float = Field(0.8, gt=0, le=1)
     gap_s: float = Field(600.0, gt=0)
     gap_floor: float = Field(0.0, ge=0, le=1)
-    history: int = Field(20, ge=1, le=100)
+    history: int = Field(12, ge=1, le=100)
     direction: Literal["both", "forward", "backward"] = "both"
     normalise: Literal["cosine", "share"] = "cosine"
     half_life_s: float | None = Field(None, gt=0)
@@ -79,13 +79,6 @@ class TransitionSettings(Section):
                 direction="forward",
                 normalise="share",
                 weight=0.2,
-            ),
-            "previous": TransitionKernel(
-                lag_decay=1.0,
-                gap_floor=1.0,
-                history=1,
-                direction="backward",
-                normalise="share",
             ),
             "together": TransitionKernel(lag_decay=1.0, gap_s=0.25, weight=0.15),
         },

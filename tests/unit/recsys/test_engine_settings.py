@@ -22,7 +22,7 @@ def refusal(document: dict[str, object]) -> str:
                 "users": {"history": 10},
                 "candidates": {"transitions": {"kernels": {"a": {"history": 9}, "b": {}}}},
             },
-            ["candidates.transitions.kernels.b.history (20)", "users.history (10)"],
+            ["candidates.transitions.kernels.b.history (12)", "users.history (10)"],
         ),
         (
             {
