@@ -11,19 +11,15 @@ Sessions lie in a ring, and every item knows the latest sessions that it was lik
 bounded, whatever happens.
 """
 
-import math
-from typing import NamedTuple
-
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 from typing_extensions import override
 
 from recsys.arrays import Packed, grown, pack_array, unpack_array
+from recsys.candidates import session_kernels as compute
 from recsys.candidates.base import Asker, Source
 from recsys.candidates.pool import Pool
 from recsys.codec import pack, unpack
-from recsys.compiled import compiled
 from recsys.errors import IncompatibleState
 from recsys.settings import SessionSettings
 from recsys.users import User
@@ -32,38 +28,6 @@ __all__ = ["Sessions"]
 
 _LENGTH = 20
 """Likes per session; a longer one goes on as the next."""
-_VANISHED = 1e-6
-"""A like that counts less than this ends the walk through the history."""
-
-
-class _Ring(NamedTuple):
-    """Sessions by serial number modulo the ring's size.
-
-    Attributes
-    ----------
-    items
-        The likes of a session, ``(n_sessions, length)``.
-    sizes
-        How many they are, ``(n_sessions,)``.
-    """
-
-    items: NDArray[np.int32]
-    sizes: NDArray[np.int32]
-
-
-class _Postings(NamedTuple):
-    """The latest sessions of each item, a ring per item.
-
-    Attributes
-    ----------
-    serials
-        Serial numbers of sessions, ``(n_items or more, occurrences)``.
-    likes
-        How many were written ever, ``(n_items or more,)``.
-    """
-
-    serials: NDArray[np.int32]
-    likes: NDArray[np.int64]
 
 
 class _State(msgspec.Struct):
@@ -84,8 +48,8 @@ class Sessions(Source):
         self._settings = settings
         self._gap_ms = settings.gap_s * 1000.0
         size = settings.sessions
-        self._ring = _Ring(np.zeros((size, _LENGTH), np.int32), np.zeros(size, np.int32))
-        self._postings = _Postings(
+        self._ring = compute.Ring(np.zeros((size, _LENGTH), np.int32), np.zeros(size, np.int32))
+        self._postings = compute.Postings(
             np.zeros((64, settings.occurrences), np.int32), np.zeros(64, np.int64)
         )
         self._n_items = 0
@@ -96,7 +60,7 @@ class Sessions(Source):
     @override
     def grow(self, n_items: int) -> None:
         serials, likes = self._postings
-        self._postings = _Postings(grown(serials, n_items), grown(likes, n_items))
+        self._postings = compute.Postings(grown(serials, n_items), grown(likes, n_items))
         self._n_items = n_items
 
     @override
@@ -128,7 +92,7 @@ class Sessions(Source):
             return
         settings = self._settings
         n = settings.history
-        pool.count = _propose(
+        pool.count = compute.propose(
             self._ring,
             self._postings,
             self._started,
@@ -153,9 +117,9 @@ class Sessions(Source):
         rows = min(self._started, len(self._ring.sizes))
         serials, likes = self._postings
         oldest = self._started - len(self._ring.sizes)
-        lengths = _lengths(serials, likes[: self._n_items], oldest)
+        lengths = compute.lengths_of(serials, likes[: self._n_items], oldest)
         latest = np.empty(int(lengths.sum()), np.int32)
-        _unroll(serials, likes, lengths, latest)
+        compute.unroll(serials, likes, lengths, latest)
         state = _State(
             pack_array(self._ring.items[:rows]),
             pack_array(self._ring.sizes[:rows]),
@@ -185,108 +149,6 @@ class Sessions(Source):
         self._ring.sizes[:rows] = sizes
         serials = np.zeros((len(lengths), occurrences), np.int32)
         serials[np.arange(occurrences) < lengths[:, None]] = unpack_array(state.serials, np.int32)
-        self._postings = _Postings(serials, lengths.astype(np.int64))
+        self._postings = compute.Postings(serials, lengths.astype(np.int64))
         self._n_items = len(lengths)
         self._started = state.started
-
-
-@compiled
-def _lengths(
-    serials: NDArray[np.int32], likes: NDArray[np.int64], oldest: int
-) -> NDArray[np.int32]:
-    """Return how many sessions of each item can be found: those after the last one given up."""
-    lengths = np.zeros(likes.shape[0], np.int32)
-    for item in range(likes.shape[0]):
-        for back in range(1, min(likes[item], serials.shape[1]) + 1):
-            if serials[item, (likes[item] - back) % serials.shape[1]] < oldest:
-                break
-            lengths[item] = back
-    return lengths
-
-
-@compiled
-def _unroll(
-    serials: NDArray[np.int32],
-    likes: NDArray[np.int64],
-    lengths: NDArray[np.int32],
-    latest: NDArray[np.int32],
-) -> None:
-    """Write the sessions of all items one after the other, oldest first."""
-    n = 0
-    for item in range(lengths.shape[0]):
-        for like in range(likes[item] - lengths[item], likes[item]):
-            latest[n] = serials[item, like % serials.shape[1]]
-            n += 1
-
-
-@compiled
-def _propose(
-    ring: _Ring,
-    postings: _Postings,
-    started: int,
-    items: NDArray[np.int32],
-    times_ms: NDArray[np.int64],
-    own: int,
-    limits: tuple[float, float, int],
-    similarity: NDArray[np.float32],
-    found: NDArray[np.int64],
-    scores: NDArray[np.float32],
-    proposed: NDArray[np.int32],
-    known: NDArray[np.bool_],
-    count: int,
-) -> int:
-    """Add the items of similar sessions to a pool; returns the pool's new count.
-
-    ``similarity`` and ``found`` are scratch of the ring's size; the former is 0 before and after.
-    """
-    decay, gap_ms, neighbours = limits
-    size = ring.sizes.shape[0]
-    occurrences = postings.serials.shape[1]
-    newest_row = started % size
-    n_found = 0
-    n_past = items.shape[0]
-    for lag in range(n_past):
-        at = n_past - 1 - lag
-        near = decay**lag
-        # Below float32's range a session would look as if it had not been found yet.
-        if times_ms[n_past - 1] - times_ms[at] > gap_ms or near < _VANISHED:
-            break
-        item = items[at]
-        place = postings.likes[item] % occurrences
-        for _ in range(min(postings.likes[item], occurrences)):
-            place = place - 1 if place > 0 else occurrences - 1
-            serial = postings.serials[item, place]
-            age = started - serial
-            if age > size:
-                # Given up for a newer session, like all before it.
-                break
-            if serial == own:
-                continue
-            row = newest_row - age
-            if row < 0:
-                row += size
-            if similarity[row] == 0.0:
-                found[n_found] = row
-                n_found += 1
-            similarity[row] += near
-    for i in range(n_found):
-        similarity[found[i]] /= math.sqrt(ring.sizes[found[i]] + 3.0)
-    threshold = np.float32(0.0)
-    if n_found > neighbours:
-        threshold = np.partition(similarity[found[:n_found]], n_found - neighbours)[
-            n_found - neighbours
-        ]
-    for i in range(n_found):
-        row = found[i]
-        worth = similarity[row]
-        similarity[row] = 0.0
-        if worth < threshold:
-            continue
-        for place in range(ring.sizes[row]):
-            item = ring.items[row, place]
-            if not known[item]:
-                known[item] = True
-                proposed[count] = item
-                count += 1
-            scores[item] += worth
-    return count

@@ -34,5 +34,10 @@ def test_there_is_something_to_compile() -> None:
     Engine.warm_up(EngineSettings())
     nothing = {name: set[str]() for name in signatures()}
     compiled = " ".join(compiled_since(nothing))
-    for name in ("transition_kernels.propose", "sessions._propose", "rows.fill_rows", "net.gather"):
+    for name in (
+        "transition_kernels.propose",
+        "session_kernels.propose",
+        "rows.fill_rows",
+        "net.gather",
+    ):
         assert name in compiled

@@ -1,0 +1,146 @@
+"""The inner loops of ``recsys.candidates.sessions``; its docstring has the formulas."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.compiled import compiled
+
+__all__ = ["Postings", "Ring", "lengths_of", "propose", "unroll"]
+
+_VANISHED = 1e-6
+"""A like that counts less than this ends the walk through the history."""
+
+
+class Ring(NamedTuple):
+    """Sessions by serial number modulo the ring's size.
+
+    Attributes
+    ----------
+    items
+        The likes of a session, ``(n_sessions, length)``.
+    sizes
+        How many they are, ``(n_sessions,)``.
+    """
+
+    items: NDArray[np.int32]
+    sizes: NDArray[np.int32]
+
+
+class Postings(NamedTuple):
+    """The latest sessions of each item, a ring per item.
+
+    Attributes
+    ----------
+    serials
+        Serial numbers of sessions, ``(n_items or more, occurrences)``.
+    likes
+        How many were written ever, ``(n_items or more,)``.
+    """
+
+    serials: NDArray[np.int32]
+    likes: NDArray[np.int64]
+
+
+@compiled
+def lengths_of(
+    serials: NDArray[np.int32], likes: NDArray[np.int64], oldest: int
+) -> NDArray[np.int32]:
+    """Return how many sessions of each item can be found: those after the last one given up."""
+    lengths = np.zeros(likes.shape[0], np.int32)
+    for item in range(likes.shape[0]):
+        for back in range(1, min(likes[item], serials.shape[1]) + 1):
+            if serials[item, (likes[item] - back) % serials.shape[1]] < oldest:
+                break
+            lengths[item] = back
+    return lengths
+
+
+@compiled
+def unroll(
+    serials: NDArray[np.int32],
+    likes: NDArray[np.int64],
+    lengths: NDArray[np.int32],
+    latest: NDArray[np.int32],
+) -> None:
+    """Write the sessions of all items one after the other, oldest first."""
+    n = 0
+    for item in range(lengths.shape[0]):
+        for like in range(likes[item] - lengths[item], likes[item]):
+            latest[n] = serials[item, like % serials.shape[1]]
+            n += 1
+
+
+@compiled
+def propose(
+    ring: Ring,
+    postings: Postings,
+    started: int,
+    items: NDArray[np.int32],
+    times_ms: NDArray[np.int64],
+    own: int,
+    limits: tuple[float, float, int],
+    similarity: NDArray[np.float32],
+    found: NDArray[np.int64],
+    scores: NDArray[np.float32],
+    proposed: NDArray[np.int32],
+    known: NDArray[np.bool_],
+    count: int,
+) -> int:
+    """Add the items of similar sessions to a pool; returns the pool's new count.
+
+    ``similarity`` and ``found`` are scratch of the ring's size; the former is 0 before and after.
+    """
+    decay, gap_ms, neighbours = limits
+    size = ring.sizes.shape[0]
+    occurrences = postings.serials.shape[1]
+    newest_row = started % size
+    n_found = 0
+    n_past = items.shape[0]
+    for lag in range(n_past):
+        at = n_past - 1 - lag
+        near = decay**lag
+        # Below float32's range a session would look as if it had not been found yet.
+        if times_ms[n_past - 1] - times_ms[at] > gap_ms or near < _VANISHED:
+            break
+        item = items[at]
+        place = postings.likes[item] % occurrences
+        for _ in range(min(postings.likes[item], occurrences)):
+            place = place - 1 if place > 0 else occurrences - 1
+            serial = postings.serials[item, place]
+            age = started - serial
+            if age > size:
+                # Given up for a newer session, like all before it.
+                break
+            if serial == own:
+                continue
+            row = newest_row - age
+            if row < 0:
+                row += size
+            if similarity[row] == 0.0:
+                found[n_found] = row
+                n_found += 1
+            similarity[row] += near
+    for i in range(n_found):
+        similarity[found[i]] /= math.sqrt(ring.sizes[found[i]] + 3.0)
+    threshold = np.float32(0.0)
+    if n_found > neighbours:
+        threshold = np.partition(similarity[found[:n_found]], n_found - neighbours)[
+            n_found - neighbours
+        ]
+    for i in range(n_found):
+        row = found[i]
+        worth = similarity[row]
+        similarity[row] = 0.0
+        if worth < threshold:
+            continue
+        for place in range(ring.sizes[row]):
+            item = ring.items[row, place]
+            if not known[item]:
+                known[item] = True
+                proposed[count] = item
+                count += 1
+            scores[item] += worth
+    return count
