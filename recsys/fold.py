@@ -74,6 +74,8 @@ def _adopt(state: State, event: Adopt) -> None:
 
 
 def _decision(state: State, event: Decision) -> None:
+    user = state.users.touch(event.user_id)
+    place_of_list = surface(context_hashes(event.context), len(event.slots))
     slots = list[PendingSlot]()
     for place, slot in enumerate(event.slots):
         # A request may name any candidates; to be ranked does not bring one into the catalogue.
@@ -86,12 +88,12 @@ def _decision(state: State, event: Decision) -> None:
             pending_slot = PendingSlot(place, item, slot.propensity, slot.features)
             pending_slot.score = slot.score
             slots.append(pending_slot)
+            state.new_items.show(user, item, place_of_list, event.ts_ms)
             state.counts.show(item)
             state.features.show(item, event.ts_ms)
     arm = state.counters.arms.setdefault(event.policy, ArmStats())
     arm.decisions += 1
     arm.shown += len(slots)
-    user = state.users.touch(event.user_id)
     state.drift.ask_again(user, len(slots), event.ts_ms)
     trust = state.settings.learners.trust
     settle_list(user, state.learner, trust)

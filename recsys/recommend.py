@@ -25,8 +25,10 @@ from recsys.features.base import Candidates, context_hashes, narrow, narrow_rows
 from recsys.features.table import surface
 from recsys.ids import feature_hash
 from recsys.learners.trust import trust_in
+from recsys.new_items import kept_for
+from recsys.policies.base import Policy
 from recsys.policies.build import build_policy
-from recsys.policies.slate import draw
+from recsys.policies.slate import Slate, draw
 from recsys.settings import ArmSettings
 from recsys.state import State
 from recsys.users import User
@@ -84,7 +86,7 @@ def recommend(state: State, request: Request) -> Recommendation:
             feature_hash("user", request.user_id), context, cut.items, asked.rows, asked.shared
         )
         scores = _scores(state, arm, cut, candidates, user)
-        slate = draw(policy, scores, request.n, seed)
+        slate = _draw(state, policy, scores, cut, asker, surface(context, n), n, seed)
         logged = asked.logged_rows[slate.chosen]
     else:
         scores = _prior(state, cut) if arm.ranker == "mix" else cut.mixed.astype(np.float64)
@@ -115,6 +117,27 @@ def recommend(state: State, request: Request) -> Recommendation:
         features=narrow(asked.logged_shared),
     )
     return Recommendation(decision=decision, unknown_items=_unknown(state, request))
+
+
+def _draw(
+    state: State,
+    policy: Policy,
+    scores: NDArray[np.float64],
+    cut: Cut,
+    asker: Asker,
+    tokens: NDArray[np.int64],
+    n: int,
+    seed: int,
+) -> Slate:
+    """Draw the learner's list, some places of which may be kept for new items."""
+    places = state.new_items.places(asker.user, tokens, asker.ts_ms, n, seed)
+    if not places:
+        return draw(policy, scores, max(n, 1), seed)
+
+    def draw_from(given: NDArray[np.intp], slots: int, number: int) -> Slate:
+        return draw(policy, scores[given], slots, (seed + number) % 2**64)
+
+    return kept_for(places, state.new_items.among(cut.items), n, draw_from)
 
 
 def _choices(state: State, request: Request, arm: ArmSettings, asker: Asker) -> _Choices:

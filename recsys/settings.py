@@ -56,6 +56,7 @@ __all__ = [
     "ListwiseSettings",
     "MemorySettings",
     "MeterSettings",
+    "NewItemSettings",
     "PersonalBanditSettings",
     "PolicySettings",
     "PopularSettings",
@@ -148,6 +149,15 @@ class JoinerSettings(Section):
             )
             raise ValueError(message)
         return self
+
+
+class NewItemSettings(Section):
+    """Places of lists that are kept for items that were hardly shown yet."""
+
+    share: float = Field(0.0, ge=0, le=0.5)
+    shown_below: int = Field(20, ge=1)
+    per_user: int = Field(10, ge=1)
+    per_surface: int = Field(1000, ge=1)
 
 
 class FeatureSettings(Section):
@@ -255,6 +265,7 @@ class EngineSettings(Section):
     learners: LearnerSettings = LearnerSettings()
     memory: MemorySettings = MemorySettings()
     drift: DriftSettings = DriftSettings()
+    new_items: NewItemSettings = NewItemSettings()
     arms: dict[str, ArmSettings] = Field(default_factory=lambda: {"learner": ArmSettings()})
     store: StoreSettings = StoreSettings()
 

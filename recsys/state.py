@@ -36,6 +36,7 @@ from recsys.learners.user_model import UserModel
 from recsys.learners.vw_bandit import VWBandit
 from recsys.memory.forgetting import ForgettingMeter
 from recsys.memory.replay import ReplayBuffer
+from recsys.new_items import NewItems
 from recsys.settings import EngineSettings, SourceName
 from recsys.users import User, UserTable
 from recsys.views import ArmStats, Base
@@ -128,6 +129,7 @@ class State:
         # Lessons of the kind that the learner learns from.
         self.examples = ReplayBuffer(Example, settings.memory, settings.seed)
         self.choices = ReplayBuffer(Choice, settings.memory, settings.seed)
+        self.new_items = NewItems(settings.new_items, self.counts)
         self.meter = ForgettingMeter(settings.memory.meter, self.learner, settings.seed)
 
     def _make_sources(self, settings: EngineSettings) -> tuple[Source, ...]:
@@ -218,6 +220,7 @@ class State:
             "personal_bandit": self.personal_bandit.snapshot(),
             "user_model": self.user_model.snapshot(),
             "drift": self.drift.snapshot(),
+            "new_items": self.new_items.snapshot(),
             **{f"source.{_name(source)}": source.snapshot() for source in self.sources},
             # Snapshots of before anything could be switched off do not have it.
             **({"without": pack(off)} if off else {}),
@@ -264,6 +267,7 @@ class State:
         self.personal_bandit.restore(parts["personal_bandit"])
         self.user_model.restore(parts["user_model"])
         self.drift.restore(parts["drift"])
+        self.new_items.restore(parts["new_items"])
         for source in self.sources:
             source.restore(parts[f"source.{_name(source)}"])
         self._grown_to = (-1, -1)

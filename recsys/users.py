@@ -8,7 +8,7 @@ import msgspec
 
 from recsys.codec import unpack
 
-__all__ = ["Account", "Tastes", "Unrest", "User", "UserTable"]
+__all__ = ["Account", "Novelty", "Tastes", "Unrest", "User", "UserTable"]
 
 
 class Tastes(msgspec.Struct):
@@ -70,6 +70,13 @@ class Account(msgspec.Struct):
     earned: float = 0.0
 
 
+class Novelty(msgspec.Struct, frozen=True):
+    """New items that a person was shown, fading, as of a moment; owned by ``recsys.new_items``."""
+
+    shown: float = 0.0
+    ts_ms: int = 0
+
+
 class User(msgspec.Struct, kw_only=True):
     """Everything the engine knows about one person.
 
@@ -106,6 +113,7 @@ class User(msgspec.Struct, kw_only=True):
     model: bytes = b""
     unrest: Unrest = msgspec.field(default_factory=Unrest)
     account: Account = msgspec.field(default_factory=Account)
+    novelty: Novelty = Novelty()
 
     def like(self, item: int, ts_ms: int, bound: int) -> None:
         """Put an item at the end of the history."""
