@@ -153,9 +153,18 @@ def _feedback(state: State, event: Feedback) -> None:
 
 
 def _found(state: State, user: User, item: int, ts_ms: int) -> None:
-    """Teach the learner what a person found by themselves, among what it would have considered."""
+    """Teach the learner what a person found by themselves, among what it would have considered.
+
+    To consider it costs as much as a request. So a learner that has learned many choices learns
+    from a share of those, by lot.
+    """
     if not state.learner.from_choices or item in user.consumed:
         return
+    counters, settings = state.counters, state.settings.learners.listwise
+    if counters.choices >= settings.found_first:
+        lot = feature_hash("found", str(counters.sequence)) / 2**32
+        if lot >= settings.found_share:
+            return
     # An item that came with the feedback itself could not have been considered: it would teach that
     # whatever is new this very moment is chosen.
     if state.catalogue.created_ms[item] >= ts_ms:

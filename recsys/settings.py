@@ -185,6 +185,8 @@ class ListwiseSettings(Section):
     start: dict[str, float] = Field(
         default_factory=lambda: {"mix": 1.5, "taste_lift": 0.5, "click_lift_6h": 0.5}
     )
+    found_first: int = Field(10_000, ge=0)
+    found_share: float = Field(0.25, ge=0, le=1)
     initial_reward: float = Field(0.05, gt=0)
     scale_rate: float = Field(0.01, ge=0, le=1)
 

@@ -17,6 +17,7 @@ from recsys.settings import (
     EngineSettings,
     JoinerSettings,
     LearnerSettings,
+    ListwiseSettings,
     MemorySettings,
     MeterSettings,
     TransitionKernel,
@@ -242,6 +243,33 @@ def test_old_examples_are_taught_beside_new_ones() -> None:
     assert (stats.examples, stats.replay_size) == (3, 3)
     # Three beside the second and the third; before the first there was nothing.
     assert stats.replayed == 6
+
+
+@pytest.mark.parametrize(("first", "share", "expected"), [(0, 0.0, 0), (40, 0.0, 40), (0, 1.0, 99)])
+def test_a_ranker_that_has_learned_much_learns_a_share_of_what_is_found(
+    first: int, share: float, expected: int
+) -> None:
+    ranker = ListwiseSettings(found_first=first, found_share=share)
+    settings = EngineSettings(learners=LearnerSettings(listwise=ranker))
+    engine = engine_with([*items(50), feedback("v", "i0", 100)], settings)
+    clicks = [feedback(f"u{n % 2}", f"i{n // 2}", 1000 + n) for n in range(98)]
+    engine.apply(clicks)
+    assert engine.state.counters.choices == expected
+
+
+def test_the_share_is_drawn_by_lot() -> None:
+    settings = EngineSettings(
+        learners=LearnerSettings(listwise=ListwiseSettings(found_first=0, found_share=0.25))
+    )
+    engine = engine_with(items(50), settings)
+    engine.apply([feedback(f"u{n // 40}", f"i{n % 40}", 1000 + n) for n in range(800)])
+    assert engine.state.counters.choices == pytest.approx(200, abs=50)
+    # What was shown is learned whatever the lot.
+    before = engine.state.counters.choices
+    for number in range(10):
+        shown = asked(engine, f"new{number}", f"d{number}").slots[0].item_id
+        engine.apply([feedback(f"new{number}", shown, 1_000_001, decision_id=f"d{number}")])
+    assert engine.state.counters.choices == before + 10
 
 
 def test_old_choices_are_taught_beside_new_ones() -> None:
