@@ -75,7 +75,8 @@ def _adopt(state: State, event: Adopt) -> None:
 
 def _decision(state: State, event: Decision) -> None:
     user = state.users.touch(event.user_id)
-    place_of_list = surface(context_hashes(event.context), len(event.slots))
+    context = context_hashes(event.context)
+    tokens = surface(context, len(event.slots))
     slots = list[PendingSlot]()
     for place, slot in enumerate(event.slots):
         # A request may name any candidates; to be ranked does not bring one into the catalogue.
@@ -88,7 +89,7 @@ def _decision(state: State, event: Decision) -> None:
             pending_slot = PendingSlot(place, item, slot.propensity, slot.features)
             pending_slot.score = slot.score
             slots.append(pending_slot)
-            state.new_items.show(user, item, place_of_list, event.ts_ms)
+            state.new_items.show(user, item, tokens, event.ts_ms)
             state.counts.show(item)
             state.features.show(item, event.ts_ms)
     arm = state.counters.arms.setdefault(event.policy, ArmStats())
@@ -113,7 +114,7 @@ def _decision(state: State, event: Decision) -> None:
             arm=event.policy,
             ts_ms=event.ts_ms,
             user=feature_hash("user", event.user_id),
-            context=context_hashes(event.context),
+            context=context,
             slots=slots,
             shared=event.features,
         )

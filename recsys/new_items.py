@@ -14,11 +14,9 @@ is no race any more.
 from collections.abc import Callable
 from typing import Final
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.codec import pack, unpack
 from recsys.features.counts import ItemCounts
 from recsys.features.windows import SHOWN, WindowCounts, crossed
 from recsys.policies.slate import Slate
@@ -32,10 +30,6 @@ _HOUR_S: Final = 3600.0
 _SURFACES: Final = 4096
 """Rows for counts by surface; two that share a row share the cap."""
 _LOTS: Final = 0x5EED
-
-
-class _State(msgspec.Struct):
-    surfaces: bytes
 
 
 class NewItems:
@@ -89,7 +83,7 @@ class NewItems:
 
     def snapshot(self) -> bytes:
         """Return the counts as a record."""
-        return pack(_State(self._surfaces.snapshot()))
+        return self._surfaces.snapshot()
 
     def restore(self, record: bytes) -> None:
         """Replace the counts by those that ``snapshot`` returned.
@@ -99,7 +93,7 @@ class NewItems:
         CorruptRecord
             When the record is damaged.
         """
-        self._surfaces.restore(unpack(record, _State).surfaces)
+        self._surfaces.restore(record)
 
 
 def _row(surface: NDArray[np.int64]) -> int:

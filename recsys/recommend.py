@@ -80,19 +80,20 @@ def recommend(state: State, request: Request) -> Recommendation:
     cut = choices.cut
     n = min(request.n, len(cut.items))
     context = context_hashes(request.context)
+    tokens = surface(context, n)
     if arm.ranker == "learner":
-        asked = state.features.ask(asker, cut, surface(context, n), n)
+        asked = state.features.ask(asker, cut, tokens, n)
         candidates = Candidates(
             feature_hash("user", request.user_id), context, cut.items, asked.rows, asked.shared
         )
         scores = _scores(state, arm, cut, candidates, user)
-        slate = _draw(state, policy, scores, cut, asker, surface(context, n), n, seed)
+        slate = _draw(state, policy, scores, cut, asker, tokens, n, seed)
         logged = asked.logged_rows[slate.chosen]
     else:
         scores = _prior(state, cut) if arm.ranker == "mix" else cut.mixed.astype(np.float64)
         slate = draw(policy, scores, request.n, seed)
         drawn = _drawn(state, choices, slate.chosen)
-        asked = state.features.ask(asker, drawn, surface(context, n), n)
+        asked = state.features.ask(asker, drawn, tokens, n)
         logged = asked.logged_rows
     slots = tuple(
         Slot(item_id, propensity, score, features)

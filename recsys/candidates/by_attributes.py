@@ -3,17 +3,101 @@
 The score of an item is the worth of its set, times ``1 + boost log(1 + likes)``.
 """
 
+from abc import abstractmethod
+
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
+from recsys.candidates.base import Asker, Source
+from recsys.candidates.pool import Pool
 from recsys.candidates.pool_kernels import add_items, insert
+from recsys.catalogue import Catalogue
+from recsys.codec import pack, unpack
 from recsys.compiled import compiled
+from recsys.features.counts import ItemCounts
+from recsys.users import User
 
-__all__ = ["propose_best", "score_items"]
+__all__ = ["ByAttributes"]
+
+
+class ByAttributes(Source):
+    """Scores an item by what its set of attributes is worth to a person, and proposes the best.
+
+    It learns nothing by itself: what people like is theirs, what items are is in the catalogue.
+
+    Parameters
+    ----------
+    leaders
+        How many are proposed.
+    boost
+        Of what others like, 0 for none.
+    """
+
+    def __init__(
+        self, catalogue: Catalogue, counts: ItemCounts, *, leaders: int, boost: float
+    ) -> None:
+        self._catalogue = catalogue
+        self._counts = counts
+        self._leaders = leaders
+        self._boost = boost
+        self._worth: NDArray[np.float32] | None = None
+
+    @abstractmethod
+    def worth(self, asker: Asker) -> NDArray[np.float32] | None:
+        """Return what each set is worth, ``(n_sets,)``; ``None`` for who has no tastes yet."""
+
+    @override
+    def grow(self, n_items: int) -> None:
+        """Nothing to make room for."""
+
+    @override
+    def learn(self, user: User, item: int, ts_ms: int, strength: float) -> None:
+        """Nothing to learn."""
+
+    @override
+    def propose(self, asker: Asker, pool: Pool, column: int) -> None:
+        # Kept until ``score``, which follows at once: the pool takes what it needs from there.
+        self._worth = self.worth(asker)
+        if self._worth is None:
+            return
+        pool.count = _propose_best(
+            self._worth,
+            self._catalogue.sets.of_item,
+            self._catalogue.alive,
+            self._counts.log_liked,
+            self._boost,
+            self._leaders,
+            pool.proposed,
+            pool.known,
+            pool.count,
+        )
+
+    @override
+    def score(self, asker: Asker, pool: Pool, column: int) -> None:
+        if self._worth is None:
+            return
+        _score_items(
+            self._worth,
+            self._catalogue.sets.of_item,
+            self._counts.log_liked,
+            self._boost,
+            pool.scores,
+            column,
+            pool.items,
+        )
+
+    @override
+    def snapshot(self) -> bytes:
+        return pack(None)
+
+    @override
+    def restore(self, record: bytes) -> None:
+        unpack(record, type(None))
 
 
 @compiled
-def propose_best(
+def _propose_best(
     worth: NDArray[np.float32],
     set_of: NDArray[np.int32],
     alive: NDArray[np.bool_],
@@ -47,7 +131,7 @@ def propose_best(
 
 
 @compiled
-def score_items(
+def _score_items(
     worth: NDArray[np.float32],
     set_of: NDArray[np.int32],
     log_liked: NDArray[np.float64],

@@ -16,89 +16,44 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from recsys.arrays import grown
-from recsys.candidates.base import Asker, Source
-from recsys.candidates.by_attributes import propose_best, score_items
-from recsys.candidates.pool import Pool
+from recsys.candidates.base import Asker
+from recsys.candidates.by_attributes import ByAttributes
 from recsys.catalogue import Catalogue
-from recsys.codec import pack, unpack
 from recsys.compiled import compiled
 from recsys.features.counts import ItemCounts
 from recsys.settings import RecentTasteSettings
-from recsys.users import User
 
 __all__ = ["RecentTastes"]
 
 
-class RecentTastes(Source):
-    """Learns nothing by itself: a person's likes are theirs, attributes are in the catalogue."""
+class RecentTastes(ByAttributes):
+    """Scores by the formula above."""
 
     columns = ("recent_tastes",)
 
     def __init__(
         self, settings: RecentTasteSettings, catalogue: Catalogue, counts: ItemCounts
     ) -> None:
+        super().__init__(catalogue, counts, leaders=settings.leaders, boost=1.0)
         self.weights = (settings.weight,)
         self.seats = (settings.seats,)
-        self._settings = settings
-        self._catalogue = catalogue
-        self._counts = counts
+        self._history = settings.history
+        self._decay = settings.decay
         self._by_token = np.zeros(64, np.float32)
-        self._worth = np.zeros(0, np.float32)
 
     @override
     def grow(self, n_items: int) -> None:
         self._by_token = grown(self._by_token, self._catalogue.n_tokens)
 
     @override
-    def learn(self, user: User, item: int, ts_ms: int, strength: float) -> None:
-        """Nothing to learn."""
-
-    @override
-    def propose(self, asker: Asker, pool: Pool, column: int) -> None:
+    def worth(self, asker: Asker) -> NDArray[np.float32] | None:
         if not len(asker.items):
-            return
-        # Kept until ``score``, which follows at once: the pool takes what it needs from there.
-        self._worth = np.empty(len(self._catalogue.sets.tokens), np.float32)
-        _weigh(
-            self._catalogue.attributes,
-            self._catalogue.sets.tokens,
-            asker.items[-self._settings.history :],
-            self._settings.decay,
-            self._by_token,
-            self._worth,
-        )
-        pool.count = propose_best(
-            self._worth,
-            self._catalogue.sets.of_item,
-            self._catalogue.alive,
-            self._counts.log_liked,
-            1.0,
-            self._settings.leaders,
-            pool.proposed,
-            pool.known,
-            pool.count,
-        )
-
-    @override
-    def score(self, asker: Asker, pool: Pool, column: int) -> None:
-        if len(asker.items):
-            score_items(
-                self._worth,
-                self._catalogue.sets.of_item,
-                self._counts.log_liked,
-                1.0,
-                pool.scores,
-                column,
-                pool.items,
-            )
-
-    @override
-    def snapshot(self) -> bytes:
-        return pack(None)
-
-    @override
-    def restore(self, record: bytes) -> None:
-        unpack(record, type(None))
+            return None
+        sets = self._catalogue.sets.tokens
+        out = np.empty(len(sets), np.float32)
+        past = asker.items[-self._history :]
+        _weigh(self._catalogue.attributes, sets, past, self._decay, self._by_token, out)
+        return out
 
 
 @compiled
