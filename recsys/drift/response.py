@@ -108,7 +108,8 @@ class DriftWatch:
                 self._shard_alarm("clicks", ts_ms)
             if clicks_fell(unrest, unrest.clicks, ts_ms, self._settings.user):
                 self._user_alarm(user, ts_ms)
-        unrest.slots, unrest.clicks = slots, 0
+        # An alarm has begun a new account of the person.
+        user.unrest.slots, user.unrest.clicks = slots, 0
 
     def learned(self, loss: float, ts_ms: int) -> None:
         """Take in the ranker's loss on a choice before it was learned.

@@ -154,6 +154,19 @@ def test_an_alarm_widens_what_is_believed_of_the_person() -> None:
     assert all(sure[token] < doubtful[token] <= 1.0 for token in sure)
 
 
+def test_the_list_after_an_alarm_is_judged_like_any_other() -> None:
+    one = engine()
+    live(one, 0, 10, clicks=3)
+    number = 10
+    while not one.stats().drift.alarms:
+        live(one, number, number + 1, clicks=0)
+        number += 1
+    unrest = person(one).unrest
+    assert (unrest.slots, unrest.clicks, unrest.lists) == (4, 0, 0)
+    live(one, number, number + 1, clicks=2)
+    assert person(one).unrest.lists == 1
+
+
 def test_a_history_is_cut_only_where_the_settings_say_so() -> None:
     def history(*, forget: bool) -> list[int]:
         user = QUICK.user.model_copy(update={"forget": forget})
