@@ -16,7 +16,7 @@ MIND = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that mind-5k
 .PHONY: help setup demo serve test test-unit test-browser lint fmt lock clean \
         bench-quality bench-shown bench-first-change bench-recovery bench-replay bench-river \
         bench-serving bench-train \
-        bench-taste-switch bench-return bench-cold-users bench-regret bench-position-bias \
+        bench-taste-switch bench-return bench-turn-back bench-cold-users bench-regret bench-position-bias \
         bench-ablation
 
 help:  ## say what there is
@@ -112,6 +112,9 @@ bench-taste-switch: setup  ## lists until somebody's new taste is served; ARGS="
 
 bench-return: setup  ## what is left of crowd A after a long while of crowd B; ARGS likewise
 	@$(BIN)/python -m benchmarks.quality.return_to_taste $(ARGS)
+
+bench-turn-back: setup  ## a person's taste turns and turns back; ARGS likewise
+	@$(BIN)/python -m benchmarks.quality.turn_back $(ARGS)
 
 bench-cold-users: setup  ## the first ten lists of new people against popularity's
 	@$(BIN)/python -m benchmarks.quality.cold_users $(ARGS)

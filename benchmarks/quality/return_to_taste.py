@@ -8,9 +8,12 @@ crowd after its return, a list or a few per person. ``kept`` is A's click rate i
 what it was before.
 
 What is forgotten here is what everybody shares, for nobody of A was there while B was, and nobody's
-taste has turned: the history of a person is as they left it. It cannot carry the figure alone,
-because half of those who return are people whom the engine has never seen (``kept_new``; the others
-are ``kept_known``).
+taste has turned (that is ``benchmarks.quality.turn_back``): the history of a person is as they left
+it. It cannot carry the figure alone, because half of those who return are newcomers
+(``kept_new``; the others are ``kept_known``). A newcomer has found one item by themselves before
+their first list, as who comes by a search or a link does: to remember A is of use only where
+something tells A from B. What becomes of newcomers who show nothing is told apart: ``kept_silent``
+is the share that such a crowd keeps, ``kept_new_silent`` that of its newcomers.
 
 Before and after are the same moment for the world: the same people, known and new, come in the same
 order to a copy of the engine, once as A left it and once as B left it. So the figure holds nothing
@@ -19,8 +22,11 @@ Clicks are expectations over the lists that were shown.
 
 An engine that learned nothing of B, or had not learned A, would keep all of it. So it is said what
 share of the clicks of the best lists A got before and after (``before_of_best``, ``after_of_best``)
-and B at last, in the last tenth of its lists (``b_of_best``). Both variants are the engine as it is
-by default; the one without replay has ``memory.replays`` 0.
+and B at last, in the last tenth of its lists (``b_of_best``).
+
+Replay guards what a ranker can forget, so there are two of them, each as it is by default and with
+``memory.replays`` 0: the engine's own, which knows items by how they fare, and Vowpal Wabbit
+(``vw_...``), which has a weight for every attribute.
 """
 
 import copy
@@ -63,17 +69,47 @@ _PLAN: Final = Plan()
 Looks = Sequence[tuple[Person, Shown]]
 
 
-def returns(service: Embedded, world: World, plan: Plan, from_s: float) -> list[Looks]:
-    """Let a crowd come, half of it new, several times, to copies of the engine and of the world."""
+class _Finders:
+    """Lets whoever comes for the first time click on an item of theirs before they ask."""
+
+    def __init__(self, service: Embedded) -> None:
+        self._service = service
+
+    def show(self, world: World, person: Person, at_s: float) -> Shown:
+        found = None if person.lists else world.search(person)
+        if found is not None:
+            self._service.click(person, at_s, found)
+        return self._service.show(world, person, at_s)
+
+
+def returns(
+    service: Embedded, world: World, plan: Plan, from_s: float, *, silent: bool
+) -> list[Looks]:
+    """Let a crowd come, half of it new, several times, to copies of the engine and of the world.
+
+    Parameters
+    ----------
+    silent
+        Whether newcomers show nothing of themselves before their first list.
+    """
     found = list[Looks]()
     for number in range(plan.crowds):
         crowd = copy.deepcopy(world)
         rng = np.random.default_rng([world.settings.seed, _STREAM, number])
         for seat in rng.permutation(len(crowd.people))[: len(crowd.people) // 2].tolist():
             crowd.renew(seat)
-        seen, _ = play(service.copy(), crowd, plan.window, from_s=from_s, stream=number + 1)
+        own = service.copy()
+        asked = own if silent else _Finders(own)
+        seen, _ = play(asked, crowd, plan.window, from_s=from_s, stream=number + 1)
         found.append(seen)
     return found
+
+
+class _Returned(NamedTuple):
+    """The same returns with newcomers who find something first and with those who show nothing."""
+
+    finders: list[Looks]
+    silent: list[Looks]
 
 
 def kept(before: Sequence[Looks], after: Sequence[Looks], among: Container[str]) -> float:
@@ -83,6 +119,10 @@ def kept(before: Sequence[Looks], after: Sequence[Looks], among: Container[str])
         for times in (before, after)
     )
     return now / then
+
+
+def _people(times: Sequence[Looks]) -> set[str]:
+    return {person.user_id for seen in times for person, _ in seen}
 
 
 def _of_best(looks: Looks) -> float:
@@ -97,33 +137,47 @@ def _there_and_back(seed: int, settings: EngineSettings, plan: Plan) -> Figures:
     service = Embedded.open(a.catalogue, settings)
     _, left_s = play(service, a, plan.a_lists)
     known = {person.user_id for person in a.people}
-    before = returns(service, a, plan, left_s)
+    left = _returned(service, a, plan, left_s)
     meanwhile, back_s = play(service, b, plan.b_lists, from_s=left_s)
-    after = returns(service, a, plan, back_s)
-    everybody = {person.user_id for seen in before for person, _ in seen}
+    back = _returned(service, a, plan, back_s)
+    everybody, silent = _people(left.finders), _people(left.silent)
     return {
-        "kept": kept(before, after, everybody),
-        "kept_known": kept(before, after, everybody & known),
-        "kept_new": kept(before, after, everybody - known),
-        "before_of_best": mean(map(_of_best, before)),
-        "after_of_best": mean(map(_of_best, after)),
+        "kept": kept(left.finders, back.finders, everybody),
+        "kept_known": kept(left.finders, back.finders, everybody & known),
+        "kept_new": kept(left.finders, back.finders, everybody - known),
+        "kept_silent": kept(left.silent, back.silent, silent),
+        "kept_new_silent": kept(left.silent, back.silent, silent - known),
+        "before_of_best": mean(map(_of_best, left.finders)),
+        "after_of_best": mean(map(_of_best, back.finders)),
         "b_of_best": _of_best(meanwhile[-(plan.b_lists // 10) :]),
     }
 
 
+def _returned(service: Embedded, world: World, plan: Plan, from_s: float) -> _Returned:
+    return _Returned(
+        returns(service, world, plan, from_s, silent=False),
+        returns(service, world, plan, from_s, silent=True),
+    )
+
+
 def measure(seed: int, settings: EngineSettings, plan: Plan = _PLAN) -> Figures:
-    """Measure one world, with replay and without."""
+    """Measure one world, with replay and without, both rankers."""
     memory = settings.memory.model_copy(update={"replays": 0})
-    variants = {
-        "with_replay": settings,
-        "without_replay": settings.model_copy(update={"memory": memory}),
+    learners = settings.learners.model_copy(update={"ranker": "vw"})
+    found = Figures()
+    for ranker, own in (
+        ("", settings),
+        ("vw_", settings.model_copy(update={"learners": learners})),
+    ):
+        variants = {"with": own, "without": own.model_copy(update={"memory": memory})}
+        for name, variant in variants.items():
+            for key, value in _there_and_back(seed, variant, plan).items():
+                found[f"{ranker}{key}_{name}_replay"] = value
+    gains = {
+        f"{ranker}gain": found[f"{ranker}kept_with_replay"] - found[f"{ranker}kept_without_replay"]
+        for ranker in ("", "vw_")
     }
-    found = {
-        f"{key}_{name}": value
-        for name, variant in variants.items()
-        for key, value in _there_and_back(seed, variant, plan).items()
-    }
-    return {"gain": found["kept_with_replay"] - found["kept_without_replay"]} | found
+    return gains | found
 
 
 def main() -> None:

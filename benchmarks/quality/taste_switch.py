@@ -50,7 +50,7 @@ SETTLED: Final = 25
 MOST: Final = 60
 STAY: Final = 5
 _AFTER: Final = (0, 3, 8, 20)
-_PAUSE_S: Final = 3600.0
+PAUSE_S: Final = 3600.0
 """Between the last of the others and the first list of somebody new."""
 
 
@@ -134,7 +134,7 @@ def measure(
     service = Embedded.open(world.catalogue, settings)
     _, last_s = play(service, world, warm)
     ways = [
-        switch(service.copy(), world, world.guest(number, [OLD]), last_s + _PAUSE_S)
+        switch(service.copy(), world, world.guest(number, [OLD]), last_s + PAUSE_S)
         for number in range(people)
     ]
     interactions = [float(way.interactions) for way in ways]
