@@ -1,4 +1,8 @@
-"""The engine as it is, and with one part of it switched off at a time."""
+"""The engine as it is, with one part of it switched off at a time, and with what is off by default.
+
+Where a variant adds something (``user_model``) or does something in another way (``vw``,
+``by-item``, ``unstratified``), "hurts" says that the variant is better than the default.
+"""
 
 from collections.abc import Callable
 from typing import Final, NamedTuple, get_args
@@ -57,14 +61,23 @@ def _without_bandit(base: EngineSettings) -> Document:
     return {"learners": {"personal_bandit": bandit.model_dump(mode="json")}}
 
 
+def _with_user_model(base: EngineSettings) -> Document:
+    model = base.learners.user_model.model_copy(update={"enabled": True})
+    return {"learners": {"user_model": model.model_dump(mode="json")}}
+
+
 VARIANTS: Final[dict[str, Variant]] = {
     DEFAULT: Variant(lambda _: {}),
     **{f"no-{name}": _without_source(name) for name in get_args(SourceName)},
     **{f"no-{name}": _without_family(name) for name in get_args(Family)},
     "no-personal_bandit": Variant(_without_bandit),
     "no-replays": Variant(lambda _: {"memory": {"replays": 0}}),
+    "by-item": Variant(lambda _: {"memory": {"stratify": "item"}}),
+    "unstratified": Variant(lambda _: {"memory": {"stratify": "none"}}),
+    "user_model": Variant(_with_user_model),
     "mix": Variant(lambda _: {}, ranker="mix"),
     "vw": Variant(lambda _: {"learners": {"ranker": "vw"}}),
 }
 """By name. ``mix`` has no ranker; that of ``vw`` learns from what was shown, and is the mix where
-nothing was."""
+nothing was. ``by-item`` and ``unstratified`` divide the replay buffer by items, or not at all;
+``user_model`` gives every person the River estimator of the settings."""
