@@ -149,6 +149,7 @@ def _feedback(state: State, event: Feedback) -> None:
         _learn(state, joined)
         if joined.choice is not None:
             _choose(state, joined.choice)
+            state.counters.listed += 1
     if reward > 0.0:
         _like(state, user, item, event, reward, again=joined is not None and not joined.first)
 
@@ -156,16 +157,16 @@ def _feedback(state: State, event: Feedback) -> None:
 def _found(state: State, user: User, item: int, ts_ms: int) -> None:
     """Teach the learner what a person found by themselves, among what it would have considered.
 
-    To consider it costs as much as a request. So a learner that has learned many choices learns
-    from a share of those, by lot.
+    It learns less of that the more it has learned from lists, which alone say what lists earn; and
+    to consider what nobody was shown costs as much as a request.
     """
     if not state.learner.from_choices or item in user.consumed:
         return
     counters, settings = state.counters, state.settings.learners.listwise
-    if counters.choices >= settings.found_first:
-        lot = feature_hash("found", str(counters.sequence)) / 2**32
-        if lot >= settings.found_share:
-            return
+    share = settings.found_share if counters.choices >= settings.found_first else 1.0
+    share *= settings.found_beside / (settings.found_beside + counters.listed)
+    if share < 1.0 and feature_hash("found", str(counters.sequence)) / 2**32 >= share:
+        return
     # An item that came with the feedback itself could not have been considered: it would teach that
     # whatever is new this very moment is chosen.
     if state.catalogue.created_ms[item] >= ts_ms:

@@ -187,6 +187,7 @@ class ListwiseSettings(Section):
     )
     found_first: int = Field(10_000, ge=0)
     found_share: float = Field(0.25, ge=0, le=1)
+    found_beside: float = Field(10.0, gt=0)
     initial_reward: float = Field(0.05, gt=0)
     scale_rate: float = Field(0.01, ge=0, le=1)
 

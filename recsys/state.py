@@ -56,6 +56,8 @@ class Counters(msgspec.Struct):
     ----------
     clock_ms
         The latest time that an event has named: the joiner's clock.
+    choices, listed
+        That the learner was told of, and how many of them were made on lists.
     """
 
     sequence: int = 0
@@ -64,6 +66,7 @@ class Counters(msgspec.Struct):
     arms: dict[str, ArmStats] = {}
     examples: int = 0
     choices: int = 0
+    listed: int = 0
     replayed: int = 0
     failed: int = 0
     base: Base = Base()

@@ -102,6 +102,7 @@ def evaluate_shown(
     run = ShownRun(
         settings,
         max_items=len(names),
+        since_ms=min((one.ts_ms for one in impressions), default=0),
         items=items or {},
         use_history=use_history,
         ranker=ranker,

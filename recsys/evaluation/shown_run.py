@@ -12,9 +12,12 @@ which the joiner makes examples of clicks and of their absence. The decision say
 
 As the order was shuffled, a place says nothing of whether it was looked at: every item that was not
 clicked teaches that (``joiner.examination_decay`` is 0). An item is told to the engine, with its
-attributes, in the moment when it is first named, before it is ranked: whoever shows it knows it. A
-person's earlier clicks come without times; they are told once, as clicks that refer to no list, at
-the time of their first impression.
+attributes, in the moment when it is first named, before it is ranked: whoever shows it knows it.
+
+A person's earlier clicks come without times; MIND took them from the four weeks before its
+impressions (Wu et al., MIND: A Large-scale Dataset for News Recommendation, 2020). They are told
+once, before the person's first impression is ranked, as clicks that refer to no list, spread evenly
+over the four weeks before the first impression of all.
 """
 
 import time
@@ -29,6 +32,7 @@ from recsys.settings import ArmSettings, EngineSettings, GreedySettings, Ranker
 __all__ = ["ShownRun"]
 
 _POLICY = "shown"
+_EARLIER_MS = 28 * 86_400_000
 
 
 class ShownRun:
@@ -40,6 +44,8 @@ class ShownRun:
         Of the engine; the protocol changes what it must.
     max_items
         Room that the catalogue needs.
+    since_ms
+        Time of the first impression of all.
     items
         Attributes by item.
     use_history
@@ -53,6 +59,7 @@ class ShownRun:
         settings: EngineSettings,
         *,
         max_items: int,
+        since_ms: int,
         items: Mapping[str, Attributes],
         use_history: bool,
         ranker: Ranker = "learner",
@@ -71,13 +78,13 @@ class ShownRun:
         self.seconds = 0.0
         self._attributes = items
         self._use_history = use_history
+        self._since_ms = since_ms
 
     def meet(self, impression: Impression) -> None:
         """Tell the engine which items and earlier clicks this impression brings."""
         events = list[Event]()
         if self._use_history and impression.user not in self.users:
-            events += self._upserts(impression.history, impression.ts_ms)
-            events += _clicks(impression, impression.history, "before")
+            events += self._earlier(impression)
         events += self._upserts([item for item, _ in impression.shown], impression.ts_ms)
         self.users.add(impression.user)
         self._apply(events)
@@ -107,12 +114,13 @@ class ShownRun:
         """
         served = {slot.item_id: slot for slot in answer.slots}
         n = len(impression.shown)
+        decision_id = _decision_id(impression)
         slots = tuple(
             Slot(item, 1.0 / (n - place), served[item].score, served[item].features)
             for place, (item, _) in enumerate(impression.shown)
         )
         decision = Decision(
-            event_id=_decision_id(impression),
+            event_id=decision_id,
             user_id=impression.user,
             ts_ms=impression.ts_ms,
             slots=slots,
@@ -121,7 +129,24 @@ class ShownRun:
             features=answer.features,
         )
         clicked = [item for item, click in impression.shown if click]
-        self._apply([decision, *_clicks(impression, clicked, "click", decision.event_id)])
+        clicks = [
+            _click(
+                impression, item, f"click-{impression.line}-{number}", impression.ts_ms, decision_id
+            )
+            for number, item in enumerate(clicked)
+        ]
+        self._apply([decision, *clicks])
+
+    def _earlier(self, impression: Impression) -> list[Event]:
+        """Return a person's clicks of before, each after its item where that is new."""
+        history = impression.history
+        step_ms = _EARLIER_MS // (len(history) + 1)
+        events = list[Event]()
+        for number, item in enumerate(history):
+            ts_ms = max(self._since_ms - (len(history) - number) * step_ms, 0)
+            events += self._upserts([item], ts_ms)
+            events.append(_click(impression, item, f"before-{impression.line}-{number}", ts_ms))
+        return events
 
     def _upserts(self, items: Iterable[str], ts_ms: int) -> list[Event]:
         """Return the upserts of items that were not named before, each once."""
@@ -149,17 +174,14 @@ def _decision_id(impression: Impression) -> str:
     return f"impression-{impression.line}"
 
 
-def _clicks(
-    impression: Impression, items: Sequence[str], name: str, decision_id: str | None = None
-) -> list[Event]:
-    return [
-        Feedback(
-            event_id=f"{name}-{impression.line}-{number}",
-            user_id=impression.user,
-            ts_ms=impression.ts_ms,
-            type="click",
-            item_id=item,
-            decision_id=decision_id,
-        )
-        for number, item in enumerate(items)
-    ]
+def _click(
+    impression: Impression, item: str, event_id: str, ts_ms: int, decision_id: str | None = None
+) -> Feedback:
+    return Feedback(
+        event_id=event_id,
+        user_id=impression.user,
+        ts_ms=ts_ms,
+        type="click",
+        item_id=item,
+        decision_id=decision_id,
+    )

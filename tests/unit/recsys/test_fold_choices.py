@@ -57,6 +57,24 @@ def test_the_share_is_drawn_by_lot() -> None:
     assert engine.state.counters.choices == before + 10
 
 
+def test_what_is_found_is_learned_the_less_the_more_lists_have_taught() -> None:
+    def found(lists: int) -> int:
+        ranker = ListwiseSettings(found_beside=20.0)
+        settings = EngineSettings(learners=LearnerSettings(listwise=ranker))
+        engine = engine_with(items(50), settings)
+        for number in range(lists):
+            shown = asked(engine, f"v{number}", f"d{number}").slots[0].item_id
+            engine.apply([feedback(f"v{number}", shown, 1_000_001, decision_id=f"d{number}")])
+        assert engine.state.counters.listed == engine.state.counters.choices == lists
+        engine.apply([feedback(f"u{n // 40}", f"i{n % 40}", 2_000_000 + n) for n in range(800)])
+        assert engine.state.counters.listed == lists
+        return engine.state.counters.choices - lists
+
+    everything = found(0)
+    assert found(20) == pytest.approx(everything / 2, rel=0.15)
+    assert found(180) == pytest.approx(everything / 10, rel=0.4)
+
+
 def test_old_choices_are_taught_beside_new_ones() -> None:
     engine = engine_with(items(6), with_ranker("listwise", replays=3))
     for number in range(3):

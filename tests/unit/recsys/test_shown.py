@@ -13,6 +13,9 @@ from recsys.settings import CatalogueSettings, EngineSettings, LearnerSettings, 
 
 SETTINGS = EngineSettings(learners=LearnerSettings(user_model=UserModelSettings(enabled=False)))
 HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+START_MS = 400 * DAY_MS
+"""Of the stories: the hours of the impressions are counted from here."""
 
 
 def impression(number: int, shown: str, user: str = "", history: str = "") -> Impression:
@@ -20,7 +23,7 @@ def impression(number: int, shown: str, user: str = "", history: str = "") -> Im
     items = tuple((text[:-1], text[-1] == "1") for text in shown.split())
     user = user or f"u{number}"
     return Impression(
-        str(number), user, number * HOUR_MS, tuple(history.split()), items, number + 1
+        str(number), user, START_MS + number * HOUR_MS, tuple(history.split()), items, number + 1
     )
 
 
@@ -40,7 +43,13 @@ def evaluated(impressions: Sequence[Impression], *, use_history: bool = True) ->
 def run_of(
     *, items: dict[str, Attributes] | None = None, use_history: bool = True, max_items: int = 100
 ) -> ShownRun:
-    return ShownRun(SETTINGS, max_items=max_items, items=items or {}, use_history=use_history)
+    return ShownRun(
+        SETTINGS,
+        max_items=max_items,
+        since_ms=START_MS,
+        items=items or {},
+        use_history=use_history,
+    )
 
 
 def go_through(run: ShownRun, impressions: Sequence[Impression]) -> None:
@@ -148,25 +157,26 @@ def test_items_are_told_when_they_are_first_named() -> None:
     run.meet(impression(1, "a0 b1", history="h"))
     run.meet(impression(2, "b0 c1"))
     upserts = [event for event in log_of(run) if isinstance(event, ItemUpsert)]
-    assert [(one.item_id, one.ts_ms // HOUR_MS, one.attributes) for one in upserts] == [
-        ("h", 1, {}),
-        ("a", 1, {}),
-        ("b", 1, {"category": "sports"}),
-        ("c", 2, {}),
+    told = [(one.item_id, one.ts_ms - START_MS, one.attributes) for one in upserts]
+    assert told == [
+        ("h", -14 * DAY_MS, {}),
+        ("a", HOUR_MS, {}),
+        ("b", HOUR_MS, {"category": "sports"}),
+        ("c", 2 * HOUR_MS, {}),
     ]
     assert len({event.event_id for event in log_of(run)}) == len(log_of(run))
 
 
-def test_earlier_clicks_are_told_once_and_refer_to_no_list() -> None:
+def test_earlier_clicks_are_told_once_within_four_weeks_and_refer_to_no_list() -> None:
     run = run_of()
     go_through(run, [impression(1, "a1 b0", "ann", "h g h"), impression(2, "a0 b1", "ann", "h")])
     told = [
         event for event in log_of(run) if isinstance(event, Feedback) and event.decision_id is None
     ]
-    assert [(event.item_id, event.ts_ms) for event in told] == [
-        ("h", HOUR_MS),
-        ("g", HOUR_MS),
-        ("h", HOUR_MS),
+    assert [(event.item_id, (event.ts_ms - START_MS) // DAY_MS) for event in told] == [
+        ("h", -21),
+        ("g", -14),
+        ("h", -7),
     ]
     assert run.engine.stats().unmatched == 0
 
@@ -201,7 +211,7 @@ def test_who_clicked_nothing_or_everything_is_learned_and_not_ranked() -> None:
 
 def test_the_same_impression_twice_is_two() -> None:
     twice = impression(1, "a1 b0"), impression(1, "a1 b0")
-    again = Impression("1", "u1", HOUR_MS, (), twice[1].shown, line=9)
+    again = Impression("1", "u1", START_MS + HOUR_MS, (), twice[1].shown, line=9)
     assert evaluated([twice[0], again]).impressions == 2
 
 
