@@ -1,7 +1,7 @@
 """The engine as it is, with one part of it switched off at a time, and with what is off by default.
 
-Where a variant adds something (``user_model``) or does something in another way (``vw``,
-``by-item``, ``unstratified``), "hurts" says that the variant is better than the default.
+Where a variant adds something (``sessions``, ``user_model``) or does something in another way
+(``vw``, ``by-item``, ``unstratified``), "hurts" says that the variant is better than the default.
 """
 
 from collections.abc import Callable
@@ -52,6 +52,11 @@ def _without_source(name: SourceName) -> Variant:
     return Variant(lambda base: {"candidates": {"without": [*base.candidates.without, name]}})
 
 
+def _with_sessions(base: EngineSettings) -> Document:
+    others = [name for name in base.candidates.without if name != "sessions"]
+    return {"candidates": {"without": others}}
+
+
 def _without_family(name: Family) -> Variant:
     return Variant(lambda base: {"features": {"without": [*base.features.without, name]}})
 
@@ -68,12 +73,13 @@ def _with_user_model(base: EngineSettings) -> Document:
 
 VARIANTS: Final[dict[str, Variant]] = {
     DEFAULT: Variant(lambda _: {}),
-    **{f"no-{name}": _without_source(name) for name in get_args(SourceName)},
+    **{f"no-{name}": _without_source(name) for name in get_args(SourceName) if name != "sessions"},
     **{f"no-{name}": _without_family(name) for name in get_args(Family)},
     "no-personal_bandit": Variant(_without_bandit),
     "no-replays": Variant(lambda _: {"memory": {"replays": 0}}),
     "by-item": Variant(lambda _: {"memory": {"stratify": "item"}}),
     "unstratified": Variant(lambda _: {"memory": {"stratify": "none"}}),
+    "sessions": Variant(_with_sessions),
     "user_model": Variant(_with_user_model),
     "mix": Variant(lambda _: {}, ranker="mix"),
     "vw": Variant(lambda _: {"learners": {"ranker": "vw"}}),

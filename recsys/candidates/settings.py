@@ -151,11 +151,12 @@ SourceName = Literal[
 class CandidateSettings(Section):
     """The sources, their weights in the mix, and how many candidates survive it.
 
-    Sources of ``without`` are not made: they have no columns and learn nothing.
+    Sources of ``without`` are not made: they have no columns and learn nothing. By default those
+    are that were not found to add on any data.
     """
 
     keep: int = Field(50, ge=1, le=1000)
-    without: tuple[SourceName, ...] = ()
+    without: tuple[SourceName, ...] = ("sessions",)
     popular: PopularSettings = PopularSettings()
     transitions: TransitionSettings = TransitionSettings()
     sessions: SessionSettings = SessionSettings()

@@ -198,7 +198,7 @@ def test_a_lost_key_rebuilds_from_the_log(tmp_path: Path, caplog: pytest.LogCapt
     ("lacking", "words"),
     [
         ({"source.tastes"}, r"lacks the parts \['source.tastes'\]"),
-        ({"layout", "habits", "choices", "windows.items", "source.sessions"}, "lacks the parts"),
+        ({"layout", "habits", "choices", "windows.items", "source.factors"}, "lacks the parts"),
         (set(), "has layout 1, this version reads 4"),
     ],
     ids=["source", "all that is new", "layout"],

@@ -53,7 +53,6 @@ nothing."""
 COLUMNS = {
     "mix",
     "transitions_near",
-    "sessions",
     "factors",
     "popular_ever",
     "fresh",

@@ -14,7 +14,7 @@ from recsys.refit.trainer import Trainer
 from recsys.settings import EngineSettings, SourceName
 from tests.engines import asked, engine_with, feedback, items, request
 
-WHOLE = Engine.open(None)
+WHOLE = Engine.open(None, EngineSettings.model_validate({"candidates": {"without": []}}))
 PERSONAL = ("taste", "taste_deviation", "taste_lift")
 
 
@@ -78,7 +78,7 @@ def test_a_source_that_is_off_has_no_columns(name: str) -> None:
 
 
 def test_families_are_all_features_but_the_mix_and_the_personal_models() -> None:
-    state = WHOLE.state
+    state = Engine.open(None).state
     gone = {
         family: set(Engine.open(None, one_off(f"features.{family}")).state.features.left_out)
         for family in get_args(Family)
