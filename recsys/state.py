@@ -43,7 +43,7 @@ from recsys.views import ArmStats, Base
 
 __all__ = ["Counters", "State"]
 
-_LAYOUT = 4
+_LAYOUT = 5
 """Raised when parts change their meaning: older snapshots are then rebuilt from the log."""
 SourceT = TypeVar("SourceT", bound=Source)
 _VW_COLUMNS = ("mix", "likes", "click_lift_3d", "click_lift_30d", "taste", "taste_deviation")
