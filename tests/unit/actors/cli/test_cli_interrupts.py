@@ -34,6 +34,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture
 def interrupts() -> Iterator[Interrupts]:
     before = {number: signal.getsignal(number) for number in SIGNALS}
+    # Started with nohup, the tests would inherit that hang-ups are ignored.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     interrupts = Interrupts()
     interrupts.listen()
     yield interrupts
