@@ -15,7 +15,7 @@ MIND = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that mind-5k
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test test-unit test-browser lint fmt lock clean \
         bench-quality bench-shown bench-first-change bench-recovery bench-replay bench-river \
-        bench-serving bench-train \
+        bench-serving bench-catalogue-size bench-train \
         bench-taste-switch bench-return bench-turn-back bench-cold-users bench-regret bench-position-bias \
         bench-ablation
 
@@ -103,6 +103,9 @@ bench-river: setup  ## the errors that River publishes, through our adapter; REC
 
 bench-serving: setup  ## latency and throughput of lists; ARGS="--help"
 	@$(BIN)/python -m benchmarks.serving $(ARGS)
+
+bench-catalogue-size: setup  ## what a request costs as the catalogue grows; ARGS="--sizes 1000,100000"
+	@$(BIN)/python -m benchmarks.catalogue_size $(ARGS)
 
 bench-train: setup  ## what learning a history costs; RECSYS_DATA as above
 	@$(BIN)/python -m benchmarks.training --data $(MOVIELENS) $(ARGS)

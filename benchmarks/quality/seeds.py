@@ -87,7 +87,7 @@ def _columns(found: Sequence[Figures]) -> dict[str, list[float]]:
     return {key: [figures[key] for figures in found] for key in found[0]}
 
 
-def parse_seeds(text: str) -> list[int]:
+def parse_seeds(text: str, option: str = "--seeds") -> list[int]:
     """Return the numbers of a list with commas.
 
     Raises
@@ -97,6 +97,6 @@ def parse_seeds(text: str) -> list[int]:
     """
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() for part in parts) or len(set(parts)) < len(parts):
-        message = f"--seeds are different numbers from 0 with commas between them, got {text!r}"
+        message = f"{option} are different numbers from 0 with commas between them, got {text!r}"
         raise typer.BadParameter(message)
     return [int(part) for part in parts]

@@ -1,0 +1,147 @@
+"""What a request costs as the catalogue grows, and which source it goes to.
+
+Items with two of thirty genres, a decade and one of many makers, so that most of them have a set of
+attributes of their own: the dearest case for what judges by attributes. ``PEOPLE`` have clicked
+``CLICKS`` times in all on items whose popularity is Zipf-like; then everybody is asked for lists of
+ten, in one process and without a server. Processor time, medians.
+"""
+
+from statistics import median
+from time import process_time
+from typing import Annotated, Final
+
+import msgspec
+import numpy as np
+import typer
+from rich.console import Console
+
+from benchmarks.quality.seeds import parse_seeds
+from benchmarks.report import JsonOption, SeedOption, check_writable, run, show, write
+from recsys.candidates.base import Asker
+from recsys.decision import Request
+from recsys.engine import Engine
+from recsys.events import Feedback, ItemUpsert
+from recsys.settings import EngineSettings
+
+__all__ = ["Cost", "main", "measure"]
+
+PEOPLE: Final = 300
+CLICKS: Final = 6000
+ASKED: Final = 200
+_GENRES: Final = 30
+_ITEMS_PER_MAKER: Final = 50
+_ZIPF: Final = 1.3
+_BATCH: Final = 1000
+_START_MS: Final = 10_000_000
+
+
+class Cost(msgspec.Struct, frozen=True):
+    """Medians in microseconds.
+
+    Attributes
+    ----------
+    request
+        The whole answer.
+    proposing
+        Of it each source's search, by the source's name.
+    """
+
+    items: int
+    request: float
+    proposing: dict[str, float]
+
+
+def measure(n_items: int, seed: int, *, clicks: int = CLICKS, asked: int = ASKED) -> Cost:
+    """Measure one catalogue."""
+    room = EngineSettings.model_validate({"catalogue": {"max_items": n_items}})
+    engine = Engine.open(None, room)
+    for first in range(0, n_items, _BATCH):
+        some = range(first, min(first + _BATCH, n_items))
+        engine.apply([_item(number, n_items) for number in some])
+    liked = np.random.default_rng(seed).zipf(_ZIPF, clicks) % n_items
+    engine.apply([_click(number, item) for number, item in enumerate(liked.tolist())])
+    now_ms = _START_MS + 1000 * clicks
+    requests = [
+        Request(user_id=f"u{number % PEOPLE}", ts_ms=now_ms, decision_id=f"d{number}", n=10)
+        for number in range(asked)
+    ]
+    spent = list[float]()
+    for request in requests:
+        before = process_time()
+        engine.recommend(request)
+        spent.append(process_time() - before)
+    searches = [_search(engine, request) for request in requests]
+    by_source = {name: 1e6 * median(one[name] for one in searches) for name in searches[0]}
+    engine.close()
+    return Cost(n_items, 1e6 * median(spent), by_source)
+
+
+def _search(engine: Engine, request: Request) -> dict[str, float]:
+    """Return the seconds that each source takes to propose."""
+    state = engine.state
+    asker = Asker.at(state.users.touch(request.user_id), request.ts_ms)
+    state.pool.clear()
+    spent = dict[str, float]()
+    column = 0
+    for source in state.sources:
+        before = process_time()
+        source.propose(asker, state.pool, column)
+        spent[type(source).__name__.lower()] = process_time() - before
+        column += len(source.columns)
+    return spent
+
+
+def _item(number: int, n_items: int) -> ItemUpsert:
+    return ItemUpsert(
+        event_id=f"put-{number}",
+        ts_ms=number,
+        item_id=f"i{number}",
+        attributes={
+            "genre": [f"g{number % _GENRES}", f"g{number * 7 % _GENRES}"],
+            "decade": str(number % 9),
+            "maker": f"m{number % (n_items // _ITEMS_PER_MAKER + 1)}",
+        },
+    )
+
+
+def _click(number: int, item: int) -> Feedback:
+    return Feedback(
+        event_id=f"click-{number}",
+        user_id=f"u{number % PEOPLE}",
+        ts_ms=_START_MS + 1000 * number,
+        type="click",
+        item_id=f"i{item}",
+    )
+
+
+def main(
+    *,
+    sizes: Annotated[str, typer.Option(help="Of catalogues, comma between them.")] = (
+        "1000,10000,100000"
+    ),
+    seed: SeedOption = 1,
+    json_file: JsonOption = None,
+) -> None:
+    """Measure requests over catalogues of several sizes."""
+    check_writable(json_file)
+    numbers = parse_seeds(sizes, "--sizes")
+    if min(numbers) < 1:
+        message = f"--sizes are numbers from 1 on, got {sizes!r}"
+        raise typer.BadParameter(message)
+    Engine.warm_up()
+    costs = list[Cost]()
+    for n_items in numbers:
+        Console(stderr=True).print(f"{n_items:,} items", highlight=False)
+        costs.append(measure(n_items, seed))
+    rows = {
+        f"{cost.items:,} items": f"{cost.request:,.0f} us a request; proposing: "
+        + ", ".join(f"{name} {value:,.0f}" for name, value in cost.proposing.items())
+        for cost in costs
+    }
+    show("What a request costs", rows)
+    parameters = {"people": PEOPLE, "clicks": CLICKS, "asked": ASKED, "seed": seed}
+    write(json_file, "catalogue_size", parameters, costs)
+
+
+if __name__ == "__main__":
+    run(main)
