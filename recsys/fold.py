@@ -148,8 +148,7 @@ def _feedback(state: State, event: Feedback) -> None:
         _credit(state, joined, reward, event.ts_ms)
         _learn(state, joined)
         if joined.choice is not None:
-            _choose(state, joined.choice)
-            state.counters.listed += 1
+            _choose(state, joined.choice, listed=True)
     if reward > 0.0:
         _like(state, user, item, event, reward, again=joined is not None and not joined.first)
 
@@ -189,10 +188,11 @@ def _found(state: State, user: User, item: int, ts_ms: int) -> None:
             int(place[0]),
             item=item,
         ),
+        listed=False,
     )
 
 
-def _choose(state: State, choice: Choice) -> None:
+def _choose(state: State, choice: Choice, *, listed: bool) -> None:
     """Teach the learner one choice, and a few old ones beside it."""
     if not state.learner.from_choices:
         return
@@ -201,6 +201,7 @@ def _choose(state: State, choice: Choice) -> None:
     if loss is not None:
         state.drift.learned(loss / math.log(choice.n), state.counters.clock_ms)
         state.counters.choices += 1
+        state.counters.listed += listed
         state.counters.replayed += len(old)
         if not state.meter.take(choice, loss):
             state.choices.add(choice)

@@ -57,7 +57,7 @@ class Counters(msgspec.Struct):
     clock_ms
         The latest time that an event has named: the joiner's clock.
     choices, listed
-        That the learner was told of, and how many of them were made on lists.
+        That the learner has learned, and how many of them were made on lists.
     """
 
     sequence: int = 0

@@ -5,11 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from recsys.candidates.pool import Pool
+from recsys.codec import pack, unpack
 from recsys.users import User
 
-__all__ = ["Asker", "Source"]
+__all__ = ["Asker", "Source", "Untaught"]
 
 
 class Asker(NamedTuple):
@@ -94,3 +96,23 @@ class Source(ABC):
         IncompatibleState
             When it was learned under other settings.
         """
+
+
+class Untaught(Source):
+    """A source that learns nothing by itself: what it tells follows from what others know."""
+
+    @override
+    def grow(self, n_items: int) -> None:
+        """Nothing to make room for."""
+
+    @override
+    def learn(self, user: User, item: int, ts_ms: int, strength: float) -> None:
+        """Nothing to learn."""
+
+    @override
+    def snapshot(self) -> bytes:
+        return pack(None)
+
+    @override
+    def restore(self, record: bytes) -> None:
+        unpack(record, type(None))

@@ -9,19 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from recsys.candidates.base import Asker, Source
+from recsys.candidates.base import Asker, Untaught
 from recsys.candidates.pool import Pool
 from recsys.candidates.pool_kernels import add_items, insert
 from recsys.catalogue import Catalogue
-from recsys.codec import pack, unpack
 from recsys.compiled import compiled
 from recsys.features.counts import ItemCounts
-from recsys.users import User
 
 __all__ = ["ByAttributes"]
 
 
-class ByAttributes(Source):
+class ByAttributes(Untaught):
     """Scores an item by what its set of attributes is worth to a person, and proposes the best.
 
     It learns nothing by itself: what people like is theirs, what items are is in the catalogue.
@@ -46,14 +44,6 @@ class ByAttributes(Source):
     @abstractmethod
     def worth(self, asker: Asker) -> NDArray[np.float32] | None:
         """Return what each set is worth, ``(n_sets,)``; ``None`` for who has no tastes yet."""
-
-    @override
-    def grow(self, n_items: int) -> None:
-        """Nothing to make room for."""
-
-    @override
-    def learn(self, user: User, item: int, ts_ms: int, strength: float) -> None:
-        """Nothing to learn."""
 
     @override
     def propose(self, asker: Asker, pool: Pool, column: int) -> None:
@@ -86,14 +76,6 @@ class ByAttributes(Source):
             column,
             pool.items,
         )
-
-    @override
-    def snapshot(self) -> bytes:
-        return pack(None)
-
-    @override
-    def restore(self, record: bytes) -> None:
-        unpack(record, type(None))
 
 
 @compiled

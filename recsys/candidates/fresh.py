@@ -4,15 +4,13 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from recsys.candidates.base import Asker, Source
+from recsys.candidates.base import Asker, Untaught
 from recsys.candidates.pool import Pool
 from recsys.candidates.pool_kernels import add_items, insert
 from recsys.catalogue import Catalogue
-from recsys.codec import pack, unpack
 from recsys.compiled import compiled
 from recsys.features.counts import ItemCounts
 from recsys.settings import FreshSettings
-from recsys.users import User
 
 __all__ = ["Fresh"]
 
@@ -20,7 +18,7 @@ _CONSIDERED = 200
 """Only so many of the newest items are looked at."""
 
 
-class Fresh(Source):
+class Fresh(Untaught):
     """Scores ``2 ** (-age / half_life) / (1 + shown)`` and proposes the best.
 
     It learns nothing by itself: when an item came is in the catalogue, how often it was shown is in
@@ -36,14 +34,6 @@ class Fresh(Source):
         self._leaders = settings.leaders
         self._catalogue = catalogue
         self._counts = counts
-
-    @override
-    def grow(self, n_items: int) -> None:
-        """Nothing to make room for."""
-
-    @override
-    def learn(self, user: User, item: int, ts_ms: int, strength: float) -> None:
-        """Nothing to learn."""
 
     @override
     def propose(self, asker: Asker, pool: Pool, column: int) -> None:
@@ -67,14 +57,6 @@ class Fresh(Source):
             column,
             pool.items,
         )
-
-    @override
-    def snapshot(self) -> bytes:
-        return pack(None)
-
-    @override
-    def restore(self, record: bytes) -> None:
-        unpack(record, type(None))
 
 
 @compiled

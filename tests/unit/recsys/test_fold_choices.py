@@ -161,3 +161,10 @@ def test_what_is_no_choice() -> None:
     with_vw = engine_with(items(6), with_ranker("vw"))
     with_vw.apply([feedback("u", "i2", 1_000_002)])
     assert with_vw.state.counters.choices == 0
+
+
+def test_a_list_that_leaves_no_choice_does_not_count_as_one() -> None:
+    engine = engine_with(items(6), PATIENT)
+    only = asked(engine, "u", "d", n=1).slots[0].item_id
+    engine.apply([feedback("u", only, 1_000_001, decision_id="d")])
+    assert (engine.state.counters.choices, engine.state.counters.listed) == (0, 0)
