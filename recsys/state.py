@@ -13,6 +13,7 @@ from recsys.candidates.fresh import Fresh
 from recsys.candidates.gather import columns_of, seats_of, weights_of
 from recsys.candidates.pool import Pool
 from recsys.candidates.popular import Popular
+from recsys.candidates.popular_attributes import PopularAttributes
 from recsys.candidates.recent_tastes import RecentTastes
 from recsys.candidates.sessions import Sessions
 from recsys.candidates.tastes import Tastes
@@ -142,6 +143,9 @@ class State:
             "sessions": lambda: Sessions(candidates.sessions),
             "factors": lambda: Factors(candidates.factors, self.catalogue, settings.seed),
             "popular": lambda: Popular(candidates.popular),
+            "popular_attributes": lambda: PopularAttributes(
+                candidates.popular_attributes, self.catalogue, self.counts
+            ),
             "fresh": lambda: Fresh(candidates.fresh, self.catalogue, self.counts),
             "tastes": lambda: Tastes(
                 candidates.tastes, self.personal_bandit, self.catalogue, self.counts
@@ -241,11 +245,17 @@ class State:
             because the version that wrote the snapshot did not have it.
         """
         off = _switched_off(self.settings)
-        former = unpack(parts["without"], list[str]) if "without" in parts else []
+        then = unpack(parts["without"], list[str]) if "without" in parts else []
+        # Sources are told by their parts, which says nothing of those that came up since.
+        former = [name for name in then if not name.startswith("candidates.")]
         if former != off:
             message = f"the snapshot was made without {former}, the settings switch {off} off"
             raise IncompatibleState(message)
         expected = self.parts().keys()
+        more = {name for name in parts.keys() - expected if name.startswith("source.")}
+        if more:
+            message = f"the snapshot has the parts {sorted(more)}, which the settings switch off"
+            raise IncompatibleState(message)
         if missing := sorted(expected - parts.keys()):
             message = f"the snapshot lacks the parts {missing}"
             raise IncompatibleState(message)
@@ -292,9 +302,8 @@ def _name(source: Source) -> str:
 
 
 def _switched_off(settings: EngineSettings) -> list[str]:
-    """Return the parts without which everything is learned, sorted."""
-    off = {f"candidates.{name}" for name in settings.candidates.without}
-    off.update(f"features.{name}" for name in settings.features.without)
+    """Return what is learned of without having a part of its own, sorted."""
+    off = {f"features.{name}" for name in settings.features.without}
     if not settings.learners.personal_bandit.enabled:
         off.add("learners.personal_bandit")
     return sorted(off)

@@ -1,7 +1,8 @@
 """The engine as it is, with one part of it switched off at a time, and with what is off by default.
 
-Where a variant adds something (``sessions``, ``user_model``) or does something in another way
-(``vw``, ``by-item``, ``unstratified``), "hurts" says that the variant is better than the default.
+Where a variant adds something (``sessions``, ``popular_attributes``, ``user_model``) or does
+something in another way (``vw``, ``by-item``, ``unstratified``), "hurts" says that the variant is
+better than the default.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from recsys.settings import EngineSettings, Ranker, SourceName
 __all__ = ["DEFAULT", "VARIANTS", "Variant"]
 
 DEFAULT: Final = "default"
+_OFF: Final = EngineSettings().candidates.without
 Document = dict[str, dict[str, object]]
 """What of the sections of the settings becomes something else."""
 
@@ -52,9 +54,12 @@ def _without_source(name: SourceName) -> Variant:
     return Variant(lambda base: {"candidates": {"without": [*base.candidates.without, name]}})
 
 
-def _with_sessions(base: EngineSettings) -> Document:
-    others = [name for name in base.candidates.without if name != "sessions"]
-    return {"candidates": {"without": others}}
+def _with_source(name: SourceName) -> Variant:
+    return Variant(
+        lambda base: {
+            "candidates": {"without": [off for off in base.candidates.without if off != name]}
+        }
+    )
 
 
 def _without_family(name: Family) -> Variant:
@@ -73,13 +78,13 @@ def _with_user_model(base: EngineSettings) -> Document:
 
 VARIANTS: Final[dict[str, Variant]] = {
     DEFAULT: Variant(lambda _: {}),
-    **{f"no-{name}": _without_source(name) for name in get_args(SourceName) if name != "sessions"},
+    **{f"no-{name}": _without_source(name) for name in get_args(SourceName) if name not in _OFF},
     **{f"no-{name}": _without_family(name) for name in get_args(Family)},
     "no-personal_bandit": Variant(_without_bandit),
     "no-replays": Variant(lambda _: {"memory": {"replays": 0}}),
     "by-item": Variant(lambda _: {"memory": {"stratify": "item"}}),
     "unstratified": Variant(lambda _: {"memory": {"stratify": "none"}}),
-    "sessions": Variant(_with_sessions),
+    **{name: _with_source(name) for name in _OFF},
     "user_model": Variant(_with_user_model),
     "mix": Variant(lambda _: {}, ranker="mix"),
     "vw": Variant(lambda _: {"learners": {"ranker": "vw"}}),

@@ -11,12 +11,12 @@ from typing_extensions import override
 
 from recsys.candidates.base import Asker, Untaught
 from recsys.candidates.pool import Pool
-from recsys.candidates.pool_kernels import add_items, insert
+from recsys.candidates.pool_kernels import insert
 from recsys.catalogue import Catalogue
 from recsys.compiled import compiled
 from recsys.features.counts import ItemCounts
 
-__all__ = ["ByAttributes"]
+__all__ = ["ByAttributes", "best_items"]
 
 
 class ByAttributes(Untaught):
@@ -51,17 +51,9 @@ class ByAttributes(Untaught):
         self._worth = self.worth(asker)
         if self._worth is None:
             return
-        pool.count = _propose_best(
-            self._worth,
-            self._catalogue.sets.of_item,
-            self._catalogue.alive,
-            self._counts.log_liked,
-            self._boost,
-            self._leaders,
-            pool.proposed,
-            pool.known,
-            pool.count,
-        )
+        of_item, alive = self._catalogue.sets.of_item, self._catalogue.alive
+        liked = self._counts.log_liked
+        pool.add(best_items(self._worth, of_item, alive, liked, self._boost, self._leaders))
 
     @override
     def score(self, asker: Asker, pool: Pool, column: int) -> None:
@@ -79,18 +71,15 @@ class ByAttributes(Untaught):
 
 
 @compiled
-def _propose_best(
+def best_items(
     worth: NDArray[np.float32],
     set_of: NDArray[np.int32],
     alive: NDArray[np.bool_],
     log_liked: NDArray[np.float64],
     boost: float,
     leaders: int,
-    proposed: NDArray[np.int32],
-    known: NDArray[np.bool_],
-    count: int,
-) -> int:
-    """Add the best of the catalogue to a pool; returns the pool's new count.
+) -> NDArray[np.int32]:
+    """Return the best of the catalogue whose score is over 0, best first, ``leaders`` at most.
 
     Parameters
     ----------
@@ -109,7 +98,7 @@ def _propose_best(
         if score <= 0.0 or (n == leaders and score < best[n - 1]) or not alive[item]:
             continue
         n = insert(items, best, n, item, score)
-    return add_items(items[:n], proposed, known, count)
+    return items[:n]
 
 
 @compiled

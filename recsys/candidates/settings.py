@@ -10,6 +10,7 @@ __all__ = [
     "CandidateSettings",
     "FactorSettings",
     "FreshSettings",
+    "PopularAttributeSettings",
     "PopularSettings",
     "PopularWindow",
     "RecentTasteSettings",
@@ -36,6 +37,19 @@ class PopularSettings(Section):
         default_factory=lambda: {
             "6h": PopularWindow(half_life_s=6 * 3600.0),
             "3d": PopularWindow(half_life_s=3 * 86_400.0),
+            "30d": PopularWindow(half_life_s=30 * 86_400.0),
+        },
+        min_length=1,
+    )
+
+
+class PopularAttributeSettings(Section):
+    """Items with the attributes that are liked lately, by anybody."""
+
+    leaders: int = Field(30, ge=1, le=1000)
+    windows: dict[str, PopularWindow] = Field(
+        default_factory=lambda: {
+            "6h": PopularWindow(half_life_s=6 * 3600.0),
             "30d": PopularWindow(half_life_s=30 * 86_400.0),
         },
         min_length=1,
@@ -144,7 +158,14 @@ class RecentTasteSettings(Section):
 
 
 SourceName = Literal[
-    "transitions", "sessions", "factors", "popular", "fresh", "tastes", "recent_tastes"
+    "transitions",
+    "sessions",
+    "factors",
+    "popular",
+    "popular_attributes",
+    "fresh",
+    "tastes",
+    "recent_tastes",
 ]
 
 
@@ -156,8 +177,9 @@ class CandidateSettings(Section):
     """
 
     keep: int = Field(50, ge=1, le=1000)
-    without: tuple[SourceName, ...] = ("sessions",)
+    without: tuple[SourceName, ...] = ("sessions", "popular_attributes")
     popular: PopularSettings = PopularSettings()
+    popular_attributes: PopularAttributeSettings = PopularAttributeSettings()
     transitions: TransitionSettings = TransitionSettings()
     sessions: SessionSettings = SessionSettings()
     factors: FactorSettings = FactorSettings()

@@ -8,6 +8,7 @@ from recsys.candidates.base import Source
 from recsys.candidates.factors import Factors
 from recsys.candidates.fresh import Fresh
 from recsys.candidates.popular import Popular
+from recsys.candidates.popular_attributes import PopularAttributes
 from recsys.candidates.recent_tastes import RecentTastes
 from recsys.candidates.sessions import Sessions
 from recsys.candidates.tastes import Tastes
@@ -33,6 +34,7 @@ from recsys.settings import (
     FreshSettings,
     ListwiseSettings,
     PersonalBanditSettings,
+    PopularAttributeSettings,
     PopularSettings,
     PopularWindow,
     RecentTasteSettings,
@@ -77,6 +79,11 @@ def _tastes(world: World) -> Source:
     return Tastes(TasteSettings(leaders=5), bandit, world.catalogue, world.counts)
 
 
+def _popular_attributes(**changes: object) -> Callable[[World], Source]:
+    settings = PopularAttributeSettings.model_validate(changes)
+    return lambda world: PopularAttributes(settings, world.catalogue, world.counts)
+
+
 def _recent_tastes(**changes: float) -> Callable[[World], Source]:
     settings = RecentTasteSettings.model_validate(changes)
     return lambda world: RecentTastes(settings, world.catalogue, world.counts)
@@ -86,6 +93,10 @@ SOURCES: dict[str, Callable[[World], Source]] = {
     "popular": lambda _: Popular(PopularSettings()),
     "popular-one-window": _popular(week=7 * 86_400.0),
     "popular-hasty": _popular(now=1.0, later=3600.0),
+    "popular-attributes": _popular_attributes(),
+    "popular-attributes-of-now": _popular_attributes(
+        leaders=1, windows={"now": {"half_life_s": 1.0}}
+    ),
     "transitions": lambda _: Transitions(TransitionSettings()),
     "transitions-narrow": lambda _: Transitions(TransitionSettings(neighbours=4)),
     "transitions-one-kernel": _transitions(only=TransitionKernel(history=3)),

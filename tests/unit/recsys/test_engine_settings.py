@@ -69,6 +69,7 @@ def refusal(document: dict[str, object]) -> str:
                         "sessions",
                         "factors",
                         "popular",
+                        "popular_attributes",
                         "fresh",
                         "recent_tastes",
                     ]

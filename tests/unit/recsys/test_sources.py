@@ -7,6 +7,7 @@ import pytest
 
 from recsys.candidates.fresh import Fresh
 from recsys.candidates.popular import Popular
+from recsys.candidates.popular_attributes import PopularAttributes
 from recsys.candidates.recent_tastes import RecentTastes
 from recsys.candidates.tastes import Tastes
 from recsys.catalogue import Catalogue
@@ -17,6 +18,7 @@ from recsys.settings import (
     CatalogueSettings,
     FreshSettings,
     PersonalBanditSettings,
+    PopularAttributeSettings,
     PopularSettings,
     PopularWindow,
     RecentTasteSettings,
@@ -214,12 +216,17 @@ def test_the_best_by_taste_are_proposed() -> None:
     assert pool_of(source, User(user_id="stranger"), 0, 5).count == 0
 
 
-def recent_world(**changes: float) -> tuple[RecentTastes, ItemCounts, Catalogue]:
+def tagged() -> tuple[Catalogue, ItemCounts]:
     catalogue, counts = Catalogue(CatalogueSettings()), ItemCounts()
     tags = [["crime"], ["crime", "noir"], ["noir", "city", "rain", "night"], ["family"], []]
     for number, values in enumerate(tags):
         catalogue.upsert(f"i{number}", 0, {"tag": values})
     counts.grow(5)
+    return catalogue, counts
+
+
+def recent_world(**changes: float) -> tuple[RecentTastes, ItemCounts, Catalogue]:
+    catalogue, counts = tagged()
     settings = RecentTasteSettings.model_validate({"decay": 0.5} | changes)
     source = RecentTastes(settings, catalogue, counts)
     source.grow(5)
@@ -258,3 +265,63 @@ def test_the_best_by_recent_tastes_are_proposed_and_nothing_that_was_removed() -
     catalogue.remove("i1", 2)
     assert proposals(source, me, 1, 5) == {0}
     assert (source.seats, source.weights) == ((8,), (0.1,))
+
+
+def attribute_world(leaders: int = 30) -> tuple[PopularAttributes, ItemCounts, Catalogue]:
+    catalogue, counts = tagged()
+    windows = {
+        "short": PopularWindow(half_life_s=HALF_LIFE_MS / 1000, weight=0.2),
+        "long": PopularWindow(half_life_s=LONG_MS / 1000, weight=0.3),
+    }
+    settings = PopularAttributeSettings(leaders=leaders, windows=windows)
+    source = PopularAttributes(settings, catalogue, counts)
+    source.grow(5)
+    return source, counts, catalogue
+
+
+def test_popular_attributes_by_hand() -> None:
+    source, counts, _ = attribute_world()
+    counts.like(1, 6)
+    likes = [(0, 0, 1.0), (1, 7_000, 0.5), (3, 9_000, 1.0)]
+    for item, ts_ms, strength in likes:
+        source.learn(ANN, item, NOW_MS + ts_ms, strength)
+    found = scores(source, ANN, NOW_MS + 20_000, 5)
+    for column, half_life_ms in enumerate((HALF_LIFE_MS, LONG_MS)):
+        first, second, third = (
+            strength * 0.5 ** ((20_000 - ts_ms) / half_life_ms) for _, ts_ms, strength in likes
+        )
+        crime, noir, family = first + second, second, third
+        expected = [
+            crime,
+            (crime + noir) / math.sqrt(2) * (1 + math.log(7)),
+            noir / math.sqrt(4),
+            family,
+            0.0,
+        ]
+        np.testing.assert_allclose(found[:, column], np.array(expected), rtol=1e-6)
+    assert (source.weights, source.columns) == (
+        (0.2, 0.3),
+        ("popular_attributes_short", "popular_attributes_long"),
+    )
+
+
+def test_what_shares_the_attributes_of_what_is_liked_lately_is_proposed_by_each_window() -> None:
+    source, _, catalogue = attribute_world(leaders=1)
+    assert proposals(source, ANN, NOW_MS, 5) == set()
+    for _ in range(8):
+        source.learn(ANN, 3, NOW_MS, 1.0)
+    assert proposals(source, ANN, NOW_MS, 5) == {3}
+    # Long after, only the long window still thinks of family.
+    for _ in range(2):
+        source.learn(ANN, 2, NOW_MS + 2 * HALF_LIFE_MS, 1.0)
+    assert proposals(source, ANN, NOW_MS, 5) == {2, 3}
+    catalogue.remove("i2", 1)
+    source.learn(ANN, 3, NOW_MS, 0.1)
+    assert proposals(source, ANN, NOW_MS, 5) == {3}
+
+
+def test_popular_attributes_of_other_windows_are_refused() -> None:
+    source, _, catalogue = attribute_world()
+    other = PopularAttributes(PopularAttributeSettings(), catalogue, ItemCounts())
+    with pytest.raises(IncompatibleState, match="the settings say"):
+        other.restore(source.snapshot())

@@ -1,0 +1,104 @@
+"""Counts that fade with event time, one per key and window.
+
+Forward decay (Cormode et al. 2009): an event at t adds ``2 ** ((t - origin) / half_life)``, so that
+the order of keys never has to be brought up to date.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.arrays import Packed, grown, pack_array, unpack_array
+from recsys.compiled import compiled
+
+__all__ = ["DecayedCounts"]
+
+_RESCALE_AT = 40.0
+"""Half-lives after which the counts are brought back to the present: far below 2**127, the end of
+float32."""
+_FADED = 100.0
+"""Half-lives after which a count has faded about as far as float32 goes."""
+
+
+class DecayedCounts:
+    """Counts of keys below ``grow``'s bound.
+
+    Parameters
+    ----------
+    half_lives_s
+        Of the windows, seconds.
+
+    Attributes
+    ----------
+    counts
+        As of each window's origin, float32, shape ``(n_keys or more, n_windows)``: fit for
+        comparing keys.
+    """
+
+    def __init__(self, half_lives_s: Sequence[float]) -> None:
+        self._half_lives_ms = np.array([1000.0 * half_life for half_life in half_lives_s])
+        self.counts = np.zeros((64, len(self._half_lives_ms)), np.float32)
+        self._origin_ms = np.full(len(self._half_lives_ms), -1, np.int64)
+        self._n_keys = 0
+
+    @property
+    def n_keys(self) -> int:
+        """How many keys there is room for; the array may be longer."""
+        return self._n_keys
+
+    def grow(self, n_keys: int) -> None:
+        """Make room for keys below ``n_keys``."""
+        self.counts = grown(self.counts, n_keys)
+        self._n_keys = n_keys
+
+    def add(self, key: int, ts_ms: int, amount: float) -> None:
+        """Count an event."""
+        _add(self.counts, self._origin_ms, self._half_lives_ms, key, ts_ms, amount)
+
+    def fades(self, ts_ms: int) -> NDArray[np.float64]:
+        """Return by what counts are multiplied to be as of a moment, shape ``(n_windows,)``."""
+        return _fades(self._origin_ms, self._half_lives_ms, ts_ms)
+
+    def packed(self) -> tuple[Packed, list[int]]:
+        """Return the counts and the windows' origins, as parts of a record."""
+        return pack_array(self.counts[: self._n_keys]), self._origin_ms.tolist()
+
+    def unpack(self, counts: Packed, origin_ms: list[int]) -> None:
+        """Replace the counts by packed ones, which must be of the same windows."""
+        self.counts = unpack_array(counts, np.float32)
+        self._n_keys = len(self.counts)
+        self._origin_ms = np.array(origin_ms, np.int64)
+
+
+@compiled
+def _add(
+    counts: NDArray[np.float32],
+    origin_ms: NDArray[np.int64],
+    half_lives_ms: NDArray[np.float64],
+    key: int,
+    ts_ms: int,
+    amount: float,
+) -> None:
+    for window in range(counts.shape[1]):
+        if origin_ms[window] < 0:
+            origin_ms[window] = ts_ms
+        age = (ts_ms - origin_ms[window]) / half_lives_ms[window]
+        if age > _RESCALE_AT:
+            # After a pause of any length the old counts may vanish: that is forgetting.
+            counts[:, window] *= np.float32(2.0 ** -min(age, 200.0))
+            origin_ms[window] = ts_ms
+            age = 0.0
+        counts[key, window] += np.float32(amount * 2.0 ** max(age, -_RESCALE_AT))
+
+
+@compiled
+def _fades(
+    origin_ms: NDArray[np.int64], half_lives_ms: NDArray[np.float64], ts_ms: int
+) -> NDArray[np.float64]:
+    fades = np.ones(half_lives_ms.shape[0])
+    for window in range(half_lives_ms.shape[0]):
+        if origin_ms[window] >= 0:
+            age = (ts_ms - origin_ms[window]) / half_lives_ms[window]
+            fades[window] = 2.0 ** min(max(-age, -_FADED), _RESCALE_AT)
+    return fades
