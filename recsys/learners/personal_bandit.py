@@ -251,7 +251,7 @@ def _posterior(
 
 @compiled
 def _optimistic(
-    attributes: NDArray[np.int32],
+    sets: NDArray[np.int32],
     known: _Known,
     places: NDArray[np.int32],
     priors: NDArray[np.float64],
@@ -260,7 +260,22 @@ def _optimistic(
     out: NDArray[np.float32],
 ) -> None:
     _spread(known, by_token)
-    for item in range(out.shape[0]):
-        mean, variance = _sum_up(attributes, item, places, priors, by_token)
-        out[item] = max(mean + optimism * math.sqrt(variance), 0.0)
+    # Once per token what every set with it would look up: there may be many more sets.
+    tastes = np.empty((min(places.shape[0], by_token.shape[0]), 2))
+    for token in range(tastes.shape[0]):
+        tastes[token, 0] = by_token[token, 0]
+        tastes[token, 1] = priors[places[token]] * (1.0 - by_token[token, 1])
     _wipe(known, by_token)
+    for number in range(out.shape[0]):
+        total = 0.0
+        spread = 0.0
+        count = 0
+        for column in range(sets.shape[1]):
+            token = sets[number, column]
+            if token < 0:
+                break
+            total += tastes[token, 0]
+            spread += tastes[token, 1]
+            count += 1
+        best = total + optimism * math.sqrt(spread)
+        out[number] = max(best, 0.0) / math.sqrt(max(count, 1))
