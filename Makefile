@@ -133,7 +133,7 @@ bench-ablation: setup  ## what each part adds; RECSYS_DATA=DIR with ml-100k, ml-
 
 lock:  ## renew requirements.lock; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
-	  --group dev --group browser --extra parquet pyproject.toml -o requirements.lock
+	  --group dev --group browser --extra parquet --extra ann pyproject.toml -o requirements.lock
 
 clean:  ## remove what tests and tools left, but not .venv
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis demo-*.png

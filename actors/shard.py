@@ -28,6 +28,7 @@ from actors.wire import (
     decode,
     encode,
 )
+from recsys.candidates.nearest import Index
 from recsys.clock import now_ms
 from recsys.decision import Request
 from recsys.engine import Engine
@@ -76,13 +77,14 @@ class Shard:
             index, engine, self._store_thread, settings.engine.store, self._observer
         )
         self._stopping = asyncio.Event()
-        self._snapshots: asyncio.Task[None] | None = None
+        self._maintenance: asyncio.Task[None] | None = None
+        self._indexes = True
 
     async def start(self) -> None:
         """Start to write and to take snapshots; call before ``call``."""
         self._batcher.start()
-        self._snapshots = asyncio.create_task(
-            self._snapshot_regularly(), name=f"shard-{self._index}-snapshots"
+        self._maintenance = asyncio.create_task(
+            self._maintain(), name=f"shard-{self._index}-maintenance"
         )
 
     async def stop(self) -> None:
@@ -91,8 +93,8 @@ class Shard:
             return
         self._stopping.set()
         await self._batcher.stop()
-        if self._snapshots is not None:
-            await self._snapshots
+        if self._maintenance is not None:
+            await self._maintenance
         await self._snapshot()
         await self._blocking(self._engine.close)
         self._store_thread.shutdown()
@@ -184,13 +186,15 @@ class Shard:
 
         return await self._blocking(read)
 
-    async def _snapshot_regularly(self) -> None:
+    async def _maintain(self) -> None:
+        """Take snapshots, and have items indexed, until the shard stops."""
         while True:
             try:
                 async with asyncio.timeout(self._settings.engine.store.snapshot_every_s):
                     await self._stopping.wait()
             except TimeoutError:
                 await self._snapshot()
+                await self._index_items()
             else:
                 return
 
@@ -213,6 +217,31 @@ class Shard:
             _log.exception("shard %d: no snapshot", self._index)
             return
         self._observer.on_snapshot(perf_counter() - started)
+
+    async def _index_items(self) -> None:
+        """Have the items of a large catalogue indexed anew when it is time."""
+        vectors = self._engine.to_index() if self._indexes else None
+        if vectors is None:
+            return
+        started = perf_counter()
+        try:
+            # Not on the store's thread, for which commits wait.
+            index = await asyncio.to_thread(Index, vectors)
+        except ModuleNotFoundError as error:
+            self._indexes = False
+            _log.warning(
+                "shard %d: its %d items are searched one by one: %s: pip install 'recsys[ann]'",
+                self._index,
+                len(vectors),
+                error,
+            )
+        except Exception:
+            # Without an index all items are searched, which takes longer and finds no less.
+            _log.exception("shard %d: no index", self._index)
+        else:
+            self._engine.indexed(index)
+            seconds = perf_counter() - started
+            _log.info("shard %d: indexed %d items in %.1f s", self._index, len(vectors), seconds)
 
     async def _blocking(self, work: Callable[[], T]) -> T:
         """Run ``work`` on the store's thread."""

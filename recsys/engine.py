@@ -2,10 +2,10 @@
 
 What a notebook and a shard both run. ``append``, ``commit``, ``decision`` and ``load_user`` go to
 the store, ``fold``, ``capture`` and ``recommend`` to memory; the former may run on one other thread
-than the latter. ``apply`` and ``snapshot`` are both halves in a row, for callers with one thread.
+than the latter. ``apply``, ``snapshot`` and ``reindex`` are both halves in a row, for callers with
+one thread.
 """
 
-import copy
 import logging
 import secrets
 from collections.abc import Sequence
@@ -13,9 +13,13 @@ from pathlib import Path
 from typing import Self
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
-from recsys.candidates.transitions import Transitions
+from recsys.candidates.factors import Factors
+from recsys.candidates.nearest import Index
 from recsys.decision import Recommendation, Request, conform_request, validate_request
+from recsys.describe import stats_of, view_of
 from recsys.errors import IncompatibleState, InvalidEvent, InvalidSettings, StoreError
 from recsys.events import Adopt, Decision, Event, ItemUpsert, conform, validate
 from recsys.fold import fold
@@ -26,8 +30,7 @@ from recsys.state import State
 from recsys.store.base import Append, Outcome, Store
 from recsys.store.memory import MemoryStore
 from recsys.store.sqlite import SqliteStore
-from recsys.users import User
-from recsys.views import RecentItem, Stats, Taste, UserView
+from recsys.views import Stats, UserView
 from recsys.warm_up import live
 
 __all__ = ["Capture", "Engine"]
@@ -262,30 +265,38 @@ class Engine:
         self.commit(capture)
         self.committed(capture)
 
+    def to_index(self) -> NDArray[np.float32] | None:
+        """Return what a ``recsys.candidates.nearest.Index`` is to be made of, to give ``indexed``.
+
+        A copy, so that another thread may make it. ``None`` while the catalogue is small, or the
+        index there is will do. A new engine has none; it may answer otherwise than the one before
+        it, but it learns the same.
+        """
+        factors = self._state.source(Factors)
+        return None if factors is None else factors.to_index()
+
+    def indexed(self, index: Index) -> None:
+        """Answer from an index from now on."""
+        if (factors := self._state.source(Factors)) is not None:
+            factors.use(index)
+
+    def reindex(self) -> None:
+        """Make an index if one is due, for callers with one thread.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            When Faiss is not there: it comes with the extra ``ann``.
+        """
+        if (vectors := self.to_index()) is not None:
+            self.indexed(Index(vectors))
+
     def user(self, user_id: str) -> UserView | None:
         """Return what is known about a person, ``None`` for a stranger."""
         user = self._state.users.get(user_id)
-        view = None if user is None else self._view(user)
+        view = None if user is None else view_of(self._state, user)
         self._trim()
         return view
-
-    def _view(self, user: User) -> UserView:
-        catalogue = self._state.catalogue
-        history = zip(reversed(user.items), reversed(user.times_ms), strict=True)
-        tastes = [
-            Taste(catalogue.token(token), mean, self._state.personal_bandit.deviation(user, token))
-            for token, mean in user.tastes.mean.items()
-        ]
-        return UserView(
-            user_id=user.user_id,
-            arm=self._state.arm_of(user.user_id),
-            events=user.events,
-            shown=user.shown,
-            clicks=user.clicks,
-            last_seen_ms=user.last_seen_ms,
-            recent=tuple(RecentItem(catalogue[item].item_id, ts_ms) for item, ts_ms in history),
-            tastes=tuple(sorted(tastes, key=lambda taste: -abs(taste.mean))),
-        )
 
     def decision(self, decision_id: str) -> Decision | None:
         """Return a decision of the log, ``None`` when it is not (or no longer) there."""
@@ -294,35 +305,7 @@ class Engine:
 
     def stats(self) -> Stats:
         """Return counters and sizes."""
-        state = self._state
-        counters = state.counters
-        transitions = state.source(Transitions)
-        return Stats(
-            sequence=counters.sequence,
-            snapshot_sequence=self._store.snapshot_sequence,
-            items=state.catalogue.n_alive,
-            users_in_memory=len(state.users),
-            feedback=dict(counters.feedback),
-            arms={name: msgspec.structs.replace(arm) for name, arm in counters.arms.items()},
-            examples=counters.examples,
-            replayed=counters.replayed,
-            replay_size=len(state.examples) + len(state.choices),
-            pending=len(state.joiner),
-            evicted={
-                "attributes": state.catalogue.refused_tokens,
-                "decisions": state.joiner.evicted,
-                "examples": state.examples.evicted + state.choices.evicted,
-                "items": state.catalogue.refused,
-                "neighbours": 0 if transitions is None else transitions.evicted,
-                "users": state.users.spilled,
-            },
-            unmatched=state.joiner.late,
-            resets=state.user_model.resets,
-            failed=counters.failed,
-            base=counters.base,
-            memory=state.meter.stats,
-            drift=copy.deepcopy(state.drift.stats),
-        )
+        return stats_of(self._state, self._store.snapshot_sequence)
 
     def fingerprint(self) -> str:
         """Return a digest of all that was learned, people included; reads the whole store.

@@ -21,17 +21,21 @@ class Asker(NamedTuple):
     ----------
     items, times_ms
         The person's likes, oldest first, and when, int32 and int64, shapes ``(n_past,)``.
+    learning
+        Whether something is learned from the answer, which then must follow from the log alone.
     """
 
     user: User
     ts_ms: int
     items: NDArray[np.int32]
     times_ms: NDArray[np.int64]
+    learning: bool
 
     @classmethod
-    def at(cls, user: User, ts_ms: int) -> "Asker":
+    def at(cls, user: User, ts_ms: int, *, learning: bool = False) -> "Asker":
         """Return a person at a moment."""
-        return cls(user, ts_ms, np.array(user.items, np.int32), np.array(user.times_ms, np.int64))
+        items, times_ms = np.array(user.items, np.int32), np.array(user.times_ms, np.int64)
+        return cls(user, ts_ms, items, times_ms, learning)
 
 
 class Source(ABC):

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.candidates.pool_kernels import add_items, insert
+from recsys.candidates.nearest import affinity
 from recsys.compiled import compiled
 
-__all__ = ["Model", "Rings", "Shape", "begin", "lead", "learn", "tell"]
+__all__ = ["Model", "Rings", "Shape", "begin", "learn", "person", "tell"]
 
 Array = NDArray[np.float32]
 
@@ -125,14 +125,6 @@ def _person(inputs: Array, items: NDArray[np.int32], weights: Array) -> Array:
 
 
 @compiled
-def _affinity(vector: Array, outputs: Array, item: int) -> np.float32:
-    total = np.float32(0.0)
-    for d in range(vector.shape[0]):
-        total += vector[d] * outputs[item, d]
-    return total
-
-
-@compiled
 def learn(
     model: Model,
     rings: Rings,
@@ -214,7 +206,7 @@ def _step(
     for i in range(n):
         # What is drawn often is held against often: without this, the popular would be disliked.
         drawn = max(counts[chosen[i]], 1) / latest.shape[0]
-        logits[i] = _affinity(vector, model.outputs, chosen[i]) - math.log(drawn)
+        logits[i] = affinity(vector, model.outputs, chosen[i]) - math.log(drawn)
         largest = max(largest, logits[i])
     mass = 0.0
     for i in range(n):
@@ -246,41 +238,18 @@ def _descend(
 
 
 @compiled
-def lead(
-    model: Model,
-    shape: Shape,
-    items: NDArray[np.int32],
-    times_ms: NDArray[np.int64],
-    alive: NDArray[np.bool_],
-    affinities: Array,
-    leaders: int,
-    proposed: NDArray[np.int32],
-    known: NDArray[np.bool_],
-    count: int,
-) -> int:
-    """Add the best of the catalogue to a pool; returns the pool's new count.
-
-    Parameters
-    ----------
-    items, times_ms
-        The past, oldest first, ``(n_past,)``.
-    affinities
-        Filled, ``(n_items or more,)``.
-    """
-    vector = _person(model.inputs, items[::-1].copy(), _weigh(times_ms, shape))
-    found = np.empty(leaders, np.int32)
-    best = np.empty(leaders, np.float32)
-    n = 0
-    for item in range(alive.shape[0]):
-        affinity = _affinity(vector, model.outputs, item)
-        affinities[item] = affinity
-        if alive[item] and (n < leaders or affinity > best[n - 1]):
-            n = insert(found, best, n, item, affinity)
-    return add_items(found[:n], proposed, known, count)
+def person(
+    model: Model, shape: Shape, items: NDArray[np.int32], times_ms: NDArray[np.int64]
+) -> Array:
+    """Return the vector of whoever has this past, oldest first, ``(n_factors,)``."""
+    return _person(model.inputs, items[::-1].copy(), _weigh(times_ms, shape))
 
 
 @compiled
-def tell(affinities: Array, scores: Array, column: int, items: NDArray[np.int32]) -> None:
+def tell(
+    vector: Array, outputs: Array, scores: Array, column: int, items: NDArray[np.int32]
+) -> None:
     """Fill a column of the pool with ``exp(affinity)``."""
     for i in range(items.shape[0]):
-        scores[items[i], column] = math.exp(min(max(affinities[items[i]], -_FAR), _FAR))
+        product = float(affinity(vector, outputs, items[i]))
+        scores[items[i], column] = math.exp(min(max(product, -_FAR), _FAR))

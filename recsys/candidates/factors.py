@@ -17,15 +17,21 @@ and the same for a few of the lessons before it::
 Because of ``log q`` (Bengio & Senecal 2008) the score is how much rather this person likes an item
 than people do on average. An item that nobody has liked scores about 1. Of the same make as
 item2vec (Barkan & Koenigstein 2016) and YouTube's candidate generation (Covington et al. 2016).
+
+Beyond ``exact_up_to`` items, who asks may be answered from an index (``recsys.candidates.nearest``)
+that somebody makes from time to time. Learning never looks at it: what is learned follows from the
+log.
 """
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from typing_extensions import override
 
 from recsys.arrays import Packed, grown, pack_array, unpack_array
 from recsys.candidates import factor_kernels as compute
 from recsys.candidates.base import Asker, Source
+from recsys.candidates.nearest import Index, Scan
 from recsys.candidates.pool import Pool
 from recsys.catalogue import Catalogue
 from recsys.codec import pack, unpack
@@ -84,7 +90,10 @@ class Factors(Source):
         self._likes = 0
         self._lessons = 0
         self._lots = 0
-        self._affinities = np.zeros(64, np.float32)
+        self._person: NDArray[np.float32] | None = None
+        self._scan = Scan()
+        self._index: Index | None = None
+        self._indexed_likes = 0
 
     @override
     def grow(self, n_items: int) -> None:
@@ -94,7 +103,6 @@ class Factors(Source):
             for part, vectors in enumerate(self._model[:2]):
                 compute.begin(vectors, first, 2 * self._seed + part, _WIDTH)
         self._rings = self._rings._replace(counts=grown(self._rings.counts, n_items))
-        self._affinities = grown(self._affinities, n_items)
         self._n_items = n_items
 
     @override
@@ -124,27 +132,40 @@ class Factors(Source):
 
     @override
     def propose(self, asker: Asker, pool: Pool, column: int) -> None:
+        # Kept until ``score``, which follows at once.
+        self._person = None
         if not len(asker.items):
             return
         n = self._settings.history
-        # The affinities are kept until ``score``, which follows at once.
-        pool.count = compute.lead(
-            self._model,
-            self._shape,
-            asker.items[-n:],
-            asker.times_ms[-n:],
-            self._catalogue.alive,
-            self._affinities,
-            self._settings.leaders,
-            pool.proposed,
-            pool.known,
-            pool.count,
+        self._person = compute.person(
+            self._model, self._shape, asker.items[-n:], asker.times_ms[-n:]
         )
+        nearest = self._scan if self._index is None or asker.learning else self._index
+        outputs, alive = self._model.outputs, self._catalogue.alive
+        pool.add(nearest.find(self._person, outputs, alive, self._settings.leaders))
 
     @override
     def score(self, asker: Asker, pool: Pool, column: int) -> None:
-        if len(asker.items):
-            compute.tell(self._affinities, pool.scores, column, pool.items)
+        if self._person is not None:
+            compute.tell(self._person, self._model.outputs, pool.scores, column, pool.items)
+
+    def to_index(self) -> NDArray[np.float32] | None:
+        """Return a copy of what an index is to be made of, ``(n_items, n_factors)``.
+
+        ``None`` while there are few items, or as long as the index there is will do.
+        """
+        settings = self._settings
+        learned = self._likes - self._indexed_likes
+        if self._n_items <= settings.exact_up_to or (
+            self._index is not None and learned < settings.index_every
+        ):
+            return None
+        return self._model.outputs[: self._n_items].copy()
+
+    def use(self, index: Index) -> None:
+        """Answer from an index from now on."""
+        self._index = index
+        self._indexed_likes = self._likes
 
     @override
     def snapshot(self) -> bytes:
@@ -194,3 +215,4 @@ class Factors(Source):
         rings.targets[:n] = unpack_array(state.targets, np.int32)
         self._rings = rings._replace(counts=counts)
         self._likes, self._lessons, self._lots = state.likes, state.lessons, state.lots
+        self._index = None

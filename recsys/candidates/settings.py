@@ -126,6 +126,8 @@ class FactorSettings(Section):
     lessons: int = Field(2000, ge=1)
     replays: int = Field(1, ge=0, le=100)
     leaders: int = Field(50, ge=1, le=1000)
+    exact_up_to: int = Field(100_000, ge=0)
+    index_every: int = Field(20_000, ge=1)
     weight: float = Field(0.5, ge=0)
 
 

@@ -1,4 +1,5 @@
 import asyncio
+import re
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from actors.observer import Observer, Reason, Silent
 from actors.settings import ServerSettings
 from actors.shard import Shard
 from actors.wire import Appended, Batch, LogAfter, LogPart, Lookup, ShardStats, decode, encode
+from recsys.candidates.nearest import Index
 from recsys.clock import now_ms
 from recsys.decision import Recommendation, Request
 from recsys.engine import Capture, Engine
@@ -203,6 +205,66 @@ async def test_snapshots_are_taken_regularly_when_something_changed() -> None:
         await shard.call("append", batch(click(1)))
         await asyncio.wait_for(tally.snapshot.wait(), 20)
         assert engine.stats().snapshot_sequence == 1
+
+
+def indexing() -> ServerSettings:
+    """Return settings under which any item is one too many to be searched one by one."""
+    candidates = {"factors": {"exact_up_to": 0}}
+    store = {"snapshot_every_s": 0.02}
+    return ServerSettings(
+        engine=EngineSettings.model_validate({"candidates": candidates, "store": store})
+    )
+
+
+async def test_items_of_a_large_catalogue_are_indexed_beside_the_rest() -> None:
+    class Indexed(Engine):
+        made: asyncio.Event
+
+        @override
+        def indexed(self, index: Index) -> None:
+            super().indexed(index)
+            self.made.set()
+
+    settings = indexing()
+    engine = Indexed.open(None, settings.engine)
+    engine.made = asyncio.Event()
+    async with running(engine, settings) as shard:
+        await shard.call("append", batch(*(click(n, "bob") for n in range(5))))
+        await asyncio.wait_for(engine.made.wait(), 20)
+        assert engine.to_index() is None
+        answer = decode(await shard.call("recommend", question(1)), Recommendation)
+        assert answer.decision.slots
+
+
+@pytest.mark.parametrize(
+    ("fault", "words", "told"),
+    [
+        (ModuleNotFoundError("No module named 'faiss'"), r"'recsys\[ann\]'", 1),
+        (MemoryError(), "shard 0: no index", 3),
+    ],
+    ids=["no Faiss", "no memory"],
+)
+async def test_without_an_index_snapshots_go_on(
+    fault: Exception,
+    words: str,
+    told: int,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def refuse(vectors: object) -> None:
+        raise fault
+
+    monkeypatch.setattr("actors.shard.Index", refuse)
+    settings = indexing()
+    tally = Tally()
+    async with running(Engine.open(None, settings.engine), settings, tally) as shard:
+        for number in range(4):
+            tally.snapshot.clear()
+            await shard.call("append", batch(click(number)))
+            await asyncio.wait_for(tally.snapshot.wait(), 20)
+    lines = [record.getMessage() for record in caplog.records]
+    assert all(re.search(words, line) for line in lines)
+    assert len(lines) >= told if told > 1 else len(lines) == 1
 
 
 @pytest.mark.parametrize("fault", [StoreError("the disk is full"), RuntimeError("save failed")])

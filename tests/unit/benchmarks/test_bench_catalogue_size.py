@@ -14,6 +14,9 @@ def test_every_source_is_timed() -> None:
     names = {type(source).__name__.lower() for source in Engine.open(None).state.sources}
     assert set(cost.proposing) == names
     assert 0.0 < max(cost.proposing.values()) < cost.request
+    assert 0.0 < cost.indexed_factors < cost.indexed_request
+    assert cost.indexing_s > 0.0
+    assert cost.found == 1.0, "of so few items all cells are looked through"
 
 
 def test_sizes_are_measured_one_after_the_other(

@@ -4,9 +4,14 @@ import math
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from typing_extensions import override
 
 from recsys.candidates import factor_kernels as compute
+from recsys.candidates.base import Asker
 from recsys.candidates.factors import Factors
+from recsys.candidates.nearest import Index
+from recsys.candidates.pool import Pool
 from recsys.catalogue import Catalogue
 from recsys.errors import IncompatibleState
 from recsys.settings import CatalogueSettings, FactorSettings
@@ -175,3 +180,83 @@ def test_other_settings_are_refused(changes: dict[str, int]) -> None:
     other, _ = made(**changes)
     with pytest.raises(IncompatibleState, match="factors were learned with 8 dimensions"):
         other.restore(source.snapshot())
+
+
+def indexed(source: Factors) -> Factors:
+    vectors = source.to_index()
+    assert vectors is not None
+    source.use(Index(vectors))
+    return source
+
+
+def test_an_index_of_few_items_proposes_what_a_scan_does_and_scores_the_same() -> None:
+    scanned, _ = made(leaders=2)
+    source, _ = made(leaders=2, exact_up_to=0)
+    for each in (scanned, source):
+        pairs(each, (0, 1), (2, 3), (4, 5))
+    indexed(source)
+    for first in (0, 2, 4):
+        me = person((first, 0))
+        assert proposals(source, me, 1000, N_ITEMS) == proposals(scanned, me, 1000, N_ITEMS)
+        np.testing.assert_array_equal(
+            scores(source, me, 1000, N_ITEMS), scores(scanned, me, 1000, N_ITEMS)
+        )
+
+
+class _Wrong(Index):
+    """Finds the same whoever asks."""
+
+    @override
+    def find(
+        self,
+        vector: NDArray[np.float32],
+        vectors: NDArray[np.float32],
+        alive: NDArray[np.bool_],
+        n: int,
+    ) -> NDArray[np.int32]:
+        return np.array([7], np.int32)
+
+
+def test_who_learns_does_not_look_at_the_index() -> None:
+    source, _ = made(leaders=1, exact_up_to=0)
+    pairs(source, (0, 1))
+    vectors = source.to_index()
+    assert vectors is not None
+    source.use(_Wrong(vectors))
+    found = []
+    for learning in (False, True):
+        pool = Pool(source.columns)
+        pool.grow(N_ITEMS)
+        source.propose(Asker.at(person((0, 0)), 1000, learning=learning), pool, 0)
+        found.append(pool.items.tolist())
+    assert found == [[7], [1]]
+
+
+def test_an_index_is_due_with_the_item_too_many_and_after_so_many_likes() -> None:
+    source, catalogue = made(exact_up_to=N_ITEMS, index_every=3)
+    assert source.to_index() is None
+    catalogue.upsert("one more", 0, {})
+    source.grow(N_ITEMS + 1)
+    vectors = source.to_index()
+    assert vectors is not None
+    assert vectors.shape == (N_ITEMS + 1, 8)
+    vectors[:] = 0.0
+    again = source.to_index()
+    assert again is not None, "the copy is the caller's"
+    assert again.any()
+    indexed(source)
+    for _ in range(2):
+        source.learn(person((0, 0)), 1, 1000, 1.0)
+        assert source.to_index() is None
+    source.learn(person((0, 0)), 1, 1000, 1.0)
+    assert source.to_index() is not None
+
+
+def test_a_restored_source_has_no_index() -> None:
+    source, _ = made(exact_up_to=0)
+    record = source.snapshot()
+    indexed(source)
+    assert source.to_index() is None
+    assert source.snapshot() == record
+    source.restore(record)
+    assert source.to_index() is not None

@@ -1,0 +1,64 @@
+"""What is told of a state: its counters and sizes, and what is known about a person."""
+
+import copy
+
+import msgspec
+
+from recsys.candidates.transitions import Transitions
+from recsys.state import State
+from recsys.users import User
+from recsys.views import RecentItem, Stats, Taste, UserView
+
+__all__ = ["stats_of", "view_of"]
+
+
+def view_of(state: State, user: User) -> UserView:
+    """Return what is known about a person."""
+    catalogue = state.catalogue
+    history = zip(reversed(user.items), reversed(user.times_ms), strict=True)
+    tastes = [
+        Taste(catalogue.token(token), mean, state.personal_bandit.deviation(user, token))
+        for token, mean in user.tastes.mean.items()
+    ]
+    return UserView(
+        user_id=user.user_id,
+        arm=state.arm_of(user.user_id),
+        events=user.events,
+        shown=user.shown,
+        clicks=user.clicks,
+        last_seen_ms=user.last_seen_ms,
+        recent=tuple(RecentItem(catalogue[item].item_id, ts_ms) for item, ts_ms in history),
+        tastes=tuple(sorted(tastes, key=lambda taste: -abs(taste.mean))),
+    )
+
+
+def stats_of(state: State, snapshot_sequence: int) -> Stats:
+    """Return counters and sizes; the sequence is that of the last snapshot."""
+    counters = state.counters
+    transitions = state.source(Transitions)
+    return Stats(
+        sequence=counters.sequence,
+        snapshot_sequence=snapshot_sequence,
+        items=state.catalogue.n_alive,
+        users_in_memory=len(state.users),
+        feedback=dict(counters.feedback),
+        arms={name: msgspec.structs.replace(arm) for name, arm in counters.arms.items()},
+        examples=counters.examples,
+        replayed=counters.replayed,
+        replay_size=len(state.examples) + len(state.choices),
+        pending=len(state.joiner),
+        evicted={
+            "attributes": state.catalogue.refused_tokens,
+            "decisions": state.joiner.evicted,
+            "examples": state.examples.evicted + state.choices.evicted,
+            "items": state.catalogue.refused,
+            "neighbours": 0 if transitions is None else transitions.evicted,
+            "users": state.users.spilled,
+        },
+        unmatched=state.joiner.late,
+        resets=state.user_model.resets,
+        failed=counters.failed,
+        base=counters.base,
+        memory=state.meter.stats,
+        drift=copy.deepcopy(state.drift.stats),
+    )

@@ -1,0 +1,103 @@
+"""The nearest items: a scan is exact, and an index finds nearly the same."""
+
+import sys
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from recsys.candidates.nearest import Index, Nearest, Scan
+
+N_ITEMS, N_FACTORS, WANTED = 5000, 16, 50
+Array = NDArray[np.float32]
+
+
+def vectors_of(n_items: int = N_ITEMS) -> Array:
+    """Return vectors about forty kinds of items, some of which are liked more."""
+    rng = np.random.default_rng(1)
+    kinds = rng.normal(size=(40, N_FACTORS))
+    own = kinds[rng.integers(0, 40, n_items)] + rng.normal(size=(n_items, N_FACTORS)) / 2.0
+    return (own * rng.gamma(2.0, 0.5, size=(n_items, 1))).astype(np.float32)
+
+
+VECTORS = vectors_of()
+ALIVE = np.ones(N_ITEMS, np.bool_)
+
+
+def people(n: int = 40) -> Array:
+    """Return who points to an item each."""
+    noise = np.random.default_rng(2).normal(size=(n, N_FACTORS)) / 4.0
+    return (VECTORS[:n] + noise).astype(np.float32)
+
+
+def by_numpy(vector: Array, vectors: Array, n: int) -> list[int]:
+    products = vectors @ vector
+    order: list[int] = np.lexsort((np.arange(len(products)), -products))[:n].tolist()
+    return order
+
+
+def test_a_scan_is_exact() -> None:
+    for vector in people():
+        assert Scan().find(vector, VECTORS, ALIVE, 5).tolist() == by_numpy(vector, VECTORS, 5)
+
+
+def test_ties_go_to_the_lower_index() -> None:
+    same = np.ones((8, 2), np.float32)
+    for nearest in (Scan(), Index(same)):
+        found = nearest.find(same[0], same, np.ones(8, np.bool_), 3)
+        assert found.tolist() == [0, 1, 2]
+
+
+def test_an_index_misses_few_and_orders_them_exactly() -> None:
+    index = Index(VECTORS)
+    shares = list[float]()
+    for vector in people():
+        found = index.find(vector, VECTORS, ALIVE, WANTED).tolist()
+        products = VECTORS[found] @ vector
+        assert (np.diff(products) <= 1e-4).all()
+        best = by_numpy(vector, VECTORS, WANTED)
+        assert found[0] == best[0]
+        shares.append(len({*found} & {*best}) / WANTED)
+    assert np.mean(shares) > 0.85
+
+
+def test_the_same_vectors_make_the_same_index() -> None:
+    one, other = Index(VECTORS), Index(VECTORS.copy())
+    for vector in people():
+        np.testing.assert_array_equal(
+            one.find(vector, VECTORS, ALIVE, WANTED), other.find(vector, VECTORS, ALIVE, WANTED)
+        )
+
+
+def test_what_came_or_moved_since_is_judged_as_it_is_now() -> None:
+    index = Index(VECTORS)
+    vector = people()[0]
+    first, second = by_numpy(vector, VECTORS, 2)
+    now = np.concatenate((VECTORS, 100.0 * vector[None])).astype(np.float32)
+    now[first] = 0.0
+    found = index.find(vector, now, np.ones(len(now), np.bool_), 3)
+    assert found[:2].tolist() == [N_ITEMS, second]
+    assert first not in found
+
+
+@pytest.mark.parametrize("nearest", [Scan(), Index(VECTORS)])
+def test_what_was_removed_is_not_found(nearest: Nearest) -> None:
+    vector = people()[0]
+    alive = ALIVE.copy()
+    alive[by_numpy(vector, VECTORS, 10)] = False
+    expected = by_numpy(vector, VECTORS, 11)[10]
+    assert nearest.find(vector, VECTORS, alive, 5)[0] == expected
+
+
+@pytest.mark.parametrize("n_items", [1, 2, 17])
+def test_few_items_are_all_found(n_items: int) -> None:
+    vectors, alive = VECTORS[:n_items], np.ones(n_items, np.bool_)
+    index = Index(vectors)
+    found = index.find(vectors[0], vectors, alive, WANTED)
+    assert found.tolist() == Scan().find(vectors[0], vectors, alive, WANTED).tolist()
+
+
+def test_without_faiss_an_index_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    with pytest.raises(ModuleNotFoundError, match="faiss"):
+        Index(VECTORS)
