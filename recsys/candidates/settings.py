@@ -48,10 +48,7 @@ class PopularAttributeSettings(Section):
 
     leaders: int = Field(30, ge=1, le=1000)
     windows: dict[str, PopularWindow] = Field(
-        default_factory=lambda: {
-            "6h": PopularWindow(half_life_s=6 * 3600.0),
-            "30d": PopularWindow(half_life_s=30 * 86_400.0),
-        },
+        default_factory=lambda: {"6h": PopularWindow(half_life_s=6 * 3600.0, weight=0.0)},
         min_length=1,
     )
 
