@@ -43,6 +43,8 @@ __all__ = ["Factors"]
 
 _WIDTH = 0.035
 """Vectors begin between minus and plus this."""
+_NEWER = 0.1
+"""An index may lack so many of its items: they are scanned."""
 
 
 class _State(msgspec.Struct):
@@ -154,12 +156,14 @@ class Factors(Source):
 
         ``None`` while there are few items, or as long as the index there is will do.
         """
-        settings = self._settings
-        learned = self._likes - self._indexed_likes
-        if self._n_items <= settings.exact_up_to or (
-            self._index is not None and learned < settings.index_every
-        ):
+        settings, index = self._settings, self._index
+        if self._n_items <= settings.exact_up_to:
             return None
+        if index is not None:
+            learned = self._likes - self._indexed_likes
+            newer = self._n_items - index.n_items
+            if learned < settings.index_every and newer <= _NEWER * index.n_items:
+                return None
         return self._model.outputs[: self._n_items].copy()
 
     def use(self, index: Index) -> None:

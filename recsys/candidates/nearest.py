@@ -31,7 +31,7 @@ _LOOKED_THROUGH: Final = 8
 _AT_LEAST: Final = 16
 """... but no fewer than these, if there are as many."""
 _WIDE: Final = 4
-"""So many times what is wanted is taken from the index, for what has moved or was removed since."""
+"""So many times what is wanted is taken from the index, for what has moved since."""
 
 
 class Nearest(ABC):
@@ -85,6 +85,7 @@ class Index(Nearest):
         # Not at the top: it is an extra, and only large catalogues need it.
         import faiss  # noqa: PLC0415
 
+        self._faiss = faiss
         # On more threads it would take the processor from those who serve.
         faiss.omp_set_num_threads(1)
         self.n_items, n_factors = vectors.shape
@@ -108,7 +109,12 @@ class Index(Nearest):
     def find(
         self, vector: Array, vectors: Array, alive: NDArray[np.bool_], n: int
     ) -> NDArray[np.int32]:
-        _, (found,) = self._index.search(vector[None], min(_WIDE * n, self.n_items))
+        bits = np.packbits(alive[: self.n_items], bitorder="little")
+        chosen = self._faiss.SearchParametersIVF(
+            sel=self._faiss.IDSelectorBitmap(bits), nprobe=self._index.nprobe
+        )
+        n_wide = min(_WIDE * n, self.n_items)
+        _, (found,) = self._index.search(vector[None], n_wide, params=chosen)
         known = found[found >= 0].astype(np.int32)
         newer = np.arange(self.n_items, len(alive), dtype=np.int32)
         return _best_of(vector, vectors, np.concatenate((known, newer)), alive, n)

@@ -250,6 +250,11 @@ def test_an_index_is_due_with_the_item_too_many_and_after_so_many_likes() -> Non
         assert source.to_index() is None
     source.learn(person((0, 0)), 1, 1000, 1.0)
     assert source.to_index() is not None
+    indexed(source)
+    for more, due in ((2, False), (3, True)):
+        catalogue.upsert(f"more {more}", 0, {})
+        source.grow(N_ITEMS + more)
+        assert (source.to_index() is not None) == due, "a tenth more are scanned, not two"
 
 
 def test_a_restored_source_has_no_index() -> None:

@@ -81,12 +81,23 @@ def test_what_came_or_moved_since_is_judged_as_it_is_now() -> None:
 
 
 @pytest.mark.parametrize("nearest", [Scan(), Index(VECTORS)])
-def test_what_was_removed_is_not_found(nearest: Nearest) -> None:
+@pytest.mark.parametrize("share", [0.1, 0.9])
+def test_what_was_removed_takes_no_place(nearest: Nearest, share: float) -> None:
+    """Nor does a catalogue of which most was removed leave an index with little to find."""
     vector = people()[0]
-    alive = ALIVE.copy()
-    alive[by_numpy(vector, VECTORS, 10)] = False
-    expected = by_numpy(vector, VECTORS, 11)[10]
-    assert nearest.find(vector, VECTORS, alive, 5)[0] == expected
+    alive = np.random.default_rng(3).random(N_ITEMS) >= share
+    found = nearest.find(vector, VECTORS, alive, WANTED).tolist()
+    assert len(found) == WANTED
+    assert alive[found].all()
+    left = [item for item in by_numpy(vector, VECTORS, N_ITEMS) if alive[item]]
+    assert found[0] == left[0]
+    assert len({*found} & {*left[:WANTED]}) > 0.8 * WANTED
+
+
+def test_where_all_is_removed_nothing_is_found() -> None:
+    nothing = np.zeros(N_ITEMS, np.bool_)
+    for nearest in (Scan(), Index(VECTORS)):
+        assert not len(nearest.find(VECTORS[0], VECTORS, nothing, WANTED))
 
 
 @pytest.mark.parametrize("n_items", [1, 2, 17])
