@@ -25,6 +25,7 @@ from recsys.candidates.nearest import Index
 from recsys.decision import Request
 from recsys.engine import Engine
 from recsys.events import Feedback, ItemUpsert
+from recsys.recommend import eligible
 from recsys.settings import EngineSettings
 
 __all__ = ["Cost", "main", "measure"]
@@ -120,7 +121,8 @@ def _asked(
 def _search(engine: Engine, request: Request) -> tuple[dict[str, float], set[int]]:
     """Return the seconds that each source takes to propose, and what the factors propose."""
     state = engine.state
-    asker = Asker.at(state.users.touch(request.user_id), request.ts_ms)
+    user = state.users.touch(request.user_id)
+    asker = Asker.at(user, request.ts_ms, eligible(state, user))
     state.pool.clear()
     spent = dict[str, float]()
     factors = set[int]()

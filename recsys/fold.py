@@ -170,10 +170,10 @@ def _found(state: State, user: User, item: int, ts_ms: int) -> None:
     # whatever is new this very moment is chosen.
     if state.catalogue.created_ms[item] >= ts_ms:
         return
-    asker = Asker.at(user, ts_ms, learning=True)
+    asker = Asker.at(user, ts_ms, eligible(state, user), learning=True)
     fill(state.pool, state.sources, asker)
     keep = state.settings.candidates.keep
-    cut = state.pool.cut(eligible(state, user), state.weights, keep, state.seats)
+    cut = state.pool.cut(asker.allowed, state.weights, keep, state.seats)
     place = np.flatnonzero(cut.items == item)
     if not len(place):
         return

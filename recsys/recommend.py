@@ -70,7 +70,10 @@ def recommend(state: State, request: Request) -> Recommendation:
     if arm is None:
         raise InvalidEvent("/arm", f"must be one of {sorted(state.settings.arms)}, got {name!r}")
     user = state.users.get(request.user_id) or User(user_id=request.user_id)
-    asker = Asker.at(user, request.ts_ms)
+    allowed = state.catalogue.alive
+    if request.candidates is None:
+        allowed = eligible(state, user, request.exclude)
+    asker = Asker.at(user, request.ts_ms, allowed)
     choices = _choices(state, request, arm, asker)
     seed = mmh3.hash64(request.decision_id, state.settings.seed & 0xFFFFFFFF, signed=False)[0]
     # Beside the learner's arm the mix's tells what the ranker adds: the rest must be the same.
@@ -152,7 +155,7 @@ def _choices(state: State, request: Request, arm: ArmSettings, asker: Asker) -> 
         return _Choices(
             pool.rate(items, state.popularity) if arm.ranker == "popularity" else mix, mix, ids
         )
-    allowed = eligible(state, asker.user, request.exclude)
+    allowed = asker.allowed
     fill(pool, state.sources, asker)
     keep = max(state.settings.candidates.keep, request.n)
     mix = pool.cut(allowed, state.weights, keep, state.seats)

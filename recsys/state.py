@@ -44,7 +44,7 @@ from recsys.views import ArmStats, Base
 
 __all__ = ["Counters", "State"]
 
-_LAYOUT = 5
+_LAYOUT = 6
 """Raised when parts change their meaning: older snapshots are then rebuilt from the log."""
 SourceT = TypeVar("SourceT", bound=Source)
 _VW_COLUMNS = ("mix", "likes", "click_lift_3d", "click_lift_30d", "taste", "taste_deviation")
@@ -141,7 +141,7 @@ class State:
         makers: dict[SourceName, Callable[[], Source]] = {
             "transitions": lambda: Transitions(candidates.transitions),
             "sessions": lambda: Sessions(candidates.sessions),
-            "factors": lambda: Factors(candidates.factors, self.catalogue, settings.seed),
+            "factors": lambda: Factors(candidates.factors, settings.seed),
             "popular": lambda: Popular(candidates.popular),
             "popular_attributes": lambda: PopularAttributes(
                 candidates.popular_attributes, self.catalogue, self.counts

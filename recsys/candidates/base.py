@@ -11,7 +11,7 @@ from recsys.candidates.pool import Pool
 from recsys.codec import pack, unpack
 from recsys.users import User
 
-__all__ = ["Asker", "Source", "Untaught"]
+__all__ = ["Asker", "Source", "Untaught", "past_of"]
 
 
 class Asker(NamedTuple):
@@ -19,6 +19,8 @@ class Asker(NamedTuple):
 
     Attributes
     ----------
+    allowed
+        Which items may be shown to them, shape ``(n_items,)``.
     items, times_ms
         The person's likes, oldest first, and when, int32 and int64, shapes ``(n_past,)``.
     learning
@@ -27,15 +29,22 @@ class Asker(NamedTuple):
 
     user: User
     ts_ms: int
+    allowed: NDArray[np.bool_]
     items: NDArray[np.int32]
     times_ms: NDArray[np.int64]
     learning: bool
 
     @classmethod
-    def at(cls, user: User, ts_ms: int, *, learning: bool = False) -> "Asker":
+    def at(
+        cls, user: User, ts_ms: int, allowed: NDArray[np.bool_], *, learning: bool = False
+    ) -> "Asker":
         """Return a person at a moment."""
-        items, times_ms = np.array(user.items, np.int32), np.array(user.times_ms, np.int64)
-        return cls(user, ts_ms, items, times_ms, learning)
+        return cls(user, ts_ms, allowed, *past_of(user), learning)
+
+
+def past_of(user: User) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Return a person's likes, oldest first, and when, shapes ``(n_past,)``."""
+    return np.array(user.items, np.int32), np.array(user.times_ms, np.int64)
 
 
 class Source(ABC):
@@ -71,6 +80,9 @@ class Source(ABC):
     @abstractmethod
     def propose(self, asker: Asker, pool: Pool, column: int) -> None:
         """Add items to the pool.
+
+        The best of those that are allowed: what a person may not be shown, because they had it
+        already, would take the place of what they may.
 
         Parameters
         ----------

@@ -51,9 +51,9 @@ class ByAttributes(Untaught):
         self._worth = self.worth(asker)
         if self._worth is None:
             return
-        of_item, alive = self._catalogue.sets.of_item, self._catalogue.alive
-        liked = self._counts.log_liked
-        pool.add(best_items(self._worth, of_item, alive, liked, self._boost, self._leaders))
+        of_item, liked = self._catalogue.sets.of_item, self._counts.log_liked
+        allowed = asker.allowed
+        pool.add(best_items(self._worth, of_item, allowed, liked, self._boost, self._leaders))
 
     @override
     def score(self, asker: Asker, pool: Pool, column: int) -> None:
@@ -74,7 +74,7 @@ class ByAttributes(Untaught):
 def best_items(
     worth: NDArray[np.float32],
     set_of: NDArray[np.int32],
-    alive: NDArray[np.bool_],
+    allowed: NDArray[np.bool_],
     log_liked: NDArray[np.float64],
     boost: float,
     leaders: int,
@@ -85,17 +85,17 @@ def best_items(
     ----------
     worth
         Of each set, ``(n_sets,)``.
-    set_of, alive, log_liked
-        Which set an item has, whether it may be recommended, and ``log(1 + likes)``,
-        ``(n_items or more,)``; as many as ``alive`` has are looked at.
+    set_of, allowed, log_liked
+        Which set an item has, whether it may be shown, and ``log(1 + likes)``,
+        ``(n_items or more,)``; as many as ``allowed`` has are looked at.
     """
     items = np.empty(leaders, np.int32)
     best = np.empty(leaders, np.float32)
     n = 0
-    for item in range(alive.shape[0]):
+    for item in range(allowed.shape[0]):
         score = np.float32(worth[set_of[item]] * (1.0 + boost * log_liked[item]))
         # Most items end here, without a call.
-        if score <= 0.0 or (n == leaders and score < best[n - 1]) or not alive[item]:
+        if score <= 0.0 or (n == leaders and score < best[n - 1]) or not allowed[item]:
             continue
         n = insert(items, best, n, item, score)
     return items[:n]

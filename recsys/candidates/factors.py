@@ -30,10 +30,9 @@ from typing_extensions import override
 
 from recsys.arrays import Packed, grown, pack_array, unpack_array
 from recsys.candidates import factor_kernels as compute
-from recsys.candidates.base import Asker, Source
+from recsys.candidates.base import Asker, Source, past_of
 from recsys.candidates.nearest import Index, Scan
 from recsys.candidates.pool import Pool
-from recsys.catalogue import Catalogue
 from recsys.codec import pack, unpack
 from recsys.errors import IncompatibleState
 from recsys.settings import FactorSettings
@@ -64,10 +63,9 @@ class Factors(Source):
 
     columns = ("factors",)
 
-    def __init__(self, settings: FactorSettings, catalogue: Catalogue, seed: int) -> None:
+    def __init__(self, settings: FactorSettings, seed: int) -> None:
         self.weights = (settings.weight,)
         self._settings = settings
-        self._catalogue = catalogue
         self._seed = seed & 0x7FFFFFFF
         self._n_items = 0
         self._model = compute.Model(*(np.zeros((0, settings.dimensions), np.float32),) * 4)
@@ -112,14 +110,14 @@ class Factors(Source):
         rings = self._rings
         size = len(rings.latest)
         if user.items and self._likes:
-            past = Asker.at(user, ts_ms)
+            items, times_ms = past_of(user)
             n = self._settings.history
             self._lots = compute.learn(
                 self._model,
                 rings,
                 self._shape,
-                past.items[-n:],
-                past.times_ms[-n:],
+                items[-n:],
+                times_ms[-n:],
                 item,
                 strength,
                 (min(self._likes, size), self._lessons, self._lots),
@@ -143,8 +141,8 @@ class Factors(Source):
             self._model, self._shape, asker.items[-n:], asker.times_ms[-n:]
         )
         nearest = self._scan if self._index is None or asker.learning else self._index
-        outputs, alive = self._model.outputs, self._catalogue.alive
-        pool.add(nearest.find(self._person, outputs, alive, self._settings.leaders))
+        outputs, leaders = self._model.outputs, self._settings.leaders
+        pool.add(nearest.find(self._person, outputs, asker.allowed, leaders))
 
     @override
     def score(self, asker: Asker, pool: Pool, column: int) -> None:

@@ -39,7 +39,7 @@ class Fresh(Untaught):
     def propose(self, asker: Asker, pool: Pool, column: int) -> None:
         pool.count = _propose(
             self._catalogue.created_ms,
-            self._catalogue.alive,
+            asker.allowed,
             self._counts.shown,
             (asker.ts_ms, self._half_life_ms, self._leaders),
             pool.proposed,
@@ -68,7 +68,7 @@ def _worth(created_ms: int, shown: float, ts_ms: int, half_life_ms: float) -> fl
 @compiled
 def _propose(
     created_ms: NDArray[np.int64],
-    alive: NDArray[np.bool_],
+    allowed: NDArray[np.bool_],
     shown: NDArray[np.float64],
     limits: tuple[int, float, int],
     proposed: NDArray[np.int32],
@@ -81,7 +81,7 @@ def _propose(
     scores = np.empty(leaders, np.float32)
     n = 0
     for item in range(max(0, created_ms.shape[0] - _CONSIDERED), created_ms.shape[0]):
-        if alive[item]:
+        if allowed[item]:
             worth = _worth(created_ms[item], shown[item], ts_ms, half_life_ms)
             n = insert(items, scores, n, item, np.float32(worth))
     return add_items(items[:n], proposed, known, count)

@@ -39,7 +39,7 @@ class Nearest(ABC):
 
     @abstractmethod
     def find(
-        self, vector: Array, vectors: Array, alive: NDArray[np.bool_], n: int
+        self, vector: Array, vectors: Array, allowed: NDArray[np.bool_], n: int
     ) -> NDArray[np.int32]:
         """Return up to ``n`` items, best first, ties by index.
 
@@ -49,7 +49,7 @@ class Nearest(ABC):
             Shape ``(n_factors,)``.
         vectors
             As they are now, shape ``(n_items or more, n_factors)``.
-        alive
+        allowed
             Which items may be found, shape ``(n_items,)``.
         """
 
@@ -59,9 +59,9 @@ class Scan(Nearest):
 
     @override
     def find(
-        self, vector: Array, vectors: Array, alive: NDArray[np.bool_], n: int
+        self, vector: Array, vectors: Array, allowed: NDArray[np.bool_], n: int
     ) -> NDArray[np.int32]:
-        return _best_of_all(vector, vectors, alive, n)
+        return _best_of_all(vector, vectors, allowed, n)
 
 
 class Index(Nearest):
@@ -107,17 +107,17 @@ class Index(Nearest):
 
     @override
     def find(
-        self, vector: Array, vectors: Array, alive: NDArray[np.bool_], n: int
+        self, vector: Array, vectors: Array, allowed: NDArray[np.bool_], n: int
     ) -> NDArray[np.int32]:
-        bits = np.packbits(alive[: self.n_items], bitorder="little")
+        bits = np.packbits(allowed[: self.n_items], bitorder="little")
         chosen = self._faiss.SearchParametersIVF(
             sel=self._faiss.IDSelectorBitmap(bits), nprobe=self._index.nprobe
         )
         n_wide = min(_WIDE * n, self.n_items)
         _, (found,) = self._index.search(vector[None], n_wide, params=chosen)
         known = found[found >= 0].astype(np.int32)
-        newer = np.arange(self.n_items, len(alive), dtype=np.int32)
-        return _best_of(vector, vectors, np.concatenate((known, newer)), alive, n)
+        newer = np.arange(self.n_items, len(allowed), dtype=np.int32)
+        return _best_of(vector, vectors, np.concatenate((known, newer)), allowed, n)
 
 
 @compiled
@@ -131,15 +131,15 @@ def affinity(vector: Array, vectors: Array, item: int) -> np.float32:
 
 @compiled
 def _best_of_all(
-    vector: Array, vectors: Array, alive: NDArray[np.bool_], n: int
+    vector: Array, vectors: Array, allowed: NDArray[np.bool_], n: int
 ) -> NDArray[np.int32]:
     items = np.empty(n, np.int32)
     best = np.empty(n, np.float32)
     found = 0
-    for item in range(alive.shape[0]):
+    for item in range(allowed.shape[0]):
         product = affinity(vector, vectors, item)
         # Most items end here, without a call.
-        if alive[item] and (found < n or product > best[found - 1]):
+        if allowed[item] and (found < n or product > best[found - 1]):
             found = insert(items, best, found, item, product)
     return items[:found]
 
@@ -149,14 +149,14 @@ def _best_of(
     vector: Array,
     vectors: Array,
     among: NDArray[np.int32],
-    alive: NDArray[np.bool_],
+    allowed: NDArray[np.bool_],
     n: int,
 ) -> NDArray[np.int32]:
     items = np.empty(n, np.int32)
     best = np.empty(n, np.float32)
     found = 0
     for i in range(among.shape[0]):
-        if alive[among[i]]:
+        if allowed[among[i]]:
             product = affinity(vector, vectors, among[i])
             found = insert(items, best, found, among[i], product)
     return items[:found]

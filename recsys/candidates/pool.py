@@ -87,6 +87,16 @@ class Pool:
         """Propose items; those that are proposed already stay where they are."""
         self.count = compute.add_items(items, self.proposed, self.known, self.count)
 
+    def add_first(self, orders: NDArray[np.int32], n: int, allowed: NDArray[np.bool_]) -> None:
+        """Propose the first ``n`` of each order that are allowed.
+
+        Parameters
+        ----------
+        orders
+            Items, best first, then -1, shape ``(n_orders, n_places)``.
+        """
+        self.count = compute.add_first(orders, n, allowed, self.proposed, self.known, self.count)
+
     def clear(self) -> None:
         """Wipe what the request before has left."""
         compute.clear(self.scores, self.proposed, self.known, self.count)

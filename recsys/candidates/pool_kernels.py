@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from recsys.compiled import compiled
 
-__all__ = ["TINY", "add_items", "clear", "cut", "insert"]
+__all__ = ["TINY", "add_first", "add_items", "clear", "cut", "insert"]
 
 TINY = 1e-20
 """A column whose maximum is smaller says nothing: to divide by it would leave float32."""
@@ -22,6 +22,38 @@ def add_items(
             known[item] = True
             proposed[count] = item
             count += 1
+    return count
+
+
+@compiled
+def add_first(
+    orders: NDArray[np.int32],
+    n: int,
+    allowed: NDArray[np.bool_],
+    proposed: NDArray[np.int32],
+    known: NDArray[np.bool_],
+    count: int,
+) -> int:
+    """Append the first ``n`` of each order that are allowed; returns how many there are now.
+
+    Parameters
+    ----------
+    orders
+        Items, best first, then -1, shape ``(n_orders, n_places)``.
+    """
+    for order in range(orders.shape[0]):
+        left = n
+        for place in range(orders.shape[1]):
+            item = orders[order, place]
+            if item < 0 or left == 0:
+                break
+            if not allowed[item]:
+                continue
+            left -= 1
+            if not known[item]:
+                known[item] = True
+                proposed[count] = item
+                count += 1
     return count
 
 

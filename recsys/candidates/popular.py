@@ -19,6 +19,8 @@ __all__ = ["Popular"]
 
 _REFRESH_EVERY = 32
 """Likes after which the leaders are found anew: a scan of all items."""
+_WIDE = 4
+"""So many times what is proposed is known, for people who had the first ones already."""
 
 
 class _State(msgspec.Struct):
@@ -45,7 +47,7 @@ class Popular(Source):
         self.longest = f"popular_{max(windows, key=lambda name: windows[name].half_life_s)}"
         self._leading = settings.leaders
         self._liked = DecayedCounts([window.half_life_s for window in windows.values()])
-        self._leaders = np.zeros(0, np.int32)
+        self._leaders = np.full((len(windows), _WIDE * settings.leaders), -1, np.int32)
         self._learned = 0
 
     @override
@@ -60,18 +62,19 @@ class Popular(Source):
             self._leaders = self._find_leaders()
 
     def _find_leaders(self) -> NDArray[np.int32]:
-        counts = self._liked.counts[: self._liked.n_keys]
-        found = [np.flatnonzero(column > 0.0) for column in counts.T]
-        for window, items in enumerate(found):
-            if len(items) > self._leading:
-                of_items = counts[items, window]
-                best = np.argpartition(-of_items, self._leading - 1)[: self._leading]
-                found[window] = items[best]
-        return np.unique(np.concatenate(found)).astype(np.int32)
+        """Return the leaders of each window, best first, then -1, ``(n_windows, n_places)``."""
+        leaders = np.full_like(self._leaders, -1)
+        places = leaders.shape[1]
+        for window, counts in enumerate(self._liked.counts[: self._liked.n_keys].T):
+            items = np.flatnonzero(counts > 0.0)
+            if len(items) > places:
+                items = items[np.argpartition(-counts[items], places - 1)[:places]]
+            leaders[window, : len(items)] = items[np.lexsort((items, -counts[items]))]
+        return leaders
 
     @override
     def propose(self, asker: Asker, pool: Pool, column: int) -> None:
-        pool.add(self._leaders)
+        pool.add_first(self._leaders, self._leading, asker.allowed)
 
     @override
     def score(self, asker: Asker, pool: Pool, column: int) -> None:
@@ -93,7 +96,9 @@ class Popular(Source):
             )
             raise IncompatibleState(message)
         self._liked.unpack(state.counts, state.origin_ms)
-        self._leaders = unpack_array(state.leaders, np.int32)
+        leaders = unpack_array(state.leaders, np.int32)
+        # Of another size when the settings say another number since.
+        self._leaders = leaders if leaders.shape == self._leaders.shape else self._find_leaders()
         self._learned = state.learned
 
 

@@ -33,6 +33,8 @@ __all__ = ["PopularAttributes"]
 
 _REFRESH_EVERY = 32
 """Likes after which the leaders are found anew: a scan of all items."""
+_WIDE = 4
+"""So many times what is proposed is known, for people who had the first ones already."""
 
 
 class _State(msgspec.Struct):
@@ -56,7 +58,7 @@ class PopularAttributes(Source):
         self._catalogue = catalogue
         self._counts = counts
         self._liked = DecayedCounts([window.half_life_s for window in windows.values()])
-        self._leaders = np.zeros(0, np.int32)
+        self._leaders = np.full((len(windows), _WIDE * settings.leaders), -1, np.int32)
         self._learned = 0
 
     @override
@@ -72,18 +74,20 @@ class PopularAttributes(Source):
             self._leaders = self._find_leaders()
 
     def _find_leaders(self) -> NDArray[np.int32]:
+        """Return the leaders of each window, best first, then -1, ``(n_windows, n_places)``."""
         sets, alive = self._catalogue.sets, self._catalogue.alive
         worth = np.empty(len(sets.tokens), np.float32)
-        found = [np.zeros(0, np.int32)]
-        for window in range(len(self.columns)):
+        leaders = np.full_like(self._leaders, -1)
+        places = leaders.shape[1]
+        for window in range(len(leaders)):
             _weigh(self._liked.counts, sets.tokens, window, worth)
-            liked = self._counts.log_liked
-            found.append(best_items(worth, sets.of_item, alive, liked, 1.0, self._leading))
-        return np.unique(np.concatenate(found))
+            found = best_items(worth, sets.of_item, alive, self._counts.log_liked, 1.0, places)
+            leaders[window, : len(found)] = found
+        return leaders
 
     @override
     def propose(self, asker: Asker, pool: Pool, column: int) -> None:
-        pool.add(self._leaders)
+        pool.add_first(self._leaders, self._leading, asker.allowed)
 
     @override
     def score(self, asker: Asker, pool: Pool, column: int) -> None:
@@ -112,7 +116,9 @@ class PopularAttributes(Source):
             )
             raise IncompatibleState(message)
         self._liked.unpack(state.counts, state.origin_ms)
-        self._leaders = unpack_array(state.leaders, np.int32)
+        leaders = unpack_array(state.leaders, np.int32)
+        # Of another size when the settings say another number since.
+        self._leaders = leaders if leaders.shape == self._leaders.shape else self._find_leaders()
         self._learned = state.learned
 
 

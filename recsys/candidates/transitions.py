@@ -20,7 +20,7 @@ from typing_extensions import override
 
 from recsys.arrays import Packed, grown, pack_array, unpack_array
 from recsys.candidates import transition_kernels as compute
-from recsys.candidates.base import Asker, Source
+from recsys.candidates.base import Asker, Source, past_of
 from recsys.candidates.pool import Pool
 from recsys.codec import pack, unpack
 from recsys.errors import IncompatibleState
@@ -108,12 +108,12 @@ class Transitions(Source):
     @override
     def learn(self, user: User, item: int, ts_ms: int, strength: float) -> None:
         scale = self._inflation(ts_ms) * strength
-        past = Asker.at(user, ts_ms)
+        items, times_ms = past_of(user)
         compute.learn(
             self._table,
             self._shape,
-            past.items,
-            past.times_ms,
+            items,
+            times_ms,
             item,
             ts_ms,
             scale,

@@ -93,7 +93,7 @@ def _ask(
     pool.grow(len(world.catalogue))
     if given is not None:
         pool.add(given)
-    asker = Asker.at(user, ts_ms)
+    asker = Asker.at(user, ts_ms, world.catalogue.alive)
     source.propose(asker, pool, 0)
     source.score(asker, pool, 0)
     return pool
@@ -107,7 +107,7 @@ def _untaught(make: MakeSource) -> None:
     world = make_world()
     source = make(world)
     source.grow(0)
-    source.propose(Asker.at(world.users[0], 0), Pool(source.columns), 0)
+    source.propose(Asker.at(world.users[0], 0, world.catalogue.alive), Pool(source.columns), 0)
     source.grow(len(world.catalogue))
     pool = _ask(source, world, world.users[0], given=_everything(world))
     expect(bool(np.isfinite(pool.scores).all()), "a score is not finite")
@@ -170,7 +170,7 @@ def _elsewhere(make: MakeSource) -> None:
         pool = Pool(("before", *source.columns, "after"))
         pool.grow(len(world.catalogue))
         pool.add(_everything(world)[::5])
-        asker = Asker.at(user, NOW_MS)
+        asker = Asker.at(user, NOW_MS, world.catalogue.alive)
         source.propose(asker, pool, 1)
         source.score(asker, pool, 1)
         outside = np.ones(len(pool.scores), np.bool_)

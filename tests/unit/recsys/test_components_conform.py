@@ -67,7 +67,7 @@ def _factors(**changes: float) -> Callable[[World], Source]:
     settings = FactorSettings.model_validate(
         {"dimensions": 4, "negatives": 8, "latest": 50, "lessons": 20} | changes
     )
-    return lambda world: Factors(settings, world.catalogue, 1)
+    return lambda _: Factors(settings, 1)
 
 
 def _tastes(world: World) -> Source:

@@ -199,7 +199,7 @@ def test_a_lost_key_rebuilds_from_the_log(tmp_path: Path, caplog: pytest.LogCapt
     [
         ({"source.tastes"}, r"lacks the parts \['source.tastes'\]"),
         ({"layout", "habits", "choices", "windows.items", "source.factors"}, "lacks the parts"),
-        (set(), "has layout 1, this version reads 5"),
+        (set(), "has layout 1, this version reads 6"),
     ],
     ids=["source", "all that is new", "layout"],
 )

@@ -12,24 +12,20 @@ from recsys.candidates.base import Asker
 from recsys.candidates.factors import Factors
 from recsys.candidates.nearest import Index
 from recsys.candidates.pool import Pool
-from recsys.catalogue import Catalogue
 from recsys.errors import IncompatibleState
-from recsys.settings import CatalogueSettings, FactorSettings
+from recsys.settings import FactorSettings
 from recsys.users import User
-from tests.pools import person, pool_of, proposals, scores
+from tests.pools import all_but, person, pool_of, proposals, scores
 
 N_ITEMS = 12
 SEED = 3
 
 
-def made(n_items: int = N_ITEMS, **changes: float) -> tuple[Factors, Catalogue]:
-    catalogue = Catalogue(CatalogueSettings())
-    for number in range(n_items):
-        catalogue.upsert(f"i{number}", 0, {})
+def made(n_items: int = N_ITEMS, **changes: float) -> Factors:
     settings = {"dimensions": 8, "negatives": 16, "lessons": 100} | changes
-    source = Factors(FactorSettings.model_validate(settings), catalogue, SEED)
+    source = Factors(FactorSettings.model_validate(settings), SEED)
     source.grow(n_items)
-    return source, catalogue
+    return source
 
 
 def pairs(source: Factors, *after: tuple[int, int], rounds: int = 200) -> None:
@@ -111,7 +107,7 @@ def test_a_lesson_goes_down_the_slope(part: str) -> None:
 
 
 def test_what_is_liked_after_what_is_proposed() -> None:
-    source, _ = made(leaders=2)
+    source = made(leaders=2)
     pairs(source, (0, 1), (2, 3), (4, 5))
     for first, second in ((0, 1), (2, 3), (4, 5)):
         found = scores(source, person((first, 0)), 1000, N_ITEMS)[:, 0]
@@ -122,7 +118,7 @@ def test_what_is_liked_after_what_is_proposed() -> None:
 
 
 def test_the_popular_are_not_disliked_for_being_drawn_often() -> None:
-    source, _ = made()
+    source = made()
     # Half of all likes are of item 9, after anything.
     pairs(source, *((first, 9) for first in range(6)))
     for first in range(6):
@@ -131,31 +127,32 @@ def test_the_popular_are_not_disliked_for_being_drawn_often() -> None:
 
 
 def test_an_item_that_nobody_liked_is_neither_liked_nor_disliked() -> None:
-    source, _ = made()
+    source = made()
     pairs(source, (0, 1), (2, 3))
     assert scores(source, person((0, 0)), 1000, N_ITEMS)[11, 0] == pytest.approx(1.0, abs=0.5)
 
 
 def test_a_stranger_is_told_nothing() -> None:
-    source, _ = made()
+    source = made()
     pairs(source, (0, 1))
     assert pool_of(source, person(), 0, N_ITEMS).count == 0
     assert not scores(source, person(), 0, N_ITEMS).any()
 
 
-def test_what_was_removed_is_not_proposed() -> None:
-    source, catalogue = made(leaders=1)
+def test_what_may_not_be_shown_gives_way_to_the_next_best() -> None:
+    source = made(leaders=1)
     pairs(source, (0, 1))
-    assert proposals(source, person((0, 0)), 1000, N_ITEMS) == {1}
-    catalogue.remove("i1", 1)
-    assert 1 not in proposals(source, person((0, 0)), 1000, N_ITEMS)
+    me = person((0, 0))
+    first, second = (-scores(source, me, 1000, N_ITEMS)[:, 0]).argsort()[:2].tolist()
+    assert first == 1
+    assert proposals(source, me, 1000, N_ITEMS) == {first}
+    assert proposals(source, me, 1000, N_ITEMS, without=[first]) == {second}
 
 
 def test_vectors_begin_the_same_however_the_catalogue_grew() -> None:
-    at_once, _ = made(n_items=200)
-    slowly, catalogue = made(n_items=1)
+    at_once = made(n_items=200)
+    slowly = made(n_items=1)
     for number in range(1, 200):
-        catalogue.upsert(f"i{number}", 0, {})
         slowly.grow(number + 1)
     assert slowly.snapshot() == at_once.snapshot()
 
@@ -163,7 +160,7 @@ def test_vectors_begin_the_same_however_the_catalogue_grew() -> None:
 def test_a_like_that_is_worth_less_teaches_less() -> None:
     likes = []
     for strength in (1.0, 0.1):
-        source, _ = made(replays=0, negatives=4)
+        source = made(replays=0, negatives=4)
         user = person((0, 0))
         source.learn(User(user_id="other"), 2, 0, 1.0)
         source.learn(user, 1, 10, strength)
@@ -175,9 +172,9 @@ def test_a_like_that_is_worth_less_teaches_less() -> None:
     "changes", [{"dimensions": 9}, {"history": 3}, {"lessons": 4}, {"latest": 6}]
 )
 def test_other_settings_are_refused(changes: dict[str, int]) -> None:
-    source, _ = made()
+    source = made()
     pairs(source, (0, 1), rounds=5)
-    other, _ = made(**changes)
+    other = made(**changes)
     with pytest.raises(IncompatibleState, match="factors were learned with 8 dimensions"):
         other.restore(source.snapshot())
 
@@ -190,8 +187,8 @@ def indexed(source: Factors) -> Factors:
 
 
 def test_an_index_of_few_items_proposes_what_a_scan_does_and_scores_the_same() -> None:
-    scanned, _ = made(leaders=2)
-    source, _ = made(leaders=2, exact_up_to=0)
+    scanned = made(leaders=2)
+    source = made(leaders=2, exact_up_to=0)
     for each in (scanned, source):
         pairs(each, (0, 1), (2, 3), (4, 5))
     indexed(source)
@@ -218,7 +215,7 @@ class _Wrong(Index):
 
 
 def test_who_learns_does_not_look_at_the_index() -> None:
-    source, _ = made(leaders=1, exact_up_to=0)
+    source = made(leaders=1, exact_up_to=0)
     pairs(source, (0, 1))
     vectors = source.to_index()
     assert vectors is not None
@@ -227,15 +224,16 @@ def test_who_learns_does_not_look_at_the_index() -> None:
     for learning in (False, True):
         pool = Pool(source.columns)
         pool.grow(N_ITEMS)
-        source.propose(Asker.at(person((0, 0)), 1000, learning=learning), pool, 0)
+        source.propose(
+            Asker.at(person((0, 0)), 1000, all_but((), N_ITEMS), learning=learning), pool, 0
+        )
         found.append(pool.items.tolist())
     assert found == [[7], [1]]
 
 
 def test_an_index_is_due_with_the_item_too_many_and_after_so_many_likes() -> None:
-    source, catalogue = made(exact_up_to=N_ITEMS, index_every=3)
+    source = made(exact_up_to=N_ITEMS, index_every=3)
     assert source.to_index() is None
-    catalogue.upsert("one more", 0, {})
     source.grow(N_ITEMS + 1)
     vectors = source.to_index()
     assert vectors is not None
@@ -252,13 +250,12 @@ def test_an_index_is_due_with_the_item_too_many_and_after_so_many_likes() -> Non
     assert source.to_index() is not None
     indexed(source)
     for more, due in ((2, False), (3, True)):
-        catalogue.upsert(f"more {more}", 0, {})
         source.grow(N_ITEMS + more)
         assert (source.to_index() is not None) == due, "a tenth more are scanned, not two"
 
 
 def test_a_restored_source_has_no_index() -> None:
-    source, _ = made(exact_up_to=0)
+    source = made(exact_up_to=0)
     record = source.snapshot()
     indexed(source)
     assert source.to_index() is None

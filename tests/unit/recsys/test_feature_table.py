@@ -21,6 +21,8 @@ from recsys.settings import CatalogueSettings, PersonalBanditSettings
 from recsys.users import User
 
 HOUR_MS = 3_600_000
+NONE = np.zeros(0, np.bool_)
+"""Features are the same whatever may be shown."""
 START_MS = 1_700_000_000_000
 HALF = 1e-3
 """float16 has eleven bits."""
@@ -90,7 +92,7 @@ def asked(
     list_size: int = 0,
 ) -> tuple[dict[str, list[float]], dict[str, float]]:
     """Return the columns of the candidates and of the request, by name."""
-    answer = one.table.ask(Asker.at(user or User(user_id="u"), ts_ms), cut, tokens, list_size)
+    answer = one.table.ask(Asker.at(user or User(user_id="u"), ts_ms, NONE), cut, tokens, list_size)
     assert answer.rows.dtype == answer.shared.dtype == np.float32
     columns = dict(zip(one.table.columns, answer.rows.T.tolist(), strict=True))
     return columns, dict(zip(one.table.shared_columns, answer.shared.tolist(), strict=True))
@@ -263,7 +265,7 @@ def test_whatever_happened_in_whatever_order_features_are_finite(ts_ms: int) -> 
     user = User(user_id="u", items=[0, 1, 0], times_ms=[START_MS, START_MS - HOUR_MS, 5])
     one.bandit.learn(user, 0, 1.0, shown=True)
     rows, shared, *_ = one.table.ask(
-        Asker.at(user, ts_ms), cut_of([0, -1, 2], [1e-30, 0.0, 1e30]), surface((1,), 3), 3
+        Asker.at(user, ts_ms, NONE), cut_of([0, -1, 2], [1e-30, 0.0, 1e30]), surface((1,), 3), 3
     )
     assert np.isfinite(rows).all()
     assert np.isfinite(shared).all()
@@ -286,7 +288,7 @@ def test_what_is_left_of_a_family_is_what_it_was() -> None:
     whole, less = FeatureTable(*parts), FeatureTable(*parts, without=["counts", "windows"])
     whole.grow()
     whole.show(0, START_MS)
-    asker, cut = Asker.at(User(user_id="u"), START_MS), cut_of([0, 2, -1], [0.5, 0.1, 0.0])
+    asker, cut = Asker.at(User(user_id="u"), START_MS, NONE), cut_of([0, 2, -1], [0.5, 0.1, 0.0])
     all_, left = (table.ask(asker, cut, surface((), 3), 3) for table in (whole, less))
     places = [whole.places[name] for name in less.columns]
     np.testing.assert_array_equal(left.rows, all_.rows[:, places])
@@ -304,7 +306,7 @@ def test_before_there_is_any_item_there_are_features_all_the_same() -> None:
     crossings.grow(8)
     windows = Windows(one, WindowCounts((60.0,)), crossings)
     table = FeatureTable(pool, catalogue, ItemCounts(), ItemHabits(), windows, [])
-    asker = Asker.at(User(user_id="u"), 0)
+    asker = Asker.at(User(user_id="u"), 0, NONE)
     rows, shared, *_ = table.ask(asker, cut_of([-1, -1]), surface((), 2), 2)
     assert rows.shape == (2, len(table.columns))
     assert rows[0, table.places["mix"]] == pytest.approx(math.log(0.05), rel=HALF)
@@ -317,7 +319,7 @@ def test_values_are_those_that_are_logged() -> None:
     one.counts.like(0, 1234)
     one.counts.like(1, 77)
     rows, shared, logged_rows, logged_shared = one.table.ask(
-        Asker.at(User(user_id="u"), START_MS + 12_345), cut_of([0, 1]), NOWHERE, 3
+        Asker.at(User(user_id="u"), START_MS + 12_345, NONE), cut_of([0, 1]), NOWHERE, 3
     )
     for values, logged in ((rows, logged_rows), (shared, logged_shared)):
         assert logged.dtype == "<f2"
@@ -337,5 +339,5 @@ def test_answers_too_large_for_their_format_are_cut() -> None:
     loud = Loud(PersonalBanditSettings(), one.catalogue)
     table = FeatureTable(one.pool, one.catalogue, one.counts, one.habits, some_windows(), [loud])
     table.grow()
-    rows, *_ = table.ask(Asker.at(User(user_id="u"), 0), cut_of([0, 1]), NOWHERE, 2)
+    rows, *_ = table.ask(Asker.at(User(user_id="u"), 0, NONE), cut_of([0, 1]), NOWHERE, 2)
     assert rows[:, -3:].tolist() == [[65504.0, -65504.0, 1.0]] * 2

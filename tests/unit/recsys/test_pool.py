@@ -11,9 +11,9 @@ from recsys.candidates.base import Asker, Source
 from recsys.candidates.gather import columns_of, fill, seats_of, weights_of
 from recsys.candidates.pool import Pool
 from recsys.users import User
-from tests.pools import person
+from tests.pools import all_but, person
 
-NOBODY = Asker.at(person(), 0)
+NOBODY = Asker.at(person(), 0, all_but((), 8))
 
 
 def filled(rows: dict[int, list[float]], n_items: int = 100) -> Pool:

@@ -119,6 +119,17 @@ def test_the_leaders_of_every_window_are_proposed() -> None:
     assert proposals(source, ANN, NOW_MS + 60_000, 6) == {0, 1, 3, 4}
 
 
+def test_who_had_the_leaders_is_proposed_those_behind_them() -> None:
+    source = popular(9, leaders=2)
+    for item in range(9):
+        source.learn(ANN, item, 1000, 1.0 - item / 10)
+    assert proposals(source, ANN, 1000, 9) == {0, 1}
+    assert proposals(source, ANN, 1000, 9, without=[0, 2, 3, 4]) == {1, 5}
+    # As many are known as four people could have had.
+    assert proposals(source, ANN, 1000, 9, without=range(7)) == {7}
+    assert proposals(source, ANN, 1000, 9, without=range(8)) == set()
+
+
 def test_leaders_are_found_anew_every_so_many_likes() -> None:
     source = popular(80, leaders=1)
     for item in range(40):
@@ -157,12 +168,11 @@ def test_freshness_falls_with_age_and_with_being_shown() -> None:
     np.testing.assert_allclose(found[:, 0], np.array([0.25, 0.5, 0.125, 1.0]))
 
 
-def test_the_freshest_are_proposed_and_nothing_that_was_removed() -> None:
-    source, counts, catalogue = fresh_world([50.0, 10.0, 20.0, 30.0, 40.0], leaders=2)
+def test_the_freshest_of_what_may_be_shown_are_proposed() -> None:
+    source, counts, _ = fresh_world([50.0, 10.0, 20.0, 30.0, 40.0], leaders=2)
     assert proposals(source, ANN, 10_000_000, 5) == {1, 2}
     counts.show(1)
-    catalogue.remove("i2", 10_000_000)
-    assert proposals(source, ANN, 10_000_000, 5) == {3, 4}
+    assert proposals(source, ANN, 10_000_000, 5, without=[2]) == {3, 4}
 
 
 def test_only_the_newest_of_many_are_fresh() -> None:
@@ -207,12 +217,11 @@ def test_tastes_score_what_is_like_what_was_liked() -> None:
     assert nothing == 0.0
 
 
-def test_the_best_by_taste_are_proposed() -> None:
-    source, bandit, catalogue = taste_world(leaders=2)
+def test_the_best_by_taste_of_what_may_be_shown_are_proposed() -> None:
+    source, bandit, _ = taste_world(leaders=2)
     user = crime_lover(bandit)
     assert proposals(source, user, 0, 5) == {0, 2}
-    catalogue.remove("i0", 1)
-    assert proposals(source, user, 0, 5) == {2, 3}
+    assert proposals(source, user, 0, 5, without=[0]) == {2, 3}
     assert pool_of(source, User(user_id="stranger"), 0, 5).count == 0
 
 
@@ -258,12 +267,11 @@ def test_recent_tastes_turn_with_the_newest_likes() -> None:
     assert proposals(source, person((0, 0), (0, 1), (3, 2)), 3, 5) == {0, 1, 3}
 
 
-def test_the_best_by_recent_tastes_are_proposed_and_nothing_that_was_removed() -> None:
-    source, _, catalogue = recent_world(leaders=1)
+def test_the_best_by_recent_tastes_of_what_may_be_shown_are_proposed() -> None:
+    source, *_ = recent_world(leaders=1)
     me = person((1, 0))
     assert proposals(source, me, 1, 5) == {1}
-    catalogue.remove("i1", 2)
-    assert proposals(source, me, 1, 5) == {0}
+    assert proposals(source, me, 1, 5, without=[1]) == {0}
     assert (source.seats, source.weights) == ((8,), (0.1,))
 
 
@@ -315,6 +323,7 @@ def test_what_shares_the_attributes_of_what_is_liked_lately_is_proposed_by_each_
     for _ in range(2):
         source.learn(ANN, 2, NOW_MS + 2 * HALF_LIFE_MS, 1.0)
     assert proposals(source, ANN, NOW_MS, 5) == {2, 3}
+    assert proposals(source, ANN, NOW_MS, 5, without=[2]) == {3}
     catalogue.remove("i2", 1)
     source.learn(ANN, 3, NOW_MS, 0.1)
     assert proposals(source, ANN, NOW_MS, 5) == {3}
