@@ -219,25 +219,31 @@ class Shard:
         self._observer.on_snapshot(perf_counter() - started)
 
     async def _index_items(self) -> None:
-        """Have the items of a large catalogue indexed anew when it is time."""
-        vectors = self._engine.to_index() if self._indexes else None
-        if vectors is None:
+        """Have the items of a large catalogue indexed anew when it is time.
+
+        Without an index all items are searched, which takes longer and misses none: a shard that
+        failed once to make one goes on without.
+        """
+        if not self._indexes:
             return
         started = perf_counter()
         try:
+            vectors = self._engine.to_index()
+            if vectors is None:
+                return
             # Not on the store's thread, for which commits wait.
             index = await asyncio.to_thread(Index, vectors)
-        except ModuleNotFoundError as error:
+        except ImportError as error:
             self._indexes = False
             _log.warning(
-                "shard %d: its %d items are searched one by one: %s: pip install 'recsys[ann]'",
+                "shard %d: all items of the large catalogue are searched one by one, because an "
+                "index needs Faiss (%s): pip install 'recsys[ann]'",
                 self._index,
-                len(vectors),
                 error,
             )
         except Exception:
-            # Without an index all items are searched, which takes longer and finds no less.
-            _log.exception("shard %d: no index", self._index)
+            self._indexes = False
+            _log.exception("shard %d: no index until it is started again", self._index)
         else:
             self._engine.indexed(index)
             seconds = perf_counter() - started

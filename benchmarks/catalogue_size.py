@@ -122,8 +122,7 @@ def _search(engine: Engine, request: Request) -> tuple[dict[str, float], set[int
     """Return the seconds that each source takes to propose, and what the factors propose."""
     state = engine.state
     user = state.users.touch(request.user_id)
-    asker = Asker.at(user, request.ts_ms, eligible(state, user))
-    state.pool.clear()
+    asker = Asker.at(user, request.ts_ms, eligible(state, user), approximate=True)
     spent = dict[str, float]()
     factors = set[int]()
     column = 0

@@ -2,8 +2,7 @@
 
 What a notebook and a shard both run. ``append``, ``commit``, ``decision`` and ``load_user`` go to
 the store, ``fold``, ``capture`` and ``recommend`` to memory; the former may run on one other thread
-than the latter. ``apply``, ``snapshot`` and ``reindex`` are both halves in a row, for callers with
-one thread.
+than the latter. ``apply`` and ``snapshot`` are both halves in a row, for callers with one thread.
 """
 
 import logging
@@ -279,17 +278,6 @@ class Engine:
         """Answer from an index from now on."""
         if (factors := self._state.source(Factors)) is not None:
             factors.use(index)
-
-    def reindex(self) -> None:
-        """Make an index if one is due, for callers with one thread.
-
-        Raises
-        ------
-        ModuleNotFoundError
-            When Faiss is not there: it comes with the extra ``ann``.
-        """
-        if (vectors := self.to_index()) is not None:
-            self.indexed(Index(vectors))
 
     def user(self, user_id: str) -> UserView | None:
         """Return what is known about a person, ``None`` for a stranger."""

@@ -170,7 +170,7 @@ def _found(state: State, user: User, item: int, ts_ms: int) -> None:
     # whatever is new this very moment is chosen.
     if state.catalogue.created_ms[item] >= ts_ms:
         return
-    asker = Asker.at(user, ts_ms, eligible(state, user), learning=True)
+    asker = Asker.at(user, ts_ms, eligible(state, user))
     fill(state.pool, state.sources, asker)
     keep = state.settings.candidates.keep
     cut = state.pool.cut(asker.allowed, state.weights, keep, state.seats)

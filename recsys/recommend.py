@@ -70,10 +70,11 @@ def recommend(state: State, request: Request) -> Recommendation:
     if arm is None:
         raise InvalidEvent("/arm", f"must be one of {sorted(state.settings.arms)}, got {name!r}")
     user = state.users.get(request.user_id) or User(user_id=request.user_id)
+    # Of named candidates nothing is filtered, and no proposal is shown.
     allowed = state.catalogue.alive
     if request.candidates is None:
         allowed = eligible(state, user, request.exclude)
-    asker = Asker.at(user, request.ts_ms, allowed)
+    asker = Asker.at(user, request.ts_ms, allowed, approximate=True)
     choices = _choices(state, request, arm, asker)
     seed = mmh3.hash64(request.decision_id, state.settings.seed & 0xFFFFFFFF, signed=False)[0]
     # Beside the learner's arm the mix's tells what the ranker adds: the rest must be the same.

@@ -142,7 +142,7 @@ class State:
             "transitions": lambda: Transitions(candidates.transitions),
             "sessions": lambda: Sessions(candidates.sessions),
             "factors": lambda: Factors(candidates.factors, settings.seed),
-            "popular": lambda: Popular(candidates.popular),
+            "popular": lambda: Popular(candidates.popular, self.catalogue),
             "popular_attributes": lambda: PopularAttributes(
                 candidates.popular_attributes, self.catalogue, self.counts
             ),
@@ -244,23 +244,21 @@ class State:
             When a part was made under other settings or by another library version, or is missing
             because the version that wrote the snapshot did not have it.
         """
+        # Parts of another layout may be missing or mean something else.
+        if "layout" in parts and (layout := unpack(parts["layout"], int)) != _LAYOUT:
+            message = f"the snapshot has layout {layout}, this version reads {_LAYOUT}"
+            raise IncompatibleState(message)
         off = _switched_off(self.settings)
-        then = unpack(parts["without"], list[str]) if "without" in parts else []
-        # Sources are told by their parts, which says nothing of those that came up since.
-        former = [name for name in then if not name.startswith("candidates.")]
+        former = unpack(parts["without"], list[str]) if "without" in parts else []
         if former != off:
             message = f"the snapshot was made without {former}, the settings switch {off} off"
             raise IncompatibleState(message)
         expected = self.parts().keys()
-        more = {name for name in parts.keys() - expected if name.startswith("source.")}
-        if more:
-            message = f"the snapshot has the parts {sorted(more)}, which the settings switch off"
-            raise IncompatibleState(message)
         if missing := sorted(expected - parts.keys()):
             message = f"the snapshot lacks the parts {missing}"
             raise IncompatibleState(message)
-        if (layout := unpack(parts["layout"], int)) != _LAYOUT:
-            message = f"the snapshot has layout {layout}, this version reads {_LAYOUT}"
+        if more := sorted(name for name in parts.keys() - expected if name.startswith("source.")):
+            message = f"the snapshot has the parts {more}, which the settings switch off"
             raise IncompatibleState(message)
         self.counters = unpack(parts["counters"], Counters)
         self.catalogue.restore(parts["catalogue"])

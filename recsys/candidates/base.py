@@ -20,11 +20,13 @@ class Asker(NamedTuple):
     Attributes
     ----------
     allowed
-        Which items may be shown to them, shape ``(n_items,)``.
+        Which items are worth proposing, shape ``(n_items,)``, not to be written: what may be shown
+        to them, or, where a request names its candidates, all that was not removed.
     items, times_ms
         The person's likes, oldest first, and when, int32 and int64, shapes ``(n_past,)``.
-    learning
-        Whether something is learned from the answer, which then must follow from the log alone.
+    approximate
+        Whether a search may miss some items. Never where something is learned from the answer,
+        which must follow from the log alone.
     """
 
     user: User
@@ -32,14 +34,14 @@ class Asker(NamedTuple):
     allowed: NDArray[np.bool_]
     items: NDArray[np.int32]
     times_ms: NDArray[np.int64]
-    learning: bool
+    approximate: bool
 
     @classmethod
     def at(
-        cls, user: User, ts_ms: int, allowed: NDArray[np.bool_], *, learning: bool = False
+        cls, user: User, ts_ms: int, allowed: NDArray[np.bool_], *, approximate: bool = False
     ) -> "Asker":
         """Return a person at a moment."""
-        return cls(user, ts_ms, allowed, *past_of(user), learning)
+        return cls(user, ts_ms, allowed, *past_of(user), approximate)
 
 
 def past_of(user: User) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -81,8 +83,9 @@ class Source(ABC):
     def propose(self, asker: Asker, pool: Pool, column: int) -> None:
         """Add items to the pool.
 
-        The best of those that are allowed: what a person may not be shown, because they had it
-        already, would take the place of what they may.
+        A source that proposes so many of its best takes them from those that are allowed: what a
+        person may not be shown, because they had it already, would take the place of what they may.
+        What is proposed and not allowed is dropped later.
 
         Parameters
         ----------

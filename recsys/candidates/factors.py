@@ -19,8 +19,7 @@ than people do on average. An item that nobody has liked scores about 1. Of the 
 item2vec (Barkan & Koenigstein 2016) and YouTube's candidate generation (Covington et al. 2016).
 
 Beyond ``exact_up_to`` items, who asks may be answered from an index (``recsys.candidates.nearest``)
-that somebody makes from time to time. Learning never looks at it: what is learned follows from the
-log.
+that somebody makes from time to time, where the asker says that the answer may be approximate.
 """
 
 import msgspec
@@ -140,7 +139,7 @@ class Factors(Source):
         self._person = compute.person(
             self._model, self._shape, asker.items[-n:], asker.times_ms[-n:]
         )
-        nearest = self._scan if self._index is None or asker.learning else self._index
+        nearest = self._scan if self._index is None or not asker.approximate else self._index
         outputs, leaders = self._model.outputs, self._settings.leaders
         pool.add(nearest.find(self._person, outputs, asker.allowed, leaders))
 

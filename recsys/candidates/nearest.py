@@ -86,7 +86,7 @@ class Index(Nearest):
         import faiss  # noqa: PLC0415
 
         self._faiss = faiss
-        # On more threads it would take the processor from those who serve.
+        # On more threads the making, on this thread, would take the processor from those who serve.
         faiss.omp_set_num_threads(1)
         self.n_items, n_factors = vectors.shape
         # Half of the square root, so that to find the cells costs less than to look through them.

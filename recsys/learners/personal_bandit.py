@@ -101,7 +101,15 @@ class PersonalBandit(PersonalModel):
         """Return ``max(mean + optimism * deviation, 0)`` by set of attributes, ``(n_sets,)``."""
         sets = self._catalogue.sets.tokens
         out = np.empty(len(sets), np.float32)
-        _optimistic(sets, self._known(user), *self.priors.by_place(), optimism, self._table(), out)
+        _optimistic(
+            sets,
+            self._catalogue.n_tokens,
+            self._known(user),
+            *self.priors.by_place(),
+            optimism,
+            self._table(),
+            out,
+        )
         return out
 
     def _table(self) -> NDArray[np.float64]:
@@ -252,6 +260,7 @@ def _posterior(
 @compiled
 def _optimistic(
     sets: NDArray[np.int32],
+    n_tokens: int,
     known: _Known,
     places: NDArray[np.int32],
     priors: NDArray[np.float64],
@@ -260,9 +269,9 @@ def _optimistic(
     out: NDArray[np.float32],
 ) -> None:
     _spread(known, by_token)
-    # Once per token what every set with it would look up: there may be many more sets.
-    tastes = np.empty((min(places.shape[0], by_token.shape[0]), 2))
-    for token in range(tastes.shape[0]):
+    # What ``_sum_up`` looks up, once per token instead of once per token of every set.
+    tastes = np.empty((n_tokens, 2))
+    for token in range(n_tokens):
         tastes[token, 0] = by_token[token, 0]
         tastes[token, 1] = priors[places[token]] * (1.0 - by_token[token, 1])
     _wipe(known, by_token)

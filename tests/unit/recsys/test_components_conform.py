@@ -51,7 +51,7 @@ KEY = b"k" * 32
 
 def _popular(**half_lives_s: float) -> Callable[[World], Source]:
     windows = {name: PopularWindow(half_life_s=length) for name, length in half_lives_s.items()}
-    return lambda _: Popular(PopularSettings(leaders=5, windows=windows))
+    return lambda world: Popular(PopularSettings(leaders=5, windows=windows), world.catalogue)
 
 
 def _transitions(neighbours: int = 256, **kernels: TransitionKernel) -> Callable[[World], Source]:
@@ -90,7 +90,7 @@ def _recent_tastes(**changes: float) -> Callable[[World], Source]:
 
 
 SOURCES: dict[str, Callable[[World], Source]] = {
-    "popular": lambda _: Popular(PopularSettings()),
+    "popular": lambda world: Popular(PopularSettings(), world.catalogue),
     "popular-one-window": _popular(week=7 * 86_400.0),
     "popular-hasty": _popular(now=1.0, later=3600.0),
     "popular-attributes": _popular_attributes(),

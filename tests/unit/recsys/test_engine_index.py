@@ -1,34 +1,63 @@
 """An engine that answers from an index learns what one without it does."""
 
+from typing import get_args
+
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
 from recsys.candidates.nearest import Index
-from recsys.settings import EngineSettings
-from tests.engines import engine_with, feedback, items
+from recsys.engine import Engine
+from recsys.settings import EngineSettings, SourceName
+from tests.engines import ask, engine_with, feedback, items
+
+# What the factors do not propose, nothing else does.
+ALONE = [name for name in get_args(SourceName) if name != "factors"]
+SETTINGS = EngineSettings.model_validate(
+    {"candidates": {"without": ALONE, "factors": {"exact_up_to": 0}}}
+)
+
+
+class Blind(Index):
+    """Finds nothing."""
+
+    @override
+    def find(self, *_: object) -> NDArray[np.int32]:
+        return np.zeros(0, np.int32)
+
+
+def find(engine: Engine, round_: int) -> int:
+    """Let four people find things; returns how many lessons that were."""
+    before = engine.stats().replay_size
+    engine.apply(
+        [
+            feedback(f"u{number % 4}", f"i{(7 * number + round_) % 20}", 1000 * number)
+            for number in range(30 * round_, 30 * round_ + 30)
+        ]
+    )
+    return engine.stats().replay_size - before
 
 
 def test_what_is_learned_does_not_depend_on_an_index() -> None:
-    class Blind(Index):
-        @override
-        def find(self, *_: object) -> NDArray[np.int32]:
-            return np.zeros(0, np.int32)
-
-    settings = EngineSettings.model_validate({"candidates": {"factors": {"exact_up_to": 0}}})
-    with_index, without = engine_with(items(20), settings), engine_with(items(20), settings)
-    for round_ in range(3):
-        finds = [
-            feedback(
-                f"u{number % 4}", f"i{(7 * number + round_) % 20}", 1000 * (30 * round_ + number)
-            )
-            for number in range(30)
-        ]
-        for engine in (with_index, without):
-            engine.apply(finds)
-        vectors = with_index.to_index()
-        assert (vectors is not None) == (round_ == 0)
-        if vectors is not None:
-            with_index.indexed(Blind(vectors))
-    assert with_index.stats().replay_size > 0
+    with_index, without = engine_with(items(20), SETTINGS), engine_with(items(20), SETTINGS)
+    for engine in (with_index, without):
+        find(engine, 0)
+    vectors = with_index.to_index()
+    assert vectors is not None
+    with_index.indexed(Blind(vectors))
+    assert with_index.to_index() is None
+    lessons = [find(engine, 1) for engine in (with_index, without)]
+    assert lessons[0] == lessons[1] > 0
     assert with_index.fingerprint() == without.fingerprint()
+
+
+def test_who_asks_is_answered_from_the_index() -> None:
+    scanned, blind = engine_with(items(20), SETTINGS), engine_with(items(20), SETTINGS)
+    for engine in (scanned, blind):
+        find(engine, 0)
+    vectors = blind.to_index()
+    assert vectors is not None
+    blind.indexed(Blind(vectors))
+    for engine, proposes in ((scanned, True), (blind, False)):
+        ask(engine, "u0", "d", n=2)
+        assert (engine.state.pool.count > 0) == proposes

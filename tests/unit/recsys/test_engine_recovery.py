@@ -221,22 +221,6 @@ def test_a_snapshot_of_an_older_version_is_rebuilt_from_the_log(
     assert rebuilt.fingerprint() == engine.fingerprint()
 
 
-def test_a_snapshot_from_before_a_source_existed_that_is_off_is_read(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """Until layout 5 it also names the sources that were off, of which there are more now."""
-    store = MemoryStore(log_events=5)
-    engine = engine_with(items(20), SMALL, store)
-    live(engine, 0)
-    capture = engine.capture()
-    parts = capture.parts | {"without": pack(["candidates.sessions"])}
-    store.commit_snapshot(capture.sequence, parts, capture.users)
-    with caplog.at_level(logging.WARNING):
-        restored = Engine(store.reopened(), SMALL, KEY)
-    assert not caplog.records
-    assert restored.fingerprint() == engine.fingerprint()
-
-
 def test_a_person_of_an_older_version_is_read() -> None:
     """Their record lacks what they were shown and which session they are in."""
     old = {"user_id": "u", "items": [1], "times_ms": [5], "clicks": 1, "liked_by": "click"}

@@ -208,24 +208,24 @@ class _Wrong(Index):
         self,
         vector: NDArray[np.float32],
         vectors: NDArray[np.float32],
-        alive: NDArray[np.bool_],
+        allowed: NDArray[np.bool_],
         n: int,
     ) -> NDArray[np.int32]:
         return np.array([7], np.int32)
 
 
-def test_who_learns_does_not_look_at_the_index() -> None:
+def test_only_who_asks_for_approximate_answers_gets_them() -> None:
     source = made(leaders=1, exact_up_to=0)
     pairs(source, (0, 1))
     vectors = source.to_index()
     assert vectors is not None
     source.use(_Wrong(vectors))
     found = []
-    for learning in (False, True):
+    for approximate in (True, False):
         pool = Pool(source.columns)
         pool.grow(N_ITEMS)
         source.propose(
-            Asker.at(person((0, 0)), 1000, all_but((), N_ITEMS), learning=learning), pool, 0
+            Asker.at(person((0, 0)), 1000, all_but((), N_ITEMS), approximate=approximate), pool, 0
         )
         found.append(pool.items.tolist())
     assert found == [[7], [1]]

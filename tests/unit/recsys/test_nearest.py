@@ -21,7 +21,7 @@ def vectors_of(n_items: int = N_ITEMS) -> Array:
 
 
 VECTORS = vectors_of()
-ALIVE = np.ones(N_ITEMS, np.bool_)
+ALLOWED = np.ones(N_ITEMS, np.bool_)
 
 
 def people(n: int = 40) -> Array:
@@ -38,7 +38,7 @@ def by_numpy(vector: Array, vectors: Array, n: int) -> list[int]:
 
 def test_a_scan_is_exact() -> None:
     for vector in people():
-        assert Scan().find(vector, VECTORS, ALIVE, 5).tolist() == by_numpy(vector, VECTORS, 5)
+        assert Scan().find(vector, VECTORS, ALLOWED, 5).tolist() == by_numpy(vector, VECTORS, 5)
 
 
 def test_ties_go_to_the_lower_index() -> None:
@@ -52,7 +52,7 @@ def test_an_index_misses_few_and_orders_them_exactly() -> None:
     index = Index(VECTORS)
     shares = list[float]()
     for vector in people():
-        found = index.find(vector, VECTORS, ALIVE, WANTED).tolist()
+        found = index.find(vector, VECTORS, ALLOWED, WANTED).tolist()
         products = VECTORS[found] @ vector
         assert (np.diff(products) <= 1e-4).all()
         best = by_numpy(vector, VECTORS, WANTED)
@@ -65,7 +65,7 @@ def test_the_same_vectors_make_the_same_index() -> None:
     one, other = Index(VECTORS), Index(VECTORS.copy())
     for vector in people():
         np.testing.assert_array_equal(
-            one.find(vector, VECTORS, ALIVE, WANTED), other.find(vector, VECTORS, ALIVE, WANTED)
+            one.find(vector, VECTORS, ALLOWED, WANTED), other.find(vector, VECTORS, ALLOWED, WANTED)
         )
 
 
@@ -85,11 +85,11 @@ def test_what_came_or_moved_since_is_judged_as_it_is_now() -> None:
 def test_what_was_removed_takes_no_place(nearest: Nearest, share: float) -> None:
     """Nor does a catalogue of which most was removed leave an index with little to find."""
     vector = people()[0]
-    alive = np.random.default_rng(3).random(N_ITEMS) >= share
-    found = nearest.find(vector, VECTORS, alive, WANTED).tolist()
+    allowed = np.random.default_rng(3).random(N_ITEMS) >= share
+    found = nearest.find(vector, VECTORS, allowed, WANTED).tolist()
     assert len(found) == WANTED
-    assert alive[found].all()
-    left = [item for item in by_numpy(vector, VECTORS, N_ITEMS) if alive[item]]
+    assert allowed[found].all()
+    left = [item for item in by_numpy(vector, VECTORS, N_ITEMS) if allowed[item]]
     assert found[0] == left[0]
     assert len({*found} & {*left[:WANTED]}) > 0.8 * WANTED
 
@@ -102,10 +102,10 @@ def test_where_all_is_removed_nothing_is_found() -> None:
 
 @pytest.mark.parametrize("n_items", [1, 2, 17])
 def test_few_items_are_all_found(n_items: int) -> None:
-    vectors, alive = VECTORS[:n_items], np.ones(n_items, np.bool_)
+    vectors, allowed = VECTORS[:n_items], np.ones(n_items, np.bool_)
     index = Index(vectors)
-    found = index.find(vectors[0], vectors, alive, WANTED)
-    assert found.tolist() == Scan().find(vectors[0], vectors, alive, WANTED).tolist()
+    found = index.find(vectors[0], vectors, allowed, WANTED)
+    assert found.tolist() == Scan().find(vectors[0], vectors, allowed, WANTED).tolist()
 
 
 def test_without_faiss_an_index_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -202,3 +202,16 @@ def test_doubt_brings_tastes_back_to_what_is_not_known() -> None:
     assert deviation < doubted[1] < math.sqrt(SETTINGS.prior_variance)
     model.widen(user, 1.0)
     assert model.features(user, EVERYTHING)[0, 0] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_what_a_set_may_be_worth_is_its_mean_and_half_its_deviation() -> None:
+    model, user = bandit(), User(user_id="u")
+    for item, reward in ((1, 1.0), (2, -1.0), (4, 0.5), (1, 0.0), (0, 1.0)):
+        model.learn(user, item, reward, shown=True)
+    mean, deviation, _ = model.posterior(user, EVERYTHING[:-1]).T
+    expected = np.maximum(mean + 0.5 * deviation, 0.0)
+    found = model.optimistic(user, 0.5)
+    assert len(found) == len(ITEMS)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert (found[:3] > 0.0).any()
+    assert not bandit().optimistic(User(user_id="stranger"), 0.0).any()

@@ -33,12 +33,20 @@ LONG_MS = 30_000
 NOW_MS = 5_000_000
 
 
+def catalogue_of(n_items: int) -> Catalogue:
+    catalogue = Catalogue(CatalogueSettings())
+    for number in range(n_items):
+        catalogue.upsert(f"i{number}", 0, {})
+    return catalogue
+
+
 def popular(n_items: int = 3, **settings: int) -> Popular:
     windows = {
         "short": PopularWindow(half_life_s=HALF_LIFE_MS / 1000, weight=0.2),
         "long": PopularWindow(half_life_s=LONG_MS / 1000, weight=0.3),
     }
-    source = Popular(PopularSettings(windows=windows, **settings))
+    catalogue = catalogue_of(n_items)
+    source = Popular(PopularSettings(windows=windows, **settings), catalogue)
     source.grow(n_items)
     return source
 
@@ -95,14 +103,16 @@ def test_popularity_resumes_from_a_snapshot() -> None:
 
 
 def test_other_windows_are_incompatible() -> None:
-    one = Popular(PopularSettings(windows={"week": PopularWindow(half_life_s=604_800.0)}))
+    one = Popular(
+        PopularSettings(windows={"week": PopularWindow(half_life_s=604_800.0)}), catalogue_of(3)
+    )
     with pytest.raises(IncompatibleState, match=r"\['popular_short', 'popular_long'\]"):
         one.restore(popular().snapshot())
 
 
 def test_the_longest_window_is_known() -> None:
     assert popular().longest == "popular_long"
-    assert Popular(PopularSettings()).longest == "popular_30d"
+    assert Popular(PopularSettings(), catalogue_of(0)).longest == "popular_30d"
     assert popular().columns == ("popular_short", "popular_long")
     assert popular().weights == (0.2, 0.3)
 
@@ -128,6 +138,27 @@ def test_who_had_the_leaders_is_proposed_those_behind_them() -> None:
     # As many are known as four people could have had.
     assert proposals(source, ANN, 1000, 9, without=range(7)) == {7}
     assert proposals(source, ANN, 1000, 9, without=range(8)) == set()
+
+
+def test_what_was_removed_leads_nothing() -> None:
+    catalogue = catalogue_of(20)
+    source = Popular(PopularSettings(leaders=2), catalogue)
+    source.grow(20)
+    for number in range(12):
+        catalogue.remove(f"i{number}", 1)
+        source.learn(ANN, number, 1000, 1.0)
+    source.learn(ANN, 15, 1000, 0.1)
+    assert proposals(source, ANN, 1000, 20) == {15}
+
+
+@pytest.mark.parametrize("leaders", [1, 3])
+def test_leaders_are_found_anew_when_the_settings_say_another_number(leaders: int) -> None:
+    former, now = popular(9, leaders=2), popular(9, leaders=leaders)
+    for item in range(9):
+        former.learn(ANN, item, 1000, 1.0 - item / 10)
+    now.restore(former.snapshot())
+    assert proposals(now, ANN, 1000, 9) == set(range(leaders))
+    assert proposals(former, ANN, 1000, 9) == {0, 1}
 
 
 def test_leaders_are_found_anew_every_so_many_likes() -> None:
