@@ -3,6 +3,7 @@
 The score of an item is the worth of its set, times ``1 + boost log(1 + likes)``.
 """
 
+import math
 from abc import abstractmethod
 
 import numpy as np
@@ -16,7 +17,7 @@ from recsys.catalogue import Catalogue
 from recsys.compiled import compiled
 from recsys.features.counts import ItemCounts
 
-__all__ = ["ByAttributes", "best_items"]
+__all__ = ["ByAttributes", "best_items", "weigh_sets", "worth_of"]
 
 
 class ByAttributes(Untaught):
@@ -68,6 +69,34 @@ class ByAttributes(Untaught):
             column,
             pool.items,
         )
+
+
+@compiled
+def worth_of(
+    by_token: NDArray[np.float32], column: int, tokens: NDArray[np.int32], row: int
+) -> np.float32:
+    """Return the sum of a column of ``by_token`` over a row of tokens, over its root length."""
+    total = np.float32(0.0)
+    n_tokens = 0
+    for place in range(tokens.shape[1]):
+        token = tokens[row, place]
+        if token < 0:
+            break
+        total += by_token[token, column]
+        n_tokens += 1
+    return np.float32(total / math.sqrt(max(n_tokens, 1)))
+
+
+@compiled
+def weigh_sets(
+    by_token: NDArray[np.float32],
+    column: int,
+    sets: NDArray[np.int32],
+    worth: NDArray[np.float32],
+) -> None:
+    """Write what each set of attributes is worth."""
+    for number in range(sets.shape[0]):
+        worth[number] = worth_of(by_token, column, sets, number)
 
 
 @compiled

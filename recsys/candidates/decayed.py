@@ -42,11 +42,6 @@ class DecayedCounts:
         self._origin_ms = np.full(len(self._half_lives_ms), -1, np.int64)
         self._n_keys = 0
 
-    @property
-    def n_keys(self) -> int:
-        """How many keys there is room for; the array may be longer."""
-        return self._n_keys
-
     def grow(self, n_keys: int) -> None:
         """Make room for keys below ``n_keys``."""
         self.counts = grown(self.counts, n_keys)

@@ -34,6 +34,9 @@ _WIDE: Final = 4
 """So many times what is wanted is taken from the index, for what has moved since."""
 
 
+_NONE: Final = np.zeros(0, np.int32)
+
+
 class Nearest(ABC):
     """Finds the items whose vectors have the largest products with a given one."""
 
@@ -61,7 +64,7 @@ class Scan(Nearest):
     def find(
         self, vector: Array, vectors: Array, allowed: NDArray[np.bool_], n: int
     ) -> NDArray[np.int32]:
-        return _best_of_all(vector, vectors, allowed, n)
+        return _best_of(vector, vectors, _NONE, 0, allowed, n)
 
 
 class Index(Nearest):
@@ -116,8 +119,7 @@ class Index(Nearest):
         n_wide = min(_WIDE * n, self.n_items)
         _, (found,) = self._index.search(vector[None], n_wide, params=chosen)
         known = found[found >= 0].astype(np.int32)
-        newer = np.arange(self.n_items, len(allowed), dtype=np.int32)
-        return _best_of(vector, vectors, np.concatenate((known, newer)), allowed, n)
+        return _best_of(vector, vectors, known, self.n_items, allowed, n)
 
 
 @compiled
@@ -130,33 +132,23 @@ def affinity(vector: Array, vectors: Array, item: int) -> np.float32:
 
 
 @compiled
-def _best_of_all(
-    vector: Array, vectors: Array, allowed: NDArray[np.bool_], n: int
-) -> NDArray[np.int32]:
-    items = np.empty(n, np.int32)
-    best = np.empty(n, np.float32)
-    found = 0
-    for item in range(allowed.shape[0]):
-        product = affinity(vector, vectors, item)
-        # Most items end here, without a call.
-        if allowed[item] and (found < n or product > best[found - 1]):
-            found = insert(items, best, found, item, product)
-    return items[:found]
-
-
-@compiled
 def _best_of(
     vector: Array,
     vectors: Array,
     among: NDArray[np.int32],
+    first: int,
     allowed: NDArray[np.bool_],
     n: int,
 ) -> NDArray[np.int32]:
+    """Return the best among some items and all from ``first`` on."""
     items = np.empty(n, np.int32)
     best = np.empty(n, np.float32)
     found = 0
-    for i in range(among.shape[0]):
-        if allowed[among[i]]:
-            product = affinity(vector, vectors, among[i])
-            found = insert(items, best, found, among[i], product)
+    for place in range(first - among.shape[0], allowed.shape[0]):
+        item = place if place >= first else among[first - 1 - place]
+        if allowed[item]:
+            product = affinity(vector, vectors, item)
+            # Most items end here, without a call.
+            if found < n or product >= best[found - 1]:
+                found = insert(items, best, found, item, product)
     return items[:found]

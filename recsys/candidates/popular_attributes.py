@@ -9,14 +9,12 @@ once per window: ``recent_tastes`` with everybody for the person. It knows what 
 anybody has met may be worth when a kind of items comes into fashion.
 """
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
 from recsys.candidates.base import Asker
-from recsys.candidates.by_attributes import best_items
+from recsys.candidates.by_attributes import best_items, weigh_sets, worth_of
 from recsys.candidates.leading import Leading
 from recsys.candidates.pool import Pool
 from recsys.catalogue import Catalogue
@@ -50,7 +48,7 @@ class PopularAttributes(Leading):
     def _lead(self, window: int, n: int) -> NDArray[np.int32]:
         sets, alive = self._catalogue.sets, self._catalogue.alive
         worth = np.empty(len(sets.tokens), np.float32)
-        _weigh(self._liked.counts, sets.tokens, window, worth)
+        weigh_sets(self._liked.counts, window, sets.tokens, worth)
         return best_items(worth, sets.of_item, alive, self._counts.log_liked, 1.0, n)
 
     @override
@@ -67,31 +65,6 @@ class PopularAttributes(Leading):
 
 
 @compiled
-def _worth(
-    counts: NDArray[np.float32], tokens: NDArray[np.int32], row: int, window: int
-) -> np.float32:
-    """Return what a row of tokens, then -1, is worth in a window."""
-    total = np.float32(0.0)
-    n_tokens = 0
-    for column in range(tokens.shape[1]):
-        token = tokens[row, column]
-        if token < 0:
-            break
-        total += counts[token, window]
-        n_tokens += 1
-    return np.float32(total / math.sqrt(max(n_tokens, 1)))
-
-
-@compiled
-def _weigh(
-    counts: NDArray[np.float32], sets: NDArray[np.int32], window: int, worth: NDArray[np.float32]
-) -> None:
-    """Write what each set of attributes is worth in a window."""
-    for number in range(sets.shape[0]):
-        worth[number] = _worth(counts, sets, number, window)
-
-
-@compiled
 def _fill(
     counts: NDArray[np.float32],
     fades: NDArray[np.float64],
@@ -104,5 +77,5 @@ def _fill(
     for i in range(items.shape[0]):
         item = items[i]
         for window in range(counts.shape[1]):
-            worth = _worth(counts, attributes, item, window) * fades[window]
+            worth = worth_of(counts, window, attributes, item) * fades[window]
             scores[item, column + window] = np.float32(worth * (1.0 + log_liked[item]))

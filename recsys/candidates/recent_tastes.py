@@ -9,15 +9,13 @@ Unlike the personal bandit, which weighs all evidence since ever, it turns withi
 of many items with the same attributes it prefers those that others like.
 """
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
 from recsys.arrays import grown
 from recsys.candidates.base import Asker
-from recsys.candidates.by_attributes import ByAttributes
+from recsys.candidates.by_attributes import ByAttributes, weigh_sets
 from recsys.catalogue import Catalogue
 from recsys.compiled import compiled
 from recsys.features.counts import ItemCounts
@@ -39,7 +37,7 @@ class RecentTastes(ByAttributes):
         self.seats = (settings.seats,)
         self._history = settings.history
         self._decay = settings.decay
-        self._by_token = np.zeros(64, np.float32)
+        self._by_token = np.zeros((64, 1), np.float32)
 
     @override
     def grow(self, n_items: int) -> None:
@@ -72,21 +70,12 @@ def _weigh(
             token = attributes[item, column]
             if token < 0:
                 break
-            by_token[token] += np.float32(decay**lag)
-    for number in range(sets.shape[0]):
-        total = np.float32(0.0)
-        n_tokens = 0
-        for column in range(sets.shape[1]):
-            token = sets[number, column]
-            if token < 0:
-                break
-            total += by_token[token]
-            n_tokens += 1
-        worth[number] = total / math.sqrt(max(n_tokens, 1))
+            by_token[token, 0] += np.float32(decay**lag)
+    weigh_sets(by_token, 0, sets, worth)
     for lag in range(past.shape[0]):
         item = past[past.shape[0] - 1 - lag]
         for column in range(attributes.shape[1]):
             token = attributes[item, column]
             if token < 0:
                 break
-            by_token[token] = 0.0
+            by_token[token, 0] = 0.0
