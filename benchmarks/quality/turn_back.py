@@ -9,9 +9,10 @@ themselves; once they are back they find nothing.
 ``kept`` is their click rate in the first ``BACK`` lists after they are back, as a share of that of
 the last ``BEFORE`` of the first time; ``kept_early`` the same for the first ``EARLY`` lists. Clicks
 are expectations over the lists that were shown, exploration included, summed over ``PEOPLE``, each
-of whom meets a copy of the engine as the others left it. The catalogue is large enough that nobody
-runs out of crime: ``old_items_left`` is what they have left at the end, and ``best_left`` how the
-best list has become worse by then.
+of whom meets a copy of the engine as the others left it. ``kept_if_stayed`` is what they keep over
+as many lists when they never turn: what is lost to the best of the catalogue being used up. It is
+large enough that nobody runs out of crime: ``old_items_left`` is what they have left at the end,
+and ``best_left`` how the best list has become worse by then.
 """
 
 from statistics import mean
@@ -32,7 +33,8 @@ PEOPLE: Final = 30
 BEFORE: Final = 10
 EARLY: Final = 10
 BACK: Final = 100
-_TASTES: Final = (OLD, NEW, OLD)
+_TURNING: Final = (OLD, NEW, OLD)
+_STAYING: Final = (OLD, OLD, OLD)
 
 
 class There(NamedTuple):
@@ -44,14 +46,20 @@ class There(NamedTuple):
     old_items_left: int
 
 
-def there_and_back(service: Clickable, world: World, person: Person, from_s: float) -> There:
+def there_and_back(
+    service: Clickable,
+    world: World,
+    person: Person,
+    from_s: float,
+    tastes: tuple[int, int, int] = _TURNING,
+) -> There:
     """Let one person settle, turn, settle, turn back, and go on."""
     times = list[list[Shown]]([[], [], []])
     now = 0
     for at_s, begins in looks_of(world, person, from_s):
         if begins and now < 2 and len(times[now]) >= SETTLED:
             now += 1
-            person.turn_to([_TASTES[now]])
+            person.turn_to([tastes[now]])
         shown = service.show(world, person, at_s)
         times[now].append(shown)
         found = world.search(person) if now < 2 and not shown.clicks else None
@@ -76,13 +84,20 @@ def measure(
     world = World(WorldSettings(seed=seed, n_items=ITEMS))
     service = Embedded.open(world.catalogue, settings)
     _, last_s = play(service, world, warm)
-    ways = [
-        there_and_back(service.copy(), world, world.guest(number, [OLD]), last_s + PAUSE_S)
-        for number in range(people)
-    ]
+    ways, stays = (
+        [
+            there_and_back(
+                service.copy(), world, world.guest(number, [OLD]), last_s + PAUSE_S, tastes
+            )
+            for number in range(people)
+        ]
+        for tastes in (_TURNING, _STAYING)
+    )
     before = _rate([way.first[-BEFORE:] for way in ways])
     return {
         "kept": _rate([way.back for way in ways]) / before,
+        "kept_if_stayed": _rate([way.back for way in stays])
+        / _rate([way.first[-BEFORE:] for way in stays]),
         "kept_early": _rate([way.back[:EARLY] for way in ways]) / before,
         "before_of_best": before / mean(one.best for way in ways for one in way.first[-BEFORE:]),
         "away_of_best": _rate([way.away[-BEFORE:] for way in ways])

@@ -48,6 +48,7 @@ def test_a_small_measure_repeats_itself() -> None:
     assert 0.0 < one["before_of_best"] < 1.0
     assert one["kept"] > 0.0
     assert one["kept"] != one["kept_early"]
+    assert one["kept_if_stayed"] > one["kept_early"]
     assert 0.9 < one["best_left"] <= 1.0
 
 
