@@ -118,7 +118,9 @@ class Shard:
         try:
             return await self._answer(method, payload)
         except StoreError as error:
-            raise ShardUnavailable(self._index, f"its store failed: {error}") from error
+            # Writing has its own way to fail. Where the file lies is nothing for callers.
+            _log.error("shard %d: %s: %s", self._index, method, error)
+            raise ShardUnavailable(self._index, "its store cannot be read") from error
 
     async def _answer(self, method: Method, payload: bytes) -> bytes:
         match method:

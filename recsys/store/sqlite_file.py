@@ -169,5 +169,8 @@ def _flush_again(log: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        detail = f"{log}: the disk did not take it again ({error}); check the disk"
+        detail = (
+            f"{log}: what a killed process left cannot be written and flushed again ({error}); "
+            "make it writable, and check the disk"
+        )
         raise FlushFailed(detail) from error

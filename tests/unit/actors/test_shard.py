@@ -153,15 +153,17 @@ async def test_a_full_disk_fails_the_events_and_not_the_recommendations() -> Non
         assert answer.results[0].outcome is Outcome.ACCEPTED
 
 
-async def test_a_disk_that_cannot_be_read_makes_the_shard_unavailable() -> None:
+async def test_a_disk_that_cannot_be_read_makes_the_shard_unavailable(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     class Unreadable(GatedStore):
         @override
         def find(self, event_id: str) -> NoReturn:
-            raise StoreError("the disk failed to read")
+            raise StoreError("/data/log.sqlite: the disk failed to read")
 
         @override
         def load_user(self, user_id: str) -> NoReturn:
-            raise StoreError("the disk failed to read")
+            raise StoreError("/data/log.sqlite: the disk failed to read")
 
     async with running(engine_on(Unreadable())) as shard:
         for method, payload in (
@@ -169,8 +171,12 @@ async def test_a_disk_that_cannot_be_read_makes_the_shard_unavailable() -> None:
             ("user", encode(Lookup(id="ann"))),
             ("decision", encode(Lookup(id="d1"))),
         ):
-            with pytest.raises(ShardUnavailable, match="the disk failed to read"):
+            caplog.clear()
+            with pytest.raises(ShardUnavailable) as refusal:
                 await shard.call(cast(Method, method), payload)
+            assert refusal.value.reason == "its store cannot be read", "and not where it lies"
+            told = f"shard 0: {method}: /data/log.sqlite: the disk failed to read"
+            assert [record.getMessage() for record in caplog.records] == [told]
 
 
 async def test_one_bad_event_refuses_the_whole_batch() -> None:

@@ -108,5 +108,5 @@ def test_what_a_killed_process_left_is_flushed_again_before_anything_is_built_on
             raise OSError("Input/output error")
 
         monkeypatch.setattr("recsys.store.sqlite_file.os.fsync", failing)
-        with pytest.raises(StoreError, match="did not take it again"):
+        with pytest.raises(StoreError, match="cannot be written and flushed again"):
             place()
