@@ -38,13 +38,19 @@ def find(engine: Engine, round_: int) -> int:
     return engine.stats().replay_size - before
 
 
-def test_what_is_learned_does_not_depend_on_an_index() -> None:
-    with_index, without = engine_with(items(20), SETTINGS), engine_with(items(20), SETTINGS)
-    for engine in (with_index, without):
+def a_blind_one_and_another() -> tuple[Engine, Engine]:
+    """Return engines that have learned the same; the first has an index that finds nothing."""
+    blind, other = engine_with(items(20), SETTINGS), engine_with(items(20), SETTINGS)
+    for engine in (blind, other):
         find(engine, 0)
-    vectors = with_index.to_index()
+    vectors = blind.to_index()
     assert vectors is not None
-    with_index.indexed(Blind(vectors))
+    blind.indexed(Blind(vectors))
+    return blind, other
+
+
+def test_what_is_learned_does_not_depend_on_an_index() -> None:
+    with_index, without = a_blind_one_and_another()
     assert with_index.to_index() is None
     lessons = [find(engine, 1) for engine in (with_index, without)]
     assert lessons[0] == lessons[1] > 0
@@ -52,12 +58,7 @@ def test_what_is_learned_does_not_depend_on_an_index() -> None:
 
 
 def test_who_asks_is_answered_from_the_index() -> None:
-    scanned, blind = engine_with(items(20), SETTINGS), engine_with(items(20), SETTINGS)
-    for engine in (scanned, blind):
-        find(engine, 0)
-    vectors = blind.to_index()
-    assert vectors is not None
-    blind.indexed(Blind(vectors))
+    blind, scanned = a_blind_one_and_another()
     for engine, proposes in ((scanned, True), (blind, False)):
         ask(engine, "u0", "d", n=2)
         assert (engine.state.pool.count > 0) == proposes
