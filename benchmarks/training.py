@@ -7,7 +7,7 @@ else runs on the machine does not count, and neither does waiting for the disk.
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from time import process_time
@@ -76,9 +76,11 @@ class _Watched(Engine):
             super().check(events, pointer)
 
     @override
-    def append(self, events: Sequence[Event]) -> list[Append]:
+    def append(
+        self, events: Sequence[Event], positions: Mapping[str, int] | None = None
+    ) -> list[Append]:
         with self.watch.over("append, a commit each 4,000"):
-            return super().append(events)
+            return super().append(events, positions)
 
     @override
     def fold(self, events: Sequence[Event], appends: Sequence[Append]) -> None:

@@ -7,7 +7,7 @@ than the latter. ``apply`` and ``snapshot`` are both halves in a row, for caller
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -182,9 +182,17 @@ class Engine:
     def _next_base(self) -> int:
         return self._state.counters.base.version + 1
 
-    def append(self, events: Sequence[Event]) -> list[Append]:
-        """Make checked events durable, each id once; blocks."""
-        return self._store.append(events)
+    def append(
+        self, events: Sequence[Event], positions: Mapping[str, int] | None = None
+    ) -> list[Append]:
+        """Make checked events durable, each id once; blocks.
+
+        Parameters
+        ----------
+        positions
+            See ``recsys.store.base.Store.append``.
+        """
+        return self._store.append(events, positions)
 
     def fold(self, events: Sequence[Event], appends: Sequence[Append]) -> None:
         """Learn the events that ``append`` accepted, in the order of appending.

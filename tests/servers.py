@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
@@ -70,14 +70,16 @@ class GatedStore(MemoryStore):
         self.commits: list[int] = []
 
     @override
-    def append(self, events: Sequence[Event]) -> list[Append]:
+    def append(
+        self, events: Sequence[Event], positions: Mapping[str, int] | None = None
+    ) -> list[Append]:
         self.entered.set()
         if not self.gate.wait(timeout=20):
             raise StoreError("the gate stayed closed")
         if self.fault is not None:
             raise self.fault
         self.commits.append(len(events))
-        return super().append(events)
+        return super().append(events, positions)
 
 
 def engine_on(store: MemoryStore, settings: ServerSettings = SETTINGS) -> Engine:

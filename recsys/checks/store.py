@@ -74,6 +74,7 @@ def store_checks() -> Iterator[StoreCheck]:
     yield StoreCheck("a refused snapshot changes nothing", _refused_snapshot)
     yield StoreCheck("users are listed in order", _users_sorted)
     yield StoreCheck("what was handed out does not change", _answers_are_copies)
+    yield StoreCheck("positions are durable with their events", _positions)
     yield StoreCheck("closing twice is fine, using it afterwards is not", _close)
 
 
@@ -175,6 +176,19 @@ def _empty_append(open_store: OpenStore) -> None:
     store.append(_clicks(1))
     _expect("outcomes", [], store.append([]))
     _expect("last sequence", 1, store.last_sequence)
+
+
+def _positions(open_store: OpenStore) -> None:
+    store = open_store()
+    _expect("positions of a new store", {}, store.positions())
+    store.append(_clicks(1), {"clicks-0": 7, "clicks-1": 2})
+    _expect("no events", [], store.append([], {"clicks-1": 3}))
+    store.append(_clicks(2))
+    store = open_store()
+    _expect("positions", {"clicks-0": 7, "clicks-1": 3}, store.positions())
+    store.positions()["clicks-0"] = 0
+    _expect("positions", {"clicks-0": 7, "clicks-1": 3}, store.positions())
+    _expect("last sequence", 2, store.last_sequence)
 
 
 def _read_after(open_store: OpenStore) -> None:

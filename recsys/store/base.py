@@ -44,11 +44,19 @@ class Store(ABC):
     """One shard's durable memory. Sequences start at 1 and have no gaps."""
 
     @abstractmethod
-    def append(self, events: Sequence[Event]) -> list[Append]:
+    def append(
+        self, events: Sequence[Event], positions: Mapping[str, int] | None = None
+    ) -> list[Append]:
         """Write events in one durable commit, each id at most once while the log holds it.
 
         Repeats inside ``events`` count as duplicates or conflicts of the first. Content is
         everything but ``ts_ms``, which a server may have made (``recsys.store.dedupe``).
+
+        Parameters
+        ----------
+        positions
+            Where to go on reading the outside logs that the events came from, by their names. They
+            are written by the same commit, so that each event of such a log is taken once.
 
         Raises
         ------
@@ -72,6 +80,16 @@ class Store(ABC):
     @abstractmethod
     def find(self, event_id: str) -> tuple[int, Event] | None:
         """Return an event of the log by its id, ``None`` when it is not (or no longer) there."""
+
+    @abstractmethod
+    def positions(self) -> dict[str, int]:
+        """Return where to go on reading outside logs, by their names.
+
+        Raises
+        ------
+        CorruptRecord
+            When one fails its checksum.
+        """
 
     @property
     @abstractmethod

@@ -25,6 +25,7 @@ class _Durable:
     log: dict[int, tuple[bytes, bytes]] = field(default_factory=dict)
     """Sequence to key and record, ascending."""
     seen: dict[bytes, Seen] = field(default_factory=dict)
+    positions: dict[str, int] = field(default_factory=dict)
     parts: dict[str, bytes] = field(default_factory=dict)
     users: dict[str, bytes] = field(default_factory=dict)
     high_water: int = 0
@@ -68,7 +69,9 @@ class MemoryStore(Store):
             yield self._durable
 
     @override
-    def append(self, events: Sequence[Event]) -> list[Append]:
+    def append(
+        self, events: Sequence[Event], positions: Mapping[str, int] | None = None
+    ) -> list[Append]:
         prints = [fingerprint(event) for event in events]
         records = [encode_event(event) for event in events]
         with self._use() as durable:
@@ -78,6 +81,7 @@ class MemoryStore(Store):
                     durable.log[append.sequence] = (key, record)
                     durable.seen[key] = Seen(append.sequence, content)
                     durable.high_water = append.sequence
+            durable.positions.update(positions or {})
         return appends
 
     @override
@@ -95,6 +99,11 @@ class MemoryStore(Store):
                 return None
             _, record = durable.log[seen.sequence]
         return seen.sequence, decode_event(record)
+
+    @override
+    def positions(self) -> dict[str, int]:
+        with self._use() as durable:
+            return dict(durable.positions)
 
     @property
     @override

@@ -1,8 +1,8 @@
 """A shard's durable memory in one SQLite file.
 
-Commit order: an append writes log rows, remembered ids and the head in one transaction, and returns
-after its one flush; a snapshot writes parts, users, and the head in another. So each of them is
-there as a whole or not at all, and there is nothing to reconcile after a crash.
+Commit order: an append writes log rows, remembered ids, positions and the head in one transaction,
+and returns after its one flush; a snapshot writes parts, users, and the head in another. So each of
+them is there as a whole or not at all, and there is nothing to reconcile after a crash.
 """
 
 import sqlite3
@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 from typing_extensions import override
 
-from recsys.codec import decode_event, encode_event, open_record
+from recsys.codec import decode_event, encode_event, open_record, pack, unpack
 from recsys.errors import CorruptRecord
 from recsys.events import Event
 from recsys.ids import dedupe_key
@@ -80,8 +80,10 @@ class SqliteStore(Store):
         return self._head.epoch
 
     @override
-    def append(self, events: Sequence[Event]) -> list[Append]:
-        if not events:
+    def append(
+        self, events: Sequence[Event], positions: Mapping[str, int] | None = None
+    ) -> list[Append]:
+        if not events and not positions:
             return []
         prints = [fingerprint(event) for event in events]
         records = [encode_event(event) for event in events]
@@ -105,6 +107,11 @@ class SqliteStore(Store):
                     )
                     head = msgspec.structs.replace(head, high_water=rows[-1][0])
                     write_head(connection, head)
+                if positions:
+                    connection.executemany(
+                        "INSERT OR REPLACE INTO positions VALUES (?, ?)",
+                        [(source, pack((source, at))) for source, at in positions.items()],
+                    )
             self._head = head  # still under the lock, so that it never goes back
         return appends
 
@@ -157,6 +164,25 @@ class SqliteStore(Store):
             return None
         sequence, record = row
         return sequence, self._open_event(sequence, key, record or b"")
+
+    @override
+    def positions(self) -> dict[str, int]:
+        with self._file.use() as connection:
+            rows: list[tuple[str, bytes]] = connection.execute(
+                "SELECT source, record FROM positions ORDER BY source"
+            ).fetchall()
+        return {source: self._position(source, record) for source, record in rows}
+
+    def _position(self, source: str, record: bytes) -> int:
+        try:
+            named, at = unpack(record, tuple[str, int])
+            if named != source:
+                detail = f"it is that of {named!r}"
+                raise CorruptRecord(detail)
+        except CorruptRecord as error:
+            detail = f"{self._path}: the position in {source!r} is damaged ({error}); {_ADVICE}"
+            raise CorruptRecord(detail) from error
+        return at
 
     @property
     @override

@@ -2,8 +2,9 @@
 
 ``log`` and ``seen`` go together row by row: ``seen`` finds a sequence by the key of an event id,
 ``log`` has the record. ``head`` is one sealed record, so that a flipped bit in a sequence number is
-noticed as surely as one in an event. The schema's version sits in SQLite's own header
-(``user_version``), where every later version can read it.
+noticed as surely as one in an event; so is each of the ``positions``. The schema's version sits in
+SQLite's own header (``user_version``), where every later version can read it; an older file is
+brought to this version when it is opened, in the transaction that counts the opening.
 """
 
 import sqlite3
@@ -17,7 +18,7 @@ from recsys.errors import CorruptRecord, StoreError
 
 __all__ = ["SCHEMA", "Head", "check_kind", "check_log", "prepare", "read_head", "write_head"]
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 _APPLICATION: Final = 0x52454353  # "RECS"
 
 _TABLES: Final = (
@@ -28,7 +29,12 @@ _TABLES: Final = (
     "CREATE TABLE state (name TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT",
     "CREATE TABLE users (user_id TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT",
     "CREATE TABLE meta (name TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT",
+    "CREATE TABLE positions (source TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT",
 )
+_MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
+    1: ("CREATE TABLE positions (source TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT",),
+}
+"""By the version that they start from, what makes the next one of it."""
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,16 +80,16 @@ def check_kind(connection: sqlite3.Connection, path: Path) -> None:
     if _number(connection, "PRAGMA application_id") != _APPLICATION:
         detail = f"{path} is a database of another program; choose another folder"
         raise StoreError(detail)
-    if (version := _number(connection, "PRAGMA user_version")) != SCHEMA:
+    if not 1 <= (version := _number(connection, "PRAGMA user_version")) <= SCHEMA:
         detail = (
-            f"{path} has schema version {version}, this version of recsys knows {SCHEMA}; open it "
-            "with the version that wrote it, or upgrade recsys"
+            f"{path} has schema version {version}, this version of recsys knows 1 to {SCHEMA}; "
+            "open it with the version that wrote it, or upgrade recsys"
         )
         raise StoreError(detail)
 
 
 def prepare(connection: sqlite3.Connection, path: Path) -> Head:
-    """Make the tables of a new file, check those of an old one, and count the opening.
+    """Make the tables of a new file, check and migrate those of an old one; count the opening.
 
     Runs inside the caller's transaction.
 
@@ -96,11 +102,14 @@ def prepare(connection: sqlite3.Connection, path: Path) -> Head:
         for table in _TABLES:
             connection.execute(table)
         connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-        connection.execute(f"PRAGMA user_version = {SCHEMA}")
         head = Head()
     else:
         head = read_head(connection, path)
         check_log(connection, head, path)
+        for version in range(_number(connection, "PRAGMA user_version"), SCHEMA):
+            for step in _MIGRATIONS[version]:
+                connection.execute(step)
+    connection.execute(f"PRAGMA user_version = {SCHEMA}")
     head = msgspec.structs.replace(head, epoch=head.epoch + 1)
     write_head(connection, head)
     return head

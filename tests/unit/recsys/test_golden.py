@@ -87,6 +87,9 @@ EVENTS: dict[str, Event] = {
 SINCE = {"decision_with_features": 2, "adopt": 2}
 """Formats before it cannot say what such an event says."""
 
+POSITIONS = {1: {}, 2: {"feedback-0": 7, "feedback-1": 2**40}}
+"""Of the stores of each schema."""
+
 
 class Part(msgspec.Struct, frozen=True):
     """Owner of one value of every type that a part of a snapshot is made of."""
@@ -140,16 +143,19 @@ def test_stores_of_every_schema_are_opened(version: int, tmp_path: Path) -> None
     store = SqliteStore(path)
     try:
         # Schema 1 was first filled with records of format 1.
-        events = [event for name, event in EVENTS.items() if name not in SINCE]
+        written = {1: 1, 2: 2}[version]
+        events = [event for name, event in EVENTS.items() if SINCE.get(name, 1) <= written]
         assert store.epoch == 2
         assert list(store.read(after=0)) == list(enumerate(events, start=1))
         assert store.snapshot_sequence == 4
-        assert store.load() == {"part": golden(1, "part")}
+        assert store.load() == {"part": golden(written, "part")}
         assert list(store.user_ids()) == ["user|1:a b"]
         assert unpack(store.load_user("user|1:a b") or b"", str) == "state"
-        repeats = store.append(events)
+        assert store.positions() == POSITIONS[version]
+        repeats = store.append(events, {"feedback-1": 1})
     finally:
         store.close()
+    assert _schema(path) == _schema(GOLDEN / f"schema_{SCHEMA}.sqlite")
     assert repeats == [Append(Outcome.DUPLICATE, n) for n in range(1, len(events) + 1)]
 
 

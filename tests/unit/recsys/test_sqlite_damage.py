@@ -66,6 +66,24 @@ def test_a_gap_that_appears_later_is_named(path: Path) -> None:
     store.close()
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "UPDATE positions SET record = zeroblob(length(record))",
+        "UPDATE positions SET source = 'clicks-1'",
+    ],
+)
+def test_a_damaged_position_is_named(path: Path, query: str) -> None:
+    store = SqliteStore(path)
+    store.append(clicks(1, 3), {"clicks-0": 3})
+    store.close()
+    damage(path, query)
+    store = SqliteStore(path)
+    with pytest.raises(CorruptRecord, match=r"the position in 'clicks-[01]' is damaged"):
+        store.positions()
+    store.close()
+
+
 def test_exchanged_rows_are_noticed(path: Path) -> None:
     filled(path)
     with raw(path) as connection:

@@ -95,17 +95,31 @@ class Counting(MemoryStore):
     """Dedupes nothing."""
 
     @override
-    def append(self, events: Sequence[Event]) -> list[Append]:
+    def append(
+        self, events: Sequence[Event], positions: Mapping[str, int] | None = None
+    ) -> list[Append]:
         first = self.last_sequence + 1
         return [Append(Outcome.ACCEPTED, first + place) for place in range(len(events))]
+
+
+class Unanchored(MemoryStore):
+    """Writes no positions without events."""
+
+    @override
+    def append(
+        self, events: Sequence[Event], positions: Mapping[str, int] | None = None
+    ) -> list[Append]:
+        return super().append(events, positions) if events else []
 
 
 class Lenient(MemoryStore):
     """Takes a conflict for a duplicate."""
 
     @override
-    def append(self, events: Sequence[Event]) -> list[Append]:
-        appends = super().append(events)
+    def append(
+        self, events: Sequence[Event], positions: Mapping[str, int] | None = None
+    ) -> list[Append]:
+        appends = super().append(events, positions)
         return [
             Append(Outcome.DUPLICATE, append.sequence)
             if append.outcome is Outcome.CONFLICT
@@ -165,6 +179,7 @@ class Careless(MemoryStore):
         (Forgetful, "repeats are found after a reopening"),
         (Forgetful, "a snapshot is durable, and the log after it is read"),
         (Counting, "an id is accepted once"),
+        (Unanchored, "positions are durable with their events"),
         (Counting, "sequences start at 1 and have no gaps"),
         (Lenient, "a conflict keeps the first"),
         (Lenient, "repeats inside a batch are found"),
