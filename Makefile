@@ -15,7 +15,7 @@ MIND = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that mind-5k
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test test-unit test-browser lint fmt lock clean \
         bench-quality bench-shown bench-first-change bench-recovery bench-replay bench-river \
-        bench-serving bench-catalogue-size bench-train \
+        bench-serving bench-catalogue-size bench-many-users bench-train \
         bench-taste-switch bench-return bench-turn-back bench-cold-users bench-regret bench-position-bias \
         bench-ablation
 
@@ -106,6 +106,9 @@ bench-serving: setup  ## latency and throughput of lists; ARGS="--help"
 
 bench-catalogue-size: setup  ## what a request costs as the catalogue grows; ARGS="--sizes 1000,100000"
 	@$(BIN)/python -m benchmarks.catalogue_size $(ARGS)
+
+bench-many-users: setup  ## a shard's memory with ever more people; ARGS="--people 100000"
+	@$(BIN)/python -m benchmarks.many_users $(ARGS)
 
 bench-train: setup  ## what learning a history costs; RECSYS_DATA as above
 	@$(BIN)/python -m benchmarks.training --data $(MOVIELENS) $(ARGS)
