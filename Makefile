@@ -13,7 +13,7 @@ MOVIELENS = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that ml
 MIND = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that mind-5k is in))/mind-5k
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-unit test-browser lint fmt lock clean \
+.PHONY: help setup demo serve test test-unit test-browser soak-store lint fmt lock clean \
         bench-quality bench-shown bench-first-change bench-recovery bench-replay bench-river \
         bench-serving bench-catalogue-size bench-many-users bench-train \
         bench-taste-switch bench-return bench-turn-back bench-cold-users bench-regret bench-position-bias \
@@ -72,6 +72,9 @@ test-unit: setup  ## what needs no Ray: seconds
 
 test-browser: setup  ## the console in Chromium, which must be installed
 	@$(BIN)/pytest -m browser $(ARGS)
+
+soak-store: setup  ## every byte of a small store cut and changed: 8 minutes
+	@RECSYS_STRIDE=1 $(BIN)/pytest --timeout=1800 --show-capture=no tests/property/test_store_bytes.py $(ARGS)
 
 lint: setup  ## style, types, and who may import whom
 	@$(BIN)/ruff check

@@ -10,6 +10,8 @@
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -18,12 +20,14 @@ import msgspec
 from actors.errors import StartupError
 from actors.settings import ShardSettings
 
-__all__ = ["DataFolder", "shard_folder"]
+__all__ = ["DataFolder", "Layout", "existing", "shard_folder"]
 
 _FORMAT: Final = 1
 
 
-class _Layout(msgspec.Struct, forbid_unknown_fields=True):
+class Layout(msgspec.Struct, forbid_unknown_fields=True):
+    """How the users of a directory are divided, and the epoch of its shard map."""
+
     format: int
     shards: int
     partitions: int
@@ -78,24 +82,16 @@ class DataFolder:
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
 
-    def _read(self, settings: ShardSettings) -> _Layout:
+    def _read(self, settings: ShardSettings) -> Layout:
         path = self._path / "layout.json"
-        wanted = _Layout(_FORMAT, settings.count, settings.partitions, epoch=0)
+        wanted = Layout(_FORMAT, settings.count, settings.partitions, epoch=0)
         try:
             if not path.exists():
                 _write(path, msgspec.json.encode(wanted))
                 return wanted
-            layout = msgspec.json.decode(path.read_bytes(), type=_Layout)
+            layout = _layout_of(self._path)
         except OSError as error:
             raise _unusable(self._path, f"{path.name}: {error.strerror}") from error
-        except msgspec.DecodeError as error:
-            message = f"{path} is damaged ({error}); restore it from a copy of the directory"
-            raise StartupError(message) from error
-        if layout.format != _FORMAT:
-            message = (
-                f"{self._path} has layout format {layout.format}, this version reads {_FORMAT}"
-            )
-            raise StartupError(message)
         if (layout.shards, layout.partitions) != (wanted.shards, wanted.partitions):
             message = (
                 f"the data directory {self._path} was made for {layout.shards} shards and "
@@ -132,6 +128,44 @@ class DataFolder:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+@contextmanager
+def existing(data_dir: Path) -> Iterator[Layout]:
+    """Hold a directory that has been made, whatever it was made for.
+
+    Raises
+    ------
+    StartupError
+        When there is none, or when a server uses it.
+    """
+    try:
+        layout = _layout_of(data_dir)
+    except FileNotFoundError:
+        message = f"{data_dir} holds no shards; `recsys serve` and `recsys train` make some"
+        raise StartupError(message) from None
+    except OSError as error:
+        raise _unusable(data_dir, f"layout.json: {error.strerror}") from error
+    folder = DataFolder(
+        ShardSettings(count=layout.shards, partitions=layout.partitions, data_dir=data_dir)
+    )
+    try:
+        yield layout
+    finally:
+        folder.release()
+
+
+def _layout_of(data_dir: Path) -> Layout:
+    path = data_dir / "layout.json"
+    try:
+        layout = msgspec.json.decode(path.read_bytes(), type=Layout)
+    except msgspec.DecodeError as error:
+        message = f"{path} is damaged ({error}); restore it from a copy of the directory"
+        raise StartupError(message) from error
+    if layout.format != _FORMAT:
+        message = f"{data_dir} has layout format {layout.format}, this version reads {_FORMAT}"
+        raise StartupError(message)
+    return layout
 
 
 def _unusable(path: Path, why: str | None) -> StartupError:

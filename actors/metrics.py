@@ -55,6 +55,7 @@ class RayObserver(Observer):
         )
         self._resets = _gauge("user_model_resets", "Personal models begun anew.")
         self._failed = _gauge("events_failed", "Events that raised while being learned.")
+        self._lost = _gauge("events_lost", "Acknowledged events that were damaged and given up.")
         self._base = _gauge("base_version", "Refits that were adopted.")
         self._base_loss = _gauge(
             "base_loss", "Progressive loss when the last refit was adopted.", "of"
@@ -98,6 +99,7 @@ class RayObserver(Observer):
         self._unmatched.set(stats.unmatched, self._tags)
         self._resets.set(stats.resets, self._tags)
         self._failed.set(stats.failed, self._tags)
+        self._lost.set(stats.lost, self._tags)
         self._base.set(stats.base.version, self._tags)
         if stats.base.version:
             self._base_loss.set(stats.base.loss, {**self._tags, "of": "refit"})

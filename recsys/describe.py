@@ -6,6 +6,7 @@ import msgspec
 
 from recsys.candidates.transitions import Transitions
 from recsys.state import State
+from recsys.store.base import Store
 from recsys.users import User
 from recsys.views import RecentItem, Stats, Taste, UserView
 
@@ -32,13 +33,13 @@ def view_of(state: State, user: User) -> UserView:
     )
 
 
-def stats_of(state: State, snapshot_sequence: int) -> Stats:
+def stats_of(state: State, store: Store) -> Stats:
     """Return counters and sizes; the sequence is that of the last snapshot."""
     counters = state.counters
     transitions = state.source(Transitions)
     return Stats(
         sequence=counters.sequence,
-        snapshot_sequence=snapshot_sequence,
+        snapshot_sequence=store.snapshot_sequence,
         items=state.catalogue.n_alive,
         users_in_memory=len(state.users),
         feedback=dict(counters.feedback),
@@ -58,6 +59,7 @@ def stats_of(state: State, snapshot_sequence: int) -> Stats:
         unmatched=state.joiner.late,
         resets=state.user_model.resets,
         failed=counters.failed,
+        lost=store.lost,
         base=counters.base,
         memory=state.meter.stats,
         drift=copy.deepcopy(state.drift.stats),

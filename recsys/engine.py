@@ -301,7 +301,7 @@ class Engine:
 
     def stats(self) -> Stats:
         """Return counters and sizes."""
-        return stats_of(self._state, self._store.snapshot_sequence)
+        return stats_of(self._state, self._store)
 
     def fingerprint(self) -> str:
         """Return a digest of all that was learned, people included; reads the whole store.

@@ -142,6 +142,8 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
         Personal River models begun anew, see ``recsys.learners.user_model``.
     failed
         Events that raised while being learned (they stay in the log).
+    lost
+        Acknowledged events that were damaged on the disk and given up by the operator's order.
     base
         The refit that was adopted last.
     """
@@ -160,6 +162,7 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     unmatched: int = 0
     resets: int = 0
     failed: int
+    lost: int = 0
     base: Base = Base()
     memory: MemoryStats = MemoryStats()
     drift: DriftStats = msgspec.field(default_factory=DriftStats)

@@ -61,7 +61,7 @@ class SqlitePlace:
         path = self._path(len(self._stores))
         path.parent.mkdir(parents=True)
         if self._stores:
-            for name in (self.path.name, f"{self.path.name}-wal"):
+            for name in (self.path.name, f"{self.path.name}-wal", f"{self.path.name}-mark"):
                 if (left := self.path.with_name(name)).exists():
                     shutil.copyfile(left, path.with_name(name))
         self._stores.append(SqliteStore(path, **self._options))

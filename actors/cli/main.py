@@ -4,9 +4,11 @@ import typer
 
 from actors.cli.bench.command import bench
 from actors.cli.demo import demo
+from actors.cli.doctor import doctor
 from actors.cli.refit import refit
 from actors.cli.serve import serve
 from actors.cli.train import train
+from actors.cli.verify import verify
 
 __all__ = ["app", "main"]
 
@@ -20,6 +22,8 @@ app.command()(serve)
 app.command()(demo)
 app.command()(train)
 app.command()(refit)
+app.command()(verify)
+app.command()(doctor)
 app.add_typer(bench, name="bench")
 
 

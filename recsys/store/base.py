@@ -101,6 +101,11 @@ class Store(ABC):
     def snapshot_sequence(self) -> int:
         """Sequence of the last event that the snapshot contains, 0 without a snapshot."""
 
+    @property
+    def lost(self) -> int:
+        """Acknowledged events that were damaged and given up by their owner's order."""
+        return 0
+
     @abstractmethod
     def commit_snapshot(
         self, sequence: int, parts: Mapping[str, bytes], users: Mapping[str, bytes]

@@ -5,7 +5,6 @@ and returns after its one flush; a snapshot writes parts, users, and the head in
 them is there as a whole or not at all, and there is nothing to reconcile after a crash.
 """
 
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -13,28 +12,22 @@ from typing import Final
 import msgspec
 from typing_extensions import override
 
-from recsys.codec import decode_event, encode_event, open_record, pack, unpack
-from recsys.errors import CorruptRecord
+from recsys.codec import encode_event, pack
+from recsys.errors import CorruptRecord, StoreError
 from recsys.events import Event
 from recsys.ids import dedupe_key
 from recsys.store.base import Append, Outcome, Store
-from recsys.store.dedupe import (
-    LOG_EVENTS,
-    Fingerprint,
-    Seen,
-    admit,
-    check_fit,
-    check_retention,
-    fingerprint,
-)
+from recsys.store.dedupe import LOG_EVENTS, admit, check_fit, check_retention, fingerprint
+from recsys.store.mark import Mark
+from recsys.store.sqlite_check import examine, mark_of
 from recsys.store.sqlite_file import SqliteFile, atomic
-from recsys.store.sqlite_schema import prepare, read_head, write_head
+from recsys.store.sqlite_look_ups import find_user, recall
+from recsys.store.sqlite_rows import ADVICE, bind, digest_parts, open_event, open_position, unsealed
+from recsys.store.sqlite_schema import number, prepare, read_head, write_head
 
 __all__ = ["SqliteStore"]
 
 _PAGE: Final = 500  # rows fetched under the lock at once, so that a reader never blocks long
-_RECALLED: Final = 512  # keys asked for at once
-_ADVICE: Final = "keep a copy of the file, then restore it from a backup"
 
 
 class SqliteStore(Store):
@@ -47,7 +40,7 @@ class SqliteStore(Store):
     ----------
     path
         The file; it and its folder are made if need be. SQLite keeps ``<path>-wal`` beside it,
-        which is part of the store.
+        and its high-water mark in ``<path>-mark``; both are part of the store.
     log_events
         How many events up to the snapshot stay in the log for look-ups and repeats. Older ones go,
         and their ids are forgotten: the window for duplicates is the retention of the log.
@@ -59,25 +52,51 @@ class SqliteStore(Store):
     StoreError
         When the file cannot be opened, or is no store of this version.
     CorruptRecord
-        When the file is damaged: a gap in the log, a log that ends too early, a broken head.
+        When the file is damaged: a gap in the log, a log that ends before the last acknowledged
+        event, a broken head. The files stay as they were.
     """
 
     def __init__(self, path: str | Path, *, log_events: int = LOG_EVENTS) -> None:
         check_retention(log_events)
         self._path = Path(path).absolute()
         self._log_events = log_events
+        self._mark = Mark(mark_of(self._path))
+        examine(self._path, self._mark)
         self._file = SqliteFile(self._path)
         try:
             with self._file.use() as connection, atomic(connection):
                 self._head = prepare(connection, self._path)
+            self._begin_mark()
         except BaseException:
             self._file.close()
             raise
+
+    def _begin_mark(self) -> None:
+        try:
+            self._mark.begin(self._head.store_id, self._head.high_water)
+        except OSError as error:
+            detail = f"{self._mark.path} cannot be written: {error.strerror}; make it writable"
+            raise StoreError(detail) from error
 
     @property
     def epoch(self) -> int:
         """How often the file was opened, this time included."""
         return self._head.epoch
+
+    @property
+    def store_id(self) -> bytes:
+        """16 bytes that no other store has."""
+        return self._head.store_id
+
+    @property
+    def cut_bytes(self) -> int:
+        """What was torn at the end and left out at this opening."""
+        return self._file.cut_bytes
+
+    @property
+    @override
+    def lost(self) -> int:
+        return self._head.lost
 
     @override
     def append(
@@ -90,7 +109,7 @@ class SqliteStore(Store):
         with self._file.use() as connection:
             with atomic(connection):
                 head = read_head(connection, self._path)
-                appends = admit(prints, _recall(connection, prints), head.high_water)
+                appends = admit(prints, recall(connection, prints, self._path), head.high_water)
                 rows = [
                     (append.sequence, print_, record)
                     for append, print_, record in zip(appends, prints, records, strict=True)
@@ -106,13 +125,18 @@ class SqliteStore(Store):
                         [(print_.key, sequence, print_.content) for sequence, print_, _ in rows],
                     )
                     head = msgspec.structs.replace(head, high_water=rows[-1][0])
-                    write_head(connection, head)
                 if positions:
                     connection.executemany(
                         "INSERT OR REPLACE INTO positions VALUES (?, ?)",
                         [(source, pack((source, at))) for source, at in positions.items()],
                     )
+                    sources = number(connection, "SELECT count(*) FROM positions")
+                    head = msgspec.structs.replace(head, sources=sources)
+                if head != self._head:
+                    write_head(connection, head)
             self._head = head  # still under the lock, so that it never goes back
+            if rows:
+                self._mark.write(head.high_water)
         return appends
 
     @override
@@ -122,34 +146,26 @@ class SqliteStore(Store):
             with self._file.use() as connection:
                 # A snapshot between two pages may have dropped what was to be read next.
                 sequence = max(sequence, read_head(connection, self._path).pruned)
-                page: list[tuple[int, bytes, bytes]] = connection.execute(
-                    "SELECT seq, event_key, record FROM log WHERE seq > ? AND seq <= ?"
-                    " ORDER BY seq LIMIT ?",
+                page: list[tuple[int, bytes, bytes, int | None]] = connection.execute(
+                    "SELECT log.seq, log.event_key, record, seen.seq FROM log"
+                    " LEFT JOIN seen USING (event_key)"
+                    " WHERE log.seq > ? AND log.seq <= ? ORDER BY log.seq LIMIT ?",
                     (sequence, end, _PAGE),
                 ).fetchall()
             if not page and sequence < end:
                 raise self._missing(sequence + 1)
-            for found, key, record in page:
+            for found, key, record, remembered in page:
                 sequence += 1
                 if found != sequence:
                     raise self._missing(sequence)
-                yield sequence, self._open_event(sequence, key, record)
+                event = open_event(self._path, sequence, key, record)
+                if remembered != sequence:
+                    detail = f"{self._path}: the id of event {sequence} is forgotten; {ADVICE}"
+                    raise CorruptRecord(detail)
+                yield sequence, event
 
     def _missing(self, sequence: int) -> CorruptRecord:
-        return CorruptRecord(f"{self._path}: event {sequence} is missing from the log; {_ADVICE}")
-
-    def _open_event(self, sequence: int, key: bytes, record: bytes) -> Event:
-        try:
-            event = decode_event(record)
-        except CorruptRecord as error:
-            detail = f"{self._path}: event {sequence} of the log is damaged ({error}); {_ADVICE}"
-            raise CorruptRecord(detail) from error
-        if dedupe_key(event.event_id) != key:
-            detail = (
-                f"{self._path}: event {sequence} of the log is filed under another id; {_ADVICE}"
-            )
-            raise CorruptRecord(detail)
-        return event
+        return CorruptRecord(f"{self._path}: event {sequence} is missing from the log; {ADVICE}")
 
     @override
     def find(self, event_id: str) -> tuple[int, Event] | None:
@@ -163,7 +179,7 @@ class SqliteStore(Store):
         if row is None:
             return None
         sequence, record = row
-        return sequence, self._open_event(sequence, key, record or b"")
+        return sequence, open_event(self._path, sequence, key, record or b"")
 
     @override
     def positions(self) -> dict[str, int]:
@@ -171,18 +187,7 @@ class SqliteStore(Store):
             rows: list[tuple[str, bytes]] = connection.execute(
                 "SELECT source, record FROM positions ORDER BY source"
             ).fetchall()
-        return {source: self._position(source, record) for source, record in rows}
-
-    def _position(self, source: str, record: bytes) -> int:
-        try:
-            named, at = unpack(record, tuple[str, int])
-            if named != source:
-                detail = f"it is that of {named!r}"
-                raise CorruptRecord(detail)
-        except CorruptRecord as error:
-            detail = f"{self._path}: the position in {source!r} is damaged ({error}); {_ADVICE}"
-            raise CorruptRecord(detail) from error
-        return at
+        return {source: open_position(self._path, source, record) for source, record in rows}
 
     @property
     @override
@@ -204,7 +209,13 @@ class SqliteStore(Store):
                 check_fit(sequence, head.snapshot, head.high_water)
                 connection.execute("DELETE FROM state")
                 connection.executemany("INSERT INTO state VALUES (?, ?)", parts.items())
-                connection.executemany("INSERT OR REPLACE INTO users VALUES (?, ?)", users.items())
+                rows = [
+                    (user_id, record, bind(user_id, record)) for user_id, record in users.items()
+                ]
+                known = connection.executemany(
+                    "UPDATE users SET record = ?2, binding = ?3 WHERE user_id = ?1", rows
+                ).rowcount
+                connection.executemany("INSERT OR IGNORE INTO users VALUES (?, ?, ?)", rows)
                 pruned = max(head.pruned, sequence - self._log_events)
                 if pruned > head.pruned:
                     connection.execute(
@@ -213,9 +224,16 @@ class SqliteStore(Store):
                         (pruned,),
                     )
                     connection.execute("DELETE FROM log WHERE seq <= ?", (pruned,))
-                head = msgspec.structs.replace(head, snapshot=sequence, pruned=pruned)
+                head = msgspec.structs.replace(
+                    head,
+                    snapshot=sequence,
+                    pruned=pruned,
+                    parts=digest_parts(parts),
+                    users=head.users + len(rows) - max(0, known),
+                )
                 write_head(connection, head)
             self._head = head  # still under the lock, so that it never goes back
+            self._mark.flush()
 
     @override
     def load(self) -> dict[str, bytes]:
@@ -223,23 +241,16 @@ class SqliteStore(Store):
             rows: list[tuple[str, bytes]] = connection.execute(
                 "SELECT name, record FROM state ORDER BY name"
             ).fetchall()
-        return {name: self._checked(f"part {name!r}", record) for name, record in rows}
+        parts = {name: unsealed(self._path, f"part {name!r}", record) for name, record in rows}
+        if digest_parts(parts) != self._head.parts:
+            detail = f"{self._path}: the parts of the snapshot are not those written; {ADVICE}"
+            raise CorruptRecord(detail)
+        return parts
 
     @override
     def load_user(self, user_id: str) -> bytes | None:
         with self._file.use() as connection:
-            row: tuple[bytes] | None = connection.execute(
-                "SELECT record FROM users WHERE user_id = ?", (user_id,)
-            ).fetchone()
-        return None if row is None else self._checked(f"user {user_id!r}", row[0])
-
-    def _checked(self, what: str, record: bytes) -> bytes:
-        try:
-            open_record(record)
-        except CorruptRecord as error:
-            detail = f"{self._path}: {what} of the snapshot is damaged ({error}); {_ADVICE}"
-            raise CorruptRecord(detail) from error
-        return record
+            return find_user(connection, self._path, user_id)
 
     @override
     def user_ids(self) -> Iterator[str]:
@@ -258,21 +269,4 @@ class SqliteStore(Store):
     @override
     def close(self) -> None:
         self._file.close()
-
-
-def _recall(connection: sqlite3.Connection, prints: Sequence[Fingerprint]) -> dict[bytes, Seen]:
-    """Return what the log remembers of the ids of a batch."""
-    known = dict[bytes, Seen]()
-    keys = [key for key, _ in prints]
-    for start in range(0, len(keys), _RECALLED):
-        some = keys[start : start + _RECALLED]
-        # One question for many keys costs a quarter of one each. SQLite translates each length
-        # anew, so there are few: the last key fills up to a power of two.
-        size = 1 << (len(some) - 1).bit_length()
-        some += some[-1:] * (size - len(some))
-        marks = ",".join("?" * size)
-        rows: Iterator[tuple[bytes, int, int]] = connection.execute(
-            f"SELECT event_key, seq, content FROM seen WHERE event_key IN ({marks})", some
-        )
-        known.update((key, Seen(sequence, content)) for key, sequence, content in rows)
-    return known
+        self._mark.close()

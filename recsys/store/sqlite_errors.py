@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from recsys.errors import CorruptRecord, RecsysError, StoreError, StoreLocked
+from recsys.store.sqlite_rows import ADVICE as REPAIR
 
 __all__ = ["FlushFailed", "translate", "translated"]
 
@@ -46,10 +47,7 @@ def translate(error: sqlite3.Error, path: Path) -> RecsysError:
                 f"{path} is open in another process; stop that one, or choose another folder"
             )
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            return CorruptRecord(
-                f"{path} is damaged or no store ({error}); keep a copy of the file, then restore "
-                "it from a backup"
-            )
+            return _damaged(path, str(error))
         case primary if primary in _ADVICE:
             return StoreError(f"{path}: {_ADVICE[primary]} ({error})")
         case _:
@@ -63,3 +61,10 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise translate(error, path) from error
+    except UnicodeDecodeError as error:
+        # Damaged text: of a row, or of the schema in a complaint of SQLite's about it.
+        raise _damaged(path, str(error)) from error
+
+
+def _damaged(path: Path, why: str) -> CorruptRecord:
+    return CorruptRecord(f"{path} is damaged or no store ({why}); {REPAIR}")

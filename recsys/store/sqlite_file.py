@@ -1,5 +1,6 @@
 """One SQLite connection that owns its file, lets one thread in at a time, and speaks our errors."""
 
+import logging
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -11,9 +12,15 @@ from recsys.errors import StoreError
 from recsys.store.sqlite_errors import FlushFailed, translated
 from recsys.store.sqlite_schema import check_kind
 
-__all__ = ["SqliteFile", "atomic"]
+__all__ = ["SqliteFile", "atomic", "reading", "wal_of"]
+
+_log = logging.getLogger(__name__)
 
 _LOCK_PATIENCE_S: Final = 0.5  # a predecessor that was just killed may still hold the lock
+_WAL_HEADER: Final = 32  # https://sqlite.org/fileformat2.html#the_write_ahead_log
+_WAL_SALTS: Final = slice(16, 24)
+_FRAME_HEADER: Final = 24
+_FRAME_SALTS: Final = slice(8, 16)
 _PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # one flush per commit, before it returns
@@ -37,6 +44,11 @@ class SqliteFile:
     path
         The file; it and its folder are made if need be.
 
+    Attributes
+    ----------
+    cut_bytes
+        What SQLite left out at this opening because it was torn.
+
     Raises
     ------
     StoreLocked
@@ -58,6 +70,13 @@ class SqliteFile:
             raise StoreError(detail) from error
         with translated(path):
             self._connection = _connect(path)
+            self.cut_bytes = _cut_bytes(self._connection, path)
+        if self.cut_bytes:
+            _log.warning(
+                "%s: %d bytes of a commit that was never finished were cut from the end",
+                path,
+                self.cut_bytes,
+            )
 
     @contextmanager
     def use(self) -> Iterator[sqlite3.Connection]:
@@ -98,6 +117,65 @@ def atomic(connection: sqlite3.Connection) -> Iterator[None]:
     finally:
         if connection.in_transaction:  # SQLite itself rolls back after some errors
             connection.execute("ROLLBACK")
+
+
+def wal_of(path: Path) -> Path:
+    """Return where SQLite keeps the write-ahead log of a file."""
+    return path.with_name(f"{path.name}-wal")
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """Look into a file that nobody has open; neither it nor its log is changed.
+
+    A connection that may write would, when it is closed, carry the readable part of the log over
+    and delete the log: with it what somebody might still save of a damaged one.
+
+    Raises
+    ------
+    StoreLocked
+        When somebody has it open.
+    StoreError, CorruptRecord
+        As for ``SqliteFile``.
+    """
+    shared = path.with_name(f"{path.name}-shm")
+    with translated(path):
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro",
+            uri=True,
+            timeout=_LOCK_PATIENCE_S,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            connection.execute("PRAGMA cell_size_check = ON")
+            connection.execute("PRAGMA trusted_schema = OFF")
+            # One transaction: nobody can begin to write in between.
+            connection.execute("BEGIN")
+            yield connection
+        finally:
+            connection.close()
+            shared.unlink(missing_ok=True)
+
+
+def _cut_bytes(connection: sqlite3.Connection, path: Path) -> int:
+    """Return how many bytes of the log's own generation SQLite did not take over.
+
+    A log is written anew from its start after a checkpoint, under another salt: what is left of the
+    generation before is not counted. To be asked before the first write.
+    """
+    pages: tuple[int, int, int] = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    size: tuple[int] = connection.execute("PRAGMA page_size").fetchone()
+    wal = wal_of(path)
+    if not wal.exists():
+        return 0
+    end = _WAL_HEADER + max(0, pages[1]) * (_FRAME_HEADER + size[0])
+    with wal.open("rb") as file:
+        salts = file.read(_WAL_HEADER)[_WAL_SALTS]
+        file.seek(end)
+        frame = file.read(_FRAME_HEADER)[_FRAME_SALTS]
+    beyond = wal.stat().st_size - end
+    return beyond if beyond > 0 and (len(frame) < len(salts) or frame == salts) else 0
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -7,6 +7,7 @@ SQLite's own header (``user_version``), where every later version can read it; a
 brought to this version when it is opened, in the transaction that counts the opening.
 """
 
+import secrets
 import sqlite3
 from pathlib import Path
 from typing import Final
@@ -15,24 +16,47 @@ import msgspec
 
 from recsys.codec import pack, unpack
 from recsys.errors import CorruptRecord, StoreError
+from recsys.store.sqlite_rows import ADVICE, bind, digest_parts
 
-__all__ = ["SCHEMA", "Head", "check_kind", "check_log", "prepare", "read_head", "write_head"]
+__all__ = [
+    "SCHEMA",
+    "Head",
+    "check_kind",
+    "check_log",
+    "is_new",
+    "migrated",
+    "number",
+    "prepare",
+    "read_head",
+    "write_head",
+]
 
 SCHEMA: Final = 2
 _APPLICATION: Final = 0x52454353  # "RECS"
 
+_USERS: Final = (
+    "CREATE TABLE users (user_id TEXT PRIMARY KEY, record BLOB NOT NULL, binding INTEGER NOT NULL)"
+    " STRICT"
+)
+_POSITIONS: Final = "CREATE TABLE positions (source TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT"
 _TABLES: Final = (
     "CREATE TABLE log (seq INTEGER PRIMARY KEY, event_key BLOB NOT NULL, record BLOB NOT NULL)"
     " STRICT",
     "CREATE TABLE seen (event_key BLOB PRIMARY KEY, seq INTEGER NOT NULL, content INTEGER NOT NULL)"
     " STRICT, WITHOUT ROWID",
     "CREATE TABLE state (name TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT",
-    "CREATE TABLE users (user_id TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT",
     "CREATE TABLE meta (name TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT",
-    "CREATE TABLE positions (source TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT",
+    _USERS,
+    _POSITIONS,
 )
 _MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
-    1: ("CREATE TABLE positions (source TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT",),
+    1: (
+        "ALTER TABLE users RENAME TO users_1",
+        _USERS,
+        "INSERT INTO users SELECT user_id, record, bind(user_id, record) FROM users_1",
+        "DROP TABLE users_1",
+        _POSITIONS,
+    ),
 }
 """By the version that they start from, what makes the next one of it."""
 
@@ -50,21 +74,36 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
         Sequence of the newest event ever written, whether or not it is still in the log.
     snapshot
         Sequence of the last event that the snapshot contains, 0 without a snapshot.
+    store_id
+        16 bytes that no other store has; empty in files of schema 1.
+    parts
+        ``digest_parts`` of the snapshot.
+    users, sources
+        How many rows those tables hold; ``sources`` counts ``positions``.
+    lost
+        Events that were given up so far, see ``recsys.store.sqlite_repair``.
     """
 
     epoch: int = 0
     pruned: int = 0
     high_water: int = 0
     snapshot: int = 0
+    store_id: bytes = b""
+    parts: int = 0
+    users: int = 0
+    sources: int = 0
+    lost: int = 0
 
 
-def _number(connection: sqlite3.Connection, query: str) -> int:
+def number(connection: sqlite3.Connection, query: str) -> int:
+    """Return the one number that a query answers with."""
     row: tuple[int] = connection.execute(query).fetchone()
     return row[0]
 
 
-def _is_new(connection: sqlite3.Connection) -> bool:
-    return _number(connection, "SELECT count(*) FROM sqlite_schema") == 0
+def is_new(connection: sqlite3.Connection) -> bool:
+    """Say whether nothing was ever written."""
+    return number(connection, "SELECT count(*) FROM sqlite_schema") == 0
 
 
 def check_kind(connection: sqlite3.Connection, path: Path) -> None:
@@ -75,12 +114,12 @@ def check_kind(connection: sqlite3.Connection, path: Path) -> None:
     StoreError
         Saying which of the two, and what to do.
     """
-    if _is_new(connection):
+    if is_new(connection):
         return
-    if _number(connection, "PRAGMA application_id") != _APPLICATION:
+    if number(connection, "PRAGMA application_id") != _APPLICATION:
         detail = f"{path} is a database of another program; choose another folder"
         raise StoreError(detail)
-    if not 1 <= (version := _number(connection, "PRAGMA user_version")) <= SCHEMA:
+    if not 1 <= (version := number(connection, "PRAGMA user_version")) <= SCHEMA:
         detail = (
             f"{path} has schema version {version}, this version of recsys knows 1 to {SCHEMA}; "
             "open it with the version that wrote it, or upgrade recsys"
@@ -98,21 +137,38 @@ def prepare(connection: sqlite3.Connection, path: Path) -> Head:
     CorruptRecord
         When head and log contradict each other.
     """
-    if _is_new(connection):
+    if is_new(connection):
         for table in _TABLES:
             connection.execute(table)
         connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-        head = Head()
+        connection.execute(f"PRAGMA user_version = {SCHEMA}")
+        head = Head(store_id=secrets.token_bytes(16))
     else:
         head = read_head(connection, path)
+        head = migrated(connection, head)
         check_log(connection, head, path)
-        for version in range(_number(connection, "PRAGMA user_version"), SCHEMA):
-            for step in _MIGRATIONS[version]:
-                connection.execute(step)
-    connection.execute(f"PRAGMA user_version = {SCHEMA}")
     head = msgspec.structs.replace(head, epoch=head.epoch + 1)
     write_head(connection, head)
     return head
+
+
+def migrated(connection: sqlite3.Connection, head: Head) -> Head:
+    """Bring tables and head to the newest schema, inside the caller's transaction."""
+    version = number(connection, "PRAGMA user_version")
+    if version == SCHEMA:
+        return head
+    connection.create_function("bind", 2, bind, deterministic=True)
+    for step in range(version, SCHEMA):
+        for statement in _MIGRATIONS[step]:
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {SCHEMA}")
+    return msgspec.structs.replace(
+        head,
+        store_id=head.store_id or secrets.token_bytes(16),
+        parts=digest_parts(dict(connection.execute("SELECT name, record FROM state"))),
+        users=number(connection, "SELECT count(*) FROM users"),
+        sources=number(connection, "SELECT count(*) FROM positions"),
+    )
 
 
 def read_head(connection: sqlite3.Connection, path: Path) -> Head:
@@ -139,23 +195,34 @@ def write_head(connection: sqlite3.Connection, head: Head) -> None:
 
 
 def check_log(connection: sqlite3.Connection, head: Head, path: Path) -> None:
-    """Hold the rows of the log against the head: none missing, none too many.
+    """Hold tables against the head: no row missing, none too many, no table but ours.
 
     Raises
     ------
     CorruptRecord
-        Naming the sequences expected and found.
+        Naming what was expected and found.
     """
-    first: tuple[int | None] = connection.execute("SELECT min(seq) FROM log").fetchone()
-    last: tuple[int | None] = connection.execute("SELECT max(seq) FROM log").fetchone()
-    rows = _number(connection, "SELECT count(*) FROM log")
-    remembered = _number(connection, "SELECT count(*) FROM seen")
+    tables = connection.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall()
+    if len(tables) != len(_TABLES) or {sql for (sql,) in tables} != set(_TABLES):
+        detail = f"{path}: the tables are not those of schema {SCHEMA}; {ADVICE}"
+        raise CorruptRecord(detail)
+    first, last = _sequence(connection, "min"), _sequence(connection, "max")
+    rows = number(connection, "SELECT count(*) FROM log")
+    remembered = number(connection, "SELECT count(*) FROM seen")
     kept = head.high_water - head.pruned
     ends = (head.pruned + 1, head.high_water) if kept else (None, None)
-    if (first[0], last[0]) != ends or rows != kept or remembered != kept:
+    if (first, last) != ends or rows != kept or remembered != kept:
         detail = (
             f"{path}: the log should hold {kept} events, {ends[0]} to {ends[1]}; it holds {rows}, "
-            f"{first[0]} to {last[0]}, and {remembered} remembered ids; keep a copy of the file, "
-            "then restore it from a backup"
+            f"{first} to {last}, and {remembered} remembered ids; {ADVICE}"
         )
         raise CorruptRecord(detail)
+    for table, expected in (("users", head.users), ("positions", head.sources)):
+        if (found := number(connection, f"SELECT count(*) FROM {table}")) != expected:
+            detail = f"{path}: {expected} {table} should be there, {found} are; {ADVICE}"
+            raise CorruptRecord(detail)
+
+
+def _sequence(connection: sqlite3.Connection, which: str) -> int | None:
+    row: tuple[int | None] = connection.execute(f"SELECT {which}(seq) FROM log").fetchone()
+    return row[0]

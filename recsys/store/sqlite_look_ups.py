@@ -1,0 +1,66 @@
+"""Look-ups by key, which notice when damage has sent them to another row, or to none."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from recsys.errors import CorruptRecord
+from recsys.store.dedupe import Fingerprint, Seen
+from recsys.store.sqlite_rows import ADVICE, bind, open_user
+
+__all__ = ["find_user", "recall"]
+
+_RECALLED: Final = 512  # keys asked for at once
+_NEIGHBOURS: Final = (
+    "SELECT user_id, record, binding FROM users WHERE user_id > ? ORDER BY user_id LIMIT 1",
+    "SELECT user_id, record, binding FROM users WHERE user_id < ? ORDER BY user_id DESC LIMIT 1",
+)
+
+
+def find_user(connection: sqlite3.Connection, path: Path, user_id: str) -> bytes | None:
+    """Return a user's record, ``None`` for a stranger.
+
+    Raises
+    ------
+    CorruptRecord
+        When the record is damaged or somebody else's, or when that of a neighbour is: a damaged id
+        lies next to where it should be, so that its owner would seem to be a stranger.
+    """
+    row: tuple[bytes, int] | None = connection.execute(
+        "SELECT record, binding FROM users WHERE user_id = ?", (user_id,)
+    ).fetchone()
+    if row is not None:
+        return open_user(path, user_id, *row)
+    for query in _NEIGHBOURS:
+        for neighbour in connection.execute(query, (user_id,)):
+            if bind(neighbour[0], neighbour[1]) != neighbour[2]:
+                detail = f"{path}: user {neighbour[0]!r} is filed under a damaged id; {ADVICE}"
+                raise CorruptRecord(detail)
+    return None
+
+
+def recall(
+    connection: sqlite3.Connection, prints: Sequence[Fingerprint], path: Path
+) -> dict[bytes, Seen]:
+    """Return what the log remembers of the ids of a batch."""
+    known = dict[bytes, Seen]()
+    keys = [key for key, _ in prints]
+    for start in range(0, len(keys), _RECALLED):
+        some = keys[start : start + _RECALLED]
+        # One question for many keys costs a quarter of one each. SQLite translates each length
+        # anew, so there are few: the last key fills up to a power of two.
+        size = 1 << (len(some) - 1).bit_length()
+        some += some[-1:] * (size - len(some))
+        marks = ",".join("?" * size)
+        rows: Iterator[tuple[bytes, int, int, bytes | None]] = connection.execute(
+            "SELECT seen.event_key, seen.seq, content, log.event_key FROM seen"
+            f" LEFT JOIN log USING (seq) WHERE seen.event_key IN ({marks})",
+            some,
+        )
+        for key, sequence, content, filed in rows:
+            if filed != key:
+                detail = f"{path}: a remembered id points to another event, {sequence}; {ADVICE}"
+                raise CorruptRecord(detail)
+            known[key] = Seen(sequence, content)
+    return known
