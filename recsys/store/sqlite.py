@@ -6,7 +6,7 @@ them is there as a whole or not at all, and there is nothing to reconcile after 
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from recsys.codec import decode_event, encode_event, open_record, pack, unpack
 from recsys.errors import CorruptRecord
-from recsys.events import Event
+from recsys.events import Event, PartitionIn
 from recsys.ids import dedupe_key
 from recsys.store.base import Append, Outcome, Store
 from recsys.store.dedupe import (
@@ -26,6 +26,7 @@ from recsys.store.dedupe import (
     check_fit,
     check_retention,
     fingerprint,
+    of_partition,
 )
 from recsys.store.sqlite_file import SqliteFile, atomic
 from recsys.store.sqlite_schema import prepare, read_head, write_head
@@ -104,6 +105,9 @@ class SqliteStore(Store):
                     connection.executemany(
                         "INSERT INTO seen VALUES (?, ?, ?)",
                         [(print_.key, sequence, print_.content) for sequence, print_, _ in rows],
+                    )
+                    connection.executemany(
+                        "INSERT OR IGNORE INTO guests VALUES (?, ?, ?, ?)", _guests(events, appends)
                     )
                     head = msgspec.structs.replace(head, high_water=rows[-1][0])
                     write_head(connection, head)
@@ -195,8 +199,24 @@ class SqliteStore(Store):
         return self._head.snapshot
 
     @override
+    def remembered(self, partition: int, partitions: int) -> Iterator[tuple[bytes, int]]:
+        with self._file.use() as connection:
+            guests: list[tuple[bytes, int]] = connection.execute(
+                "SELECT event_key, content FROM guests WHERE partition = ? ORDER BY seq, event_key",
+                (partition,),
+            ).fetchall()
+        yield from guests
+        for _, event in self.read(after=0):
+            if of_partition(event, partition, partitions):
+                yield fingerprint(event)
+
+    @override
     def commit_snapshot(
-        self, sequence: int, parts: Mapping[str, bytes], users: Mapping[str, bytes]
+        self,
+        sequence: int,
+        parts: Mapping[str, bytes],
+        users: Mapping[str, bytes],
+        gone: Iterable[str] = (),
     ) -> None:
         with self._file.use() as connection:
             with atomic(connection):
@@ -204,6 +224,9 @@ class SqliteStore(Store):
                 check_fit(sequence, head.snapshot, head.high_water)
                 connection.execute("DELETE FROM state")
                 connection.executemany("INSERT INTO state VALUES (?, ?)", parts.items())
+                connection.executemany(
+                    "DELETE FROM users WHERE user_id = ?", ((user_id,) for user_id in gone)
+                )
                 connection.executemany("INSERT OR REPLACE INTO users VALUES (?, ?)", users.items())
                 pruned = max(head.pruned, sequence - self._log_events)
                 if pruned > head.pruned:
@@ -213,6 +236,7 @@ class SqliteStore(Store):
                         (pruned,),
                     )
                     connection.execute("DELETE FROM log WHERE seq <= ?", (pruned,))
+                    connection.execute("DELETE FROM guests WHERE seq <= ?", (pruned,))
                 head = msgspec.structs.replace(head, snapshot=sequence, pruned=pruned)
                 write_head(connection, head)
             self._head = head  # still under the lock, so that it never goes back
@@ -263,6 +287,9 @@ class SqliteStore(Store):
 def _recall(connection: sqlite3.Connection, prints: Sequence[Fingerprint]) -> dict[bytes, Seen]:
     """Return what the log remembers of the ids of a batch."""
     known = dict[bytes, Seen]()
+    guests = connection.execute("SELECT 1 FROM guests LIMIT 1").fetchone() is not None
+    # What this log has itself counts more than what came from elsewhere.
+    tables = ("guests", "seen") if guests else ("seen",)
     keys = [key for key, _ in prints]
     for start in range(0, len(keys), _RECALLED):
         some = keys[start : start + _RECALLED]
@@ -271,8 +298,21 @@ def _recall(connection: sqlite3.Connection, prints: Sequence[Fingerprint]) -> di
         size = 1 << (len(some) - 1).bit_length()
         some += some[-1:] * (size - len(some))
         marks = ",".join("?" * size)
-        rows: Iterator[tuple[bytes, int, int]] = connection.execute(
-            f"SELECT event_key, seq, content FROM seen WHERE event_key IN ({marks})", some
-        )
-        known.update((key, Seen(sequence, content)) for key, sequence, content in rows)
+        for table in tables:
+            rows: Iterator[tuple[bytes, int, int]] = connection.execute(
+                f"SELECT event_key, seq, content FROM {table} WHERE event_key IN ({marks})", some
+            )
+            known.update((key, Seen(sequence, content)) for key, sequence, content in rows)
     return known
+
+
+def _guests(
+    events: Sequence[Event], appends: Sequence[Append]
+) -> list[tuple[bytes, int, int, int]]:
+    """Return what the accepted events of a batch bring from other shards, as rows."""
+    return [
+        (key, append.sequence, content, event.partition)
+        for event, append in zip(events, appends, strict=True)
+        if isinstance(event, PartitionIn) and append.outcome is Outcome.ACCEPTED
+        for key, content in event.remembered
+    ]

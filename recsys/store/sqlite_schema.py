@@ -1,10 +1,12 @@
 """The tables of a shard's file, and the head that says what they hold.
 
 ``log`` and ``seen`` go together row by row: ``seen`` finds a sequence by the key of an event id,
-``log`` has the record. ``head`` is one sealed record, so that a flipped bit in a sequence number is
-noticed as surely as one in an event; so is each of the ``positions``. The schema's version sits in
-SQLite's own header (``user_version``), where every later version can read it; an older file is
-brought to this version when it is opened, in the transaction that counts the opening.
+``log`` has the record. ``guests`` are keys that came with people from other shards, with the
+``seq`` of the event that brought them. ``head`` is one sealed record, so that a flipped bit in a
+sequence number is noticed as surely as one in an event; so is each of the ``positions``. The
+schema's version sits in SQLite's own header (``user_version``), where every later version can read
+it; an older file is brought to this version when it is opened, in the transaction that counts the
+opening.
 """
 
 import sqlite3
@@ -21,6 +23,10 @@ __all__ = ["SCHEMA", "Head", "check_kind", "check_log", "prepare", "read_head", 
 SCHEMA: Final = 2
 _APPLICATION: Final = 0x52454353  # "RECS"
 
+_GUESTS: Final = (
+    "CREATE TABLE guests (event_key BLOB PRIMARY KEY, seq INTEGER NOT NULL, content INTEGER NOT"
+    " NULL, partition INTEGER NOT NULL) STRICT, WITHOUT ROWID"
+)
 _TABLES: Final = (
     "CREATE TABLE log (seq INTEGER PRIMARY KEY, event_key BLOB NOT NULL, record BLOB NOT NULL)"
     " STRICT",
@@ -30,9 +36,10 @@ _TABLES: Final = (
     "CREATE TABLE users (user_id TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT",
     "CREATE TABLE meta (name TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT",
     "CREATE TABLE positions (source TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT",
+    _GUESTS,
 )
 _MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
-    1: ("CREATE TABLE positions (source TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT",),
+    1: ("CREATE TABLE positions (source TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT", _GUESTS),
 }
 """By the version that they start from, what makes the next one of it."""
 
