@@ -17,9 +17,10 @@ from recsys.engine import Engine
 from recsys.errors import StoreError
 from recsys.events import Event, PartitionIn, PartitionOut
 from recsys.moving.export import Part
+from recsys.state import Move
 from recsys.store.base import Outcome
 
-__all__ = ["arrivals", "departure", "move"]
+__all__ = ["arrivals", "departure", "forget", "has_moved", "move"]
 
 
 def arrivals(
@@ -78,7 +79,18 @@ def move(old: Engine, new: Engine, partition: int, partitions: int, epoch: int) 
     parts = old.export(partition, partitions, new.key)
     for event in arrivals(parts, partition, partitions, epoch, new.clock_ms):
         _take(new, event)
-    _take(old, departure(partition, partitions, epoch, old.clock_ms))
+    forget(old, partition, partitions, epoch)
+
+
+def has_moved(old: Engine, new: Engine, partition: int) -> bool:
+    """Return whether a partition's last move was from one engine to the other, and has ended."""
+    gone, came = (one.state.counters.moves.get(partition) for one in (old, new))
+    return gone is not None and not gone.came and came == Move(gone.epoch, came=True)
+
+
+def forget(engine: Engine, partition: int, partitions: int, epoch: int) -> None:
+    """Drop the people of a partition that another engine owns."""
+    _take(engine, departure(partition, partitions, epoch, engine.clock_ms))
 
 
 def _take(engine: Engine, event: Event) -> None:
