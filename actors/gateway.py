@@ -29,6 +29,7 @@ from actors.http.shards import Shards
 from actors.http.stream import Stream
 from actors.ports import ShardPort
 from actors.settings import ServerSettings
+from actors.shard_map import ShardMap
 from recsys.errors import InvalidEvent
 
 __all__ = ["Gateway", "build_app"]
@@ -56,7 +57,11 @@ class Gateway(FastAPI):
 
 
 def build_app(
-    port: ShardPort, settings: ServerSettings, *, echo_request_id: bool = True
+    port: ShardPort,
+    settings: ServerSettings,
+    shard_map: ShardMap | None = None,
+    *,
+    echo_request_id: bool = True,
 ) -> Gateway:
     """Build the application; it calls nothing before the first request.
 
@@ -64,10 +69,16 @@ def build_app(
     ----------
     port
         Reaches the shards; stays the caller's to close.
+    shard_map
+        Who owns which users; as in a new data directory if none is given.
     echo_request_id
         Whether to answer with ``X-Request-ID``; Ray Serve does it by itself.
     """
-    shards = Shards(port, settings)
+    shards = Shards(
+        port,
+        settings,
+        shard_map or ShardMap.dealt_out(port.n_shards, settings.shards.partitions),
+    )
     stream = Stream(shards)
 
     @asynccontextmanager

@@ -55,12 +55,13 @@ class GatewayReplica:
     """A gateway replica: HTTP in front, the shards behind, no state of its own."""
 
     def __init__(self, settings: ServerSettings) -> None:
-        start_shards(settings)
+        supervisor = start_shards(settings)
         self._settings = settings
+        self._map = ray.get(supervisor.shard_map.remote())
         self._port = RayPort(settings.shards.count, find_shard)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return build_app(self._port, self._settings, echo_request_id=False)
+        return build_app(self._port, self._settings, self._map, echo_request_id=False)
 
 
 def build(arguments: BuildArguments) -> serve.Application:

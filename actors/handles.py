@@ -11,8 +11,9 @@ from ray import ObjectRef
 
 from actors.lane import Call, Reply
 from actors.settings import ServerSettings
+from actors.shard_map import ShardMap
 
-__all__ = ["Notice", "Ready", "Remote", "ShardHandle", "ShardMap", "SupervisorHandle"]
+__all__ = ["Notice", "Ready", "Remote", "ShardHandle", "SupervisorHandle"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,21 +45,6 @@ class Ready(msgspec.Struct, frozen=True):
     sequence: int
     recovered: int
     recovery_s: float
-
-
-class ShardMap(msgspec.Struct, frozen=True):
-    """Who owns which users.
-
-    Attributes
-    ----------
-    epoch
-        Grows whenever a shard was opened anew.
-    owners
-        The shard of each partition, shape ``(n_partitions,)``.
-    """
-
-    epoch: int
-    owners: tuple[int, ...]
 
 
 class Notice(msgspec.Struct, frozen=True):

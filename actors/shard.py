@@ -17,6 +17,7 @@ from actors.batcher import Batcher
 from actors.errors import ShardUnavailable
 from actors.observer import Observer, Silent
 from actors.settings import ServerSettings
+from actors.shard_map import ShardMap
 from actors.wire import (
     Appended,
     Batch,
@@ -53,6 +54,8 @@ class Shard:
         Open and recovered; the shard owns it from here on and closes it.
     epoch
         How often this shard has been opened.
+    partitions
+        How many it owns; as in a new data directory if nothing is said.
     observer
         Hears of what it does.
     """
@@ -64,12 +67,17 @@ class Shard:
         engine: Engine,
         *,
         epoch: int = 1,
+        partitions: int | None = None,
         observer: Observer | None = None,
     ) -> None:
         self._index = index
         self._settings = settings
         self._engine = engine
         self._epoch = epoch
+        if partitions is None:
+            shards = settings.shards
+            partitions = ShardMap.dealt_out(shards.count, shards.partitions).owned_by(index)
+        self._partitions = partitions
         self._observer = Silent() if observer is None else observer
         self._started_ms = now_ms()
         self._store_thread = ThreadPoolExecutor(1, thread_name_prefix=f"shard-{index}-store")
@@ -131,12 +139,11 @@ class Shard:
 
     def stats(self) -> ShardStats:
         """Return the state of this shard."""
-        shards = self._settings.shards
         return ShardStats(
             shard=self._index,
             epoch=self._epoch,
             started_ms=self._started_ms,
-            partitions=len(range(self._index, shards.partitions, shards.count)),
+            partitions=self._partitions,
             engine=self._engine.stats(),
             events_per_second=self._batcher.rate.per_second(),
             freshness_p50_ms=self._batcher.freshness_ms.quantile(0.5),

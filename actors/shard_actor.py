@@ -16,7 +16,7 @@ from typing_extensions import override
 from actors.errors import RuntimeFault
 from actors.handles import Ready
 from actors.lane import Call, Reply
-from actors.layout import shard_folder
+from actors.layout import read_shard_map, shard_folder
 from actors.logs import log_to_stderr
 from actors.metrics import RayObserver
 from actors.settings import ServerSettings
@@ -58,9 +58,14 @@ class ShardActor:
         self._recovery_s = perf_counter() - started
         store = engine.store
         self._epoch = store.epoch if isinstance(store, SqliteStore) else 1
-        self._partitions = len(range(index, settings.shards.partitions, settings.shards.count))
+        self._partitions = read_shard_map(settings.shards).owned_by(index)
         self._shard = Shard(
-            index, settings, engine, epoch=self._epoch, observer=RayObserver(index, engine.stats)
+            index,
+            settings,
+            engine,
+            epoch=self._epoch,
+            partitions=self._partitions,
+            observer=RayObserver(index, engine.stats),
         )
         # Ray runs the constructor inside the loop that will serve the calls.
         self._started = asyncio.create_task(self._shard.start())

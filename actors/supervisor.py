@@ -11,10 +11,11 @@ from typing_extensions import override
 
 from actors.errors import ShardUnavailable, StartupError
 from actors.fleet import Fleet, RayFleet, ShardLost
-from actors.handles import Notice, Ready, ShardHandle, ShardMap
+from actors.handles import Notice, Ready, ShardHandle
 from actors.layout import DataFolder
 from actors.logs import log_to_stderr
 from actors.settings import ServerSettings
+from actors.shard_map import ShardMap
 from actors.watch import Watch
 
 __all__ = ["Supervisor", "SupervisorActor"]
@@ -119,11 +120,8 @@ class Supervisor:
         )
 
     def shard_map(self) -> ShardMap:
-        """Return who owns which users: partition modulo number of shards."""
-        owners = tuple(
-            partition % self._shards.count for partition in range(self._shards.partitions)
-        )
-        return ShardMap(epoch=self._folder.epoch, owners=owners)
+        """Return who owns which users."""
+        return self._folder.shard_map
 
     def notices(self, after: int) -> list[Notice]:
         """Return the notices with a number above ``after``, of the last 200."""

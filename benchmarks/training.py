@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from actors.cli.history import Source, read_history
 from actors.settings import ServerSettings, ShardSettings
+from actors.shard_map import ShardMap
 from actors.training.history import decode_batch
 from actors.training.teacher import Teacher, prepare_process
 from benchmarks.report import JsonOption, check_writable, run, show, write
@@ -100,7 +101,7 @@ def measure(data: Path, engine: EngineSettings) -> Costs:
     with watch.over("read and check the file"):
         history = read_history(Source(data), settings)
     with watch.over("divide and encode"):
-        (lessons,) = history.divide(settings.shards)
+        (lessons,) = history.divide(ShardMap.dealt_out(1, settings.shards.partitions), 1)
         batches = list(lessons.batches())
     with (
         tempfile.TemporaryDirectory() as folder,

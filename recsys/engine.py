@@ -7,7 +7,7 @@ than the latter. ``apply`` and ``snapshot`` are both halves in a row, for caller
 
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -20,11 +20,22 @@ from recsys.candidates.nearest import Index
 from recsys.decision import Recommendation, Request, conform_request, validate_request
 from recsys.describe import stats_of, view_of
 from recsys.errors import IncompatibleState, InvalidEvent, InvalidSettings, StoreError
-from recsys.events import Adopt, Decision, Event, ItemUpsert, conform, validate
+from recsys.events import (
+    Adopt,
+    Decision,
+    Event,
+    ItemUpsert,
+    PartitionIn,
+    PartitionOut,
+    conform,
+    validate,
+)
 from recsys.fold import fold
 from recsys.keyfile import KEY_BYTES, load_key
+from recsys.moving.export import Part, export
 from recsys.recommend import recommend
 from recsys.settings import EngineSettings
+from recsys.shelf import Shelf
 from recsys.state import State
 from recsys.store.base import Append, Outcome, Store
 from recsys.store.memory import MemoryStore
@@ -44,11 +55,14 @@ class Capture(msgspec.Struct, frozen=True):
     ----------
     users
         Those that changed since the capture before.
+    void
+        See ``recsys.state.State``.
     """
 
     sequence: int
     parts: dict[str, bytes]
     users: dict[str, bytes]
+    void: dict[tuple[int, int], int] = {}
 
 
 class Engine:
@@ -74,8 +88,7 @@ class Engine:
         self.settings = settings
         self._store = store
         self._key = key
-        self._unsaved = dict[str, bytes]()
-        self._rebuilding = False
+        self._shelf = Shelf(store)
         self._missed = 0
         self._state = self._recover()
 
@@ -120,6 +133,16 @@ class Engine:
     def state(self) -> State:
         """The learned state, for evaluation and tests; only the fold may change it."""
         return self._state
+
+    @property
+    def key(self) -> bytes:
+        """The secret under which models of people are sealed."""
+        return self._key
+
+    @property
+    def clock_ms(self) -> int:
+        """The latest time that an event of the log has named."""
+        return self._state.counters.clock_ms
 
     @property
     def store(self) -> Store:
@@ -210,6 +233,10 @@ class Engine:
     def _fold_one(self, sequence: int, event: Event) -> None:
         try:
             fold(self._state, sequence, event)
+            if isinstance(event, PartitionOut) or (
+                isinstance(event, PartitionIn) and event.part == 0
+            ):
+                self._shelf.drop(event.partition, event.partitions)
         except StoreError:
             # The store failed, not the event: no snapshot may say that it was learned.
             self._missed = sequence
@@ -235,9 +262,10 @@ class Engine:
         users = self._state.users
         changed = {user.user_id: self._state.seal_user(user) for user in users.dirty()}
         users.clean()
-        self._unsaved.update(changed)
+        waiting = self._shelf.add(changed)
         sequence = self._state.counters.sequence
-        return Capture(sequence, self._state.parts(), dict(self._unsaved))
+        void = dict(self._state.void)
+        return Capture(sequence, self._state.parts(), waiting, void)
 
     def commit(self, capture: Capture) -> None:
         """Write a capture in one transaction; blocks.
@@ -247,13 +275,15 @@ class Engine:
         StoreError
             When it could not be written; its users are part of the next capture.
         """
-        self._store.commit_snapshot(capture.sequence, capture.parts, capture.users)
+        gone = self._shelf.gone(capture.void)
+        self._store.commit_snapshot(capture.sequence, capture.parts, capture.users, gone)
 
     def committed(self, capture: Capture) -> None:
         """Tell memory that a capture is durable, so that idle users may leave."""
-        for user_id, record in capture.users.items():
-            if self._unsaved.get(user_id) is record:
-                del self._unsaved[user_id]
+        self._shelf.settle(capture.users)
+        for partition, sequence in capture.void.items():
+            if self._state.void.get(partition) == sequence:
+                del self._state.void[partition]
         self._spill()
 
     def _trim(self) -> None:
@@ -262,7 +292,7 @@ class Engine:
             self._spill()
 
     def _spill(self) -> None:
-        for user in self._state.users.spill(self._unsaved):
+        for user in self._state.users.spill(self._shelf):
             for model in self._state.personal:
                 model.forget(user)
 
@@ -286,6 +316,19 @@ class Engine:
         """Answer from an index from now on."""
         if (factors := self._state.source(Factors)) is not None:
             factors.use(index)
+
+    def export(self, partition: int, partitions: int, key: bytes) -> Iterator[Part]:
+        """Yield what is known of the people of a partition, for ``PartitionIn`` events elsewhere.
+
+        Until the last part was taken nothing may be learned.
+
+        Parameters
+        ----------
+        key
+            Under which the engine that takes it seals the models of its people.
+        """
+        keys = self._key, key
+        return export(self._state, self._store, self._load_user, partition, partitions, keys)
 
     def user(self, user_id: str) -> UserView | None:
         """Return what is known about a person, ``None`` for a stranger."""
@@ -311,7 +354,7 @@ class Engine:
         """
         state = self._state
         dirty = {user.user_id: user for user in state.users.dirty()}
-        known = {*dirty, *self._unsaved, *self._store.user_ids()}
+        known = {*dirty, *self._shelf.ids(state.void)}
         records = (
             state.seal_user(dirty[user_id]) if user_id in dirty else self._load_user(user_id) or b""
             for user_id in sorted(known)
@@ -342,10 +385,9 @@ class Engine:
             )
             raise InvalidSettings(message)
         _log.warning("rebuilding the state from the whole log: %s", reason)
-        # While the log is folded from its start, stored users are from the future.
-        self._rebuilding = True
+        self._shelf.closed = True
         state = self._replay(State(self.settings, self._load_user, self._key), after=0)
-        self._rebuilding = False
+        self._shelf.closed = False
         return state
 
     def _replay(self, state: State, after: int) -> State:
@@ -355,7 +397,4 @@ class Engine:
         return state
 
     def _load_user(self, user_id: str) -> bytes | None:
-        if self._rebuilding:
-            return None
-        record = self._unsaved.get(user_id)
-        return self._store.load_user(user_id) if record is None else record
+        return self._shelf.load(user_id, self._state.void)

@@ -14,6 +14,7 @@ import msgspec
 
 from recsys.errors import InvalidEvent
 from recsys.ids import check_id
+from recsys.moving.events import PartitionIn, PartitionOut, check_move
 
 __all__ = [
     "FEEDBACK_TYPES",
@@ -30,6 +31,8 @@ __all__ = [
     "Feedback",
     "ItemRemove",
     "ItemUpsert",
+    "PartitionIn",
+    "PartitionOut",
     "Slot",
     "check_attributes",
     "check_context",
@@ -221,7 +224,7 @@ class Adopt(
     baseline: float
 
 
-Event = Decision | Feedback | ItemUpsert | ItemRemove | Adopt
+Event = Decision | Feedback | ItemUpsert | ItemRemove | Adopt | PartitionIn | PartitionOut
 """The tagged union of everything a log holds."""
 
 T = TypeVar("T")
@@ -398,3 +401,5 @@ def validate(event: Event, pointer: str = "") -> None:
             check_id(event.item_id, f"{pointer}/item_id")
         case Adopt():
             _check_adopt(event, pointer)
+        case PartitionIn() | PartitionOut():
+            check_move(event, pointer)

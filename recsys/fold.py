@@ -8,12 +8,22 @@ import numpy as np
 from recsys.candidates.base import Asker
 from recsys.candidates.gather import fill
 from recsys.errors import IncompatibleState
-from recsys.events import Adopt, Decision, Event, Feedback, ItemRemove, ItemUpsert
+from recsys.events import (
+    Adopt,
+    Decision,
+    Event,
+    Feedback,
+    ItemRemove,
+    ItemUpsert,
+    PartitionIn,
+    PartitionOut,
+)
 from recsys.features.base import Choice, context_hashes, narrow
 from recsys.features.table import NOWHERE, surface
 from recsys.ids import feature_hash
 from recsys.joiner import Joined, Pending, PendingSlot
 from recsys.learners.trust import open_list, settle_list
+from recsys.moving.fold import arrive, depart
 from recsys.recommend import eligible
 from recsys.state import State
 from recsys.users import User
@@ -47,6 +57,11 @@ def fold(state: State, sequence: int, event: Event) -> None:
             state.grow()
         case Adopt():
             _adopt(state, event)
+        case PartitionIn():
+            for joined in arrive(state, event):
+                _learn(state, joined)
+        case PartitionOut():
+            depart(state, event)
 
 
 def _adopt(state: State, event: Adopt) -> None:
@@ -209,7 +224,8 @@ def _choose(state: State, choice: Choice, *, listed: bool) -> None:
 
 def _credit(state: State, joined: Joined, reward: float, ts_ms: int) -> None:
     """Count a slot's reward for its arm; its first positive feedback is a click."""
-    arm = state.counters.arms[joined.arm]
+    # The list may have been shown by the shard from which its person came.
+    arm = state.counters.arms.setdefault(joined.arm, ArmStats())
     arm.reward += reward
     item = joined.example.item
     if joined.discovered:

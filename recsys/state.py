@@ -42,7 +42,7 @@ from recsys.settings import EngineSettings, SourceName
 from recsys.users import User, UserTable
 from recsys.views import ArmStats, Base
 
-__all__ = ["Counters", "State"]
+__all__ = ["Counters", "Move", "State"]
 
 _LAYOUT = 6
 """Raised when parts change their meaning: older snapshots are then rebuilt from the log."""
@@ -50,11 +50,20 @@ SourceT = TypeVar("SourceT", bound=Source)
 _VW_COLUMNS = ("mix", "likes", "click_lift_3d", "click_lift_30d", "taste", "taste_deviation")
 
 
+class Move(msgspec.Struct, frozen=True):
+    """The last move of a partition: epoch of the shard map, and whether it came or went."""
+
+    epoch: int
+    came: bool
+
+
 class Counters(msgspec.Struct):
     """What the fold counts.
 
     Attributes
     ----------
+    moves
+        By partition.
     clock_ms
         The latest time that an event has named: the joiner's clock.
     choices, listed
@@ -71,6 +80,7 @@ class Counters(msgspec.Struct):
     replayed: int = 0
     failed: int = 0
     base: Base = Base()
+    moves: dict[int, Move] = {}
 
 
 class State:
@@ -87,6 +97,9 @@ class State:
     ----------
     settings
         As given, less what they say of features that they switch off.
+    void
+        Partitions, and of how many, whose people were dropped after the last snapshot: what the
+        store holds of them is no longer true. By them the sequence of the event that said so.
     weights, popularity
         Of the sources' columns in the mix, and in that of the arms that rank by popularity, shape
         ``(n_columns,)``.
@@ -96,6 +109,7 @@ class State:
         self, settings: EngineSettings, load_user: Callable[[str], bytes | None], key: bytes
     ) -> None:
         self.counters = Counters()
+        self.void = dict[tuple[int, int], int]()
         self.catalogue = Catalogue(settings.catalogue)
         self.counts = ItemCounts()
         self._grown_to = (-1, -1)

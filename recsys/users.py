@@ -182,6 +182,10 @@ class UserTable:
         self._loaded += 1
         return user
 
+    def find(self, user_id: str) -> User | None:
+        """Return somebody who is in memory, without asking the store."""
+        return self._users.get(user_id)
+
     def touch(self, user_id: str) -> User:
         """Return a user who is about to change, made if need be."""
         user = self.get(user_id)
@@ -191,6 +195,24 @@ class UserTable:
         self._users.move_to_end(user_id)
         self._dirty[user_id] = None
         return user
+
+    def depart(self, gone: Callable[[str], bool]) -> list[User]:
+        """Drop from memory, and return, the people of whom ``gone`` says so, changed or not."""
+        dropped = [user for user_id, user in self._users.items() if gone(user_id)]
+        for user in dropped:
+            del self._users[user.user_id]
+            self._dirty.pop(user.user_id, None)
+        return dropped
+
+    def arrive(self, user: User) -> None:
+        """Take in a person whose record is not in the store."""
+        self._users[user.user_id] = user
+        self._users.move_to_end(user.user_id)
+        self._dirty[user.user_id] = None
+
+    def in_memory(self) -> list[str]:
+        """Return the ids of the people in memory."""
+        return list(self._users)
 
     def dirty(self) -> list[User]:
         """Return the users that changed since the last ``clean``."""

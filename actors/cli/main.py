@@ -6,6 +6,7 @@ from actors.cli.bench.command import bench
 from actors.cli.demo import demo
 from actors.cli.doctor import doctor
 from actors.cli.refit import refit
+from actors.cli.reshard import reshard
 from actors.cli.serve import serve
 from actors.cli.train import train
 from actors.cli.verify import verify
@@ -24,6 +25,7 @@ app.command()(train)
 app.command()(refit)
 app.command()(verify)
 app.command()(doctor)
+app.command()(reshard)
 app.add_typer(bench, name="bench")
 
 

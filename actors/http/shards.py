@@ -11,6 +11,7 @@ from actors.errors import Overloaded, RuntimeFault, ShardUnavailable
 from actors.http.schema import StatsAnswer, UnavailableShard
 from actors.ports import ShardPort
 from actors.settings import ServerSettings
+from actors.shard_map import ShardMap
 from actors.wire import (
     APPEND,
     DECISION,
@@ -29,7 +30,6 @@ from recsys.decision import Recommendation, Request
 from recsys.errors import InvalidEvent
 from recsys.events import Decision, Event
 from recsys.ids import new_id
-from recsys.partition import partition_of, shard_of
 from recsys.store.base import Append
 from recsys.views import ArmStats, UserView
 
@@ -60,9 +60,9 @@ class PartlyRefused(Exception):
 class Shards:
     """Routes calls: user to partition to shard, decision to partition to shard."""
 
-    def __init__(self, port: ShardPort, settings: ServerSettings) -> None:
+    def __init__(self, port: ShardPort, settings: ServerSettings, shard_map: ShardMap) -> None:
         self._port = port
-        self._partitions = settings.shards.partitions
+        self._map = shard_map
         self._timeout_s = settings.http.shard_timeout_s
         self._recommendation = msgspec.msgpack.Decoder(Recommendation)
         self._appended = msgspec.msgpack.Decoder(Appended)
@@ -81,11 +81,11 @@ class Shards:
 
     def owner(self, user_id: str) -> int:
         """Return the shard that owns a user."""
-        return shard_of(user_id, self._partitions, self._port.n_shards)
+        return self._map.owner(user_id)
 
     def new_decision_id(self, user_id: str) -> str:
         """Make the id of a decision for a user; the partition in front says where it lies."""
-        return f"{partition_of(user_id, self._partitions):x}-{new_id()}"
+        return f"{self._map.partition_of(user_id):x}-{new_id()}"
 
     async def recommend(self, request: Request) -> Recommendation:
         """Ask the user's shard."""
@@ -144,14 +144,22 @@ class Shards:
         return self._user.decode(payload)
 
     async def decision(self, decision_id: str) -> Decision | None:
-        """Look up a decision; an id that is not one of ours belongs to nobody."""
+        """Look up a decision; an id that is not one of ours belongs to nobody.
+
+        The log of whoever owned the partition then has it: the owner of now is asked first, the
+        others when it does not know.
+        """
         match = _DECISION_ID.fullmatch(decision_id)
-        if match is None or (partition := int(match[1], 16)) >= self._partitions:
+        if match is None or (partition := int(match[1], 16)) >= self._map.partitions:
             return None
-        shard = partition % self._port.n_shards
-        return self._decision.decode(
-            await self._call(shard, DECISION, encode(Lookup(id=decision_id)))
-        )
+        owner = self._map.owners[partition]
+        for shard in (owner, *(other for other in range(self.count) if other != owner)):
+            found = self._decision.decode(
+                await self._call(shard, DECISION, encode(Lookup(id=decision_id)))
+            )
+            if found is not None:
+                return found
+        return None
 
     async def stats(self, timeout_s: float | None = None) -> StatsAnswer:
         """Ask every shard for its state; those that do not answer are listed as such.

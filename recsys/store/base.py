@@ -7,7 +7,7 @@ until the operating system says that the bytes are on the disk; ``close`` may ne
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 
 import msgspec
@@ -107,8 +107,25 @@ class Store(ABC):
         return 0
 
     @abstractmethod
+    def remembered(self, partition: int, partitions: int) -> Iterator[tuple[bytes, int]]:
+        """Yield key and content of what the log holds of a partition's people, in log order.
+
+        With what came with the partition from other shards (``recsys.moving``): whoever is told all
+        of it takes none of these events again.
+
+        Raises
+        ------
+        CorruptRecord
+            See ``read``.
+        """
+
+    @abstractmethod
     def commit_snapshot(
-        self, sequence: int, parts: Mapping[str, bytes], users: Mapping[str, bytes]
+        self,
+        sequence: int,
+        parts: Mapping[str, bytes],
+        users: Mapping[str, bytes],
+        gone: Iterable[str] = (),
     ) -> None:
         """Replace the snapshot in one transaction.
 
@@ -120,6 +137,8 @@ class Store(ABC):
             Every part of the shared state, name to record; parts not named are dropped.
         users
             The users that changed since the last snapshot; the others stay as they are.
+        gone
+            Users to be dropped, before ``users`` are written.
 
         Raises
         ------

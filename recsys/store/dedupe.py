@@ -15,6 +15,7 @@ import msgspec
 from recsys.errors import StoreError
 from recsys.events import Decision, Event
 from recsys.ids import dedupe_key
+from recsys.partition import partition_of
 from recsys.store.base import Append, Outcome
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "check_fit",
     "check_retention",
     "fingerprint",
+    "of_partition",
 ]
 
 LOG_EVENTS: Final = 10_000_000
@@ -95,6 +97,12 @@ def admit(
         else:
             appends.append(Append(Outcome.CONFLICT, earlier.sequence))
     return appends
+
+
+def of_partition(event: Event, partition: int, partitions: int) -> bool:
+    """Return whether an event is about somebody of a partition."""
+    user_id = getattr(event, "user_id", None)
+    return isinstance(user_id, str) and partition_of(user_id, partitions) == partition
 
 
 def check_retention(log_events: int) -> None:

@@ -2,7 +2,8 @@
 
 import copy
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections import ChainMap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -10,10 +11,18 @@ from typing_extensions import override
 
 from recsys.codec import decode_event, encode_event, open_record
 from recsys.errors import StoreError
-from recsys.events import Event
+from recsys.events import Event, PartitionIn
 from recsys.ids import dedupe_key
 from recsys.store.base import Append, Outcome, Store
-from recsys.store.dedupe import LOG_EVENTS, Seen, admit, check_fit, check_retention, fingerprint
+from recsys.store.dedupe import (
+    LOG_EVENTS,
+    Seen,
+    admit,
+    check_fit,
+    check_retention,
+    fingerprint,
+    of_partition,
+)
 
 __all__ = ["MemoryStore"]
 
@@ -25,6 +34,10 @@ class _Durable:
     log: dict[int, tuple[bytes, bytes]] = field(default_factory=dict)
     """Sequence to key and record, ascending."""
     seen: dict[bytes, Seen] = field(default_factory=dict)
+    guests: dict[bytes, Seen] = field(default_factory=dict)
+    """What other shards took of people who have come here since."""
+    guests_of: dict[bytes, int] = field(default_factory=dict)
+    """Their partitions."""
     positions: dict[str, int] = field(default_factory=dict)
     parts: dict[str, bytes] = field(default_factory=dict)
     users: dict[str, bytes] = field(default_factory=dict)
@@ -75,12 +88,19 @@ class MemoryStore(Store):
         prints = [fingerprint(event) for event in events]
         records = [encode_event(event) for event in events]
         with self._use() as durable:
-            appends = admit(prints, durable.seen, durable.high_water)
-            for append, (key, content), record in zip(appends, prints, records, strict=True):
+            known = ChainMap(durable.seen, durable.guests)
+            appends = admit(prints, known, durable.high_water)
+            for event, append, (key, content), record in zip(
+                events, appends, prints, records, strict=True
+            ):
                 if append.outcome is Outcome.ACCEPTED:
                     durable.log[append.sequence] = (key, record)
                     durable.seen[key] = Seen(append.sequence, content)
                     durable.high_water = append.sequence
+                    if isinstance(event, PartitionIn):
+                        for guest, said in event.remembered:
+                            durable.guests.setdefault(guest, Seen(append.sequence, said))
+                            durable.guests_of.setdefault(guest, event.partition)
             durable.positions.update(positions or {})
         return appends
 
@@ -116,17 +136,40 @@ class MemoryStore(Store):
         return self._durable.snapshot
 
     @override
+    def remembered(self, partition: int, partitions: int) -> Iterator[tuple[bytes, int]]:
+        with self._use() as durable:
+            guests = [
+                (key, durable.guests[key].content)
+                for key, of in durable.guests_of.items()
+                if of == partition
+            ]
+            rows = [(durable.seen[key], key, record) for key, record in durable.log.values()]
+        yield from guests
+        for seen, key, record in rows:
+            if of_partition(decode_event(record), partition, partitions):
+                yield key, seen.content
+
+    @override
     def commit_snapshot(
-        self, sequence: int, parts: Mapping[str, bytes], users: Mapping[str, bytes]
+        self,
+        sequence: int,
+        parts: Mapping[str, bytes],
+        users: Mapping[str, bytes],
+        gone: Iterable[str] = (),
     ) -> None:
         with self._use() as durable:
             check_fit(sequence, durable.snapshot, durable.high_water)
             durable.parts = dict(parts)
+            for user_id in gone:
+                durable.users.pop(user_id, None)
             durable.users.update(users)
             durable.snapshot = sequence
             for old in [seq for seq in durable.log if seq <= sequence - self._log_events]:
                 key, _ = durable.log.pop(old)
                 del durable.seen[key]
+            for key, seen in list(durable.guests.items()):
+                if seen.sequence <= sequence - self._log_events:
+                    del durable.guests[key], durable.guests_of[key]
 
     @override
     def load(self) -> dict[str, bytes]:

@@ -5,7 +5,7 @@ and returns after its one flush; a snapshot writes parts, users, and the head in
 them is there as a whole or not at all, and there is nothing to reconcile after a crash.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,11 +17,18 @@ from recsys.errors import CorruptRecord, StoreError
 from recsys.events import Event
 from recsys.ids import dedupe_key
 from recsys.store.base import Append, Outcome, Store
-from recsys.store.dedupe import LOG_EVENTS, admit, check_fit, check_retention, fingerprint
+from recsys.store.dedupe import (
+    LOG_EVENTS,
+    admit,
+    check_fit,
+    check_retention,
+    fingerprint,
+    of_partition,
+)
 from recsys.store.mark import Mark
 from recsys.store.sqlite_check import examine, mark_of
 from recsys.store.sqlite_file import SqliteFile, atomic
-from recsys.store.sqlite_look_ups import find_user, recall
+from recsys.store.sqlite_look_ups import find_user, guest_rows, recall
 from recsys.store.sqlite_rows import ADVICE, bind, digest_parts, open_event, open_position, unsealed
 from recsys.store.sqlite_schema import number, prepare, read_head, write_head
 
@@ -124,6 +131,10 @@ class SqliteStore(Store):
                         "INSERT INTO seen VALUES (?, ?, ?)",
                         [(print_.key, sequence, print_.content) for sequence, print_, _ in rows],
                     )
+                    connection.executemany(
+                        "INSERT OR IGNORE INTO guests VALUES (?, ?, ?, ?)",
+                        guest_rows(events, appends),
+                    )
                     head = msgspec.structs.replace(head, high_water=rows[-1][0])
                 if positions:
                     connection.executemany(
@@ -200,8 +211,24 @@ class SqliteStore(Store):
         return self._head.snapshot
 
     @override
+    def remembered(self, partition: int, partitions: int) -> Iterator[tuple[bytes, int]]:
+        with self._file.use() as connection:
+            guests: list[tuple[bytes, int]] = connection.execute(
+                "SELECT event_key, content FROM guests WHERE partition = ? ORDER BY seq, event_key",
+                (partition,),
+            ).fetchall()
+        yield from guests
+        for _, event in self.read(after=0):
+            if of_partition(event, partition, partitions):
+                yield fingerprint(event)
+
+    @override
     def commit_snapshot(
-        self, sequence: int, parts: Mapping[str, bytes], users: Mapping[str, bytes]
+        self,
+        sequence: int,
+        parts: Mapping[str, bytes],
+        users: Mapping[str, bytes],
+        gone: Iterable[str] = (),
     ) -> None:
         with self._file.use() as connection:
             with atomic(connection):
@@ -209,6 +236,9 @@ class SqliteStore(Store):
                 check_fit(sequence, head.snapshot, head.high_water)
                 connection.execute("DELETE FROM state")
                 connection.executemany("INSERT INTO state VALUES (?, ?)", parts.items())
+                left = connection.executemany(
+                    "DELETE FROM users WHERE user_id = ?", ((user_id,) for user_id in gone)
+                ).rowcount
                 rows = [
                     (user_id, record, bind(user_id, record)) for user_id, record in users.items()
                 ]
@@ -224,12 +254,13 @@ class SqliteStore(Store):
                         (pruned,),
                     )
                     connection.execute("DELETE FROM log WHERE seq <= ?", (pruned,))
+                    connection.execute("DELETE FROM guests WHERE seq <= ?", (pruned,))
                 head = msgspec.structs.replace(
                     head,
                     snapshot=sequence,
                     pruned=pruned,
                     parts=digest_parts(parts),
-                    users=head.users + len(rows) - max(0, known),
+                    users=head.users - max(0, left) + len(rows) - max(0, known),
                 )
                 write_head(connection, head)
             self._head = head  # still under the lock, so that it never goes back

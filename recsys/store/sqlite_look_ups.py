@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Final
 
 from recsys.errors import CorruptRecord
+from recsys.events import Event, PartitionIn
+from recsys.store.base import Append, Outcome
 from recsys.store.dedupe import Fingerprint, Seen
 from recsys.store.sqlite_rows import ADVICE, bind, open_user
 
-__all__ = ["find_user", "recall"]
+__all__ = ["find_user", "guest_rows", "recall"]
 
 _RECALLED: Final = 512  # keys asked for at once
 _NEIGHBOURS: Final = (
@@ -45,6 +47,7 @@ def recall(
 ) -> dict[bytes, Seen]:
     """Return what the log remembers of the ids of a batch."""
     known = dict[bytes, Seen]()
+    guests = connection.execute("SELECT 1 FROM guests LIMIT 1").fetchone() is not None
     keys = [key for key, _ in prints]
     for start in range(0, len(keys), _RECALLED):
         some = keys[start : start + _RECALLED]
@@ -53,6 +56,12 @@ def recall(
         size = 1 << (len(some) - 1).bit_length()
         some += some[-1:] * (size - len(some))
         marks = ",".join("?" * size)
+        if guests:
+            # Before ``seen``: what this log has itself counts more than what came from elsewhere.
+            came: Iterator[tuple[bytes, int, int]] = connection.execute(
+                f"SELECT event_key, seq, content FROM guests WHERE event_key IN ({marks})", some
+            )
+            known.update((key, Seen(sequence, content)) for key, sequence, content in came)
         rows: Iterator[tuple[bytes, int, int, bytes | None]] = connection.execute(
             "SELECT seen.event_key, seen.seq, content, log.event_key FROM seen"
             f" LEFT JOIN log USING (seq) WHERE seen.event_key IN ({marks})",
@@ -64,3 +73,15 @@ def recall(
                 raise CorruptRecord(detail)
             known[key] = Seen(sequence, content)
     return known
+
+
+def guest_rows(
+    events: Sequence[Event], appends: Sequence[Append]
+) -> list[tuple[bytes, int, int, int]]:
+    """Return the rows of ``guests`` that the accepted events of a batch bring."""
+    return [
+        (key, append.sequence, content, event.partition)
+        for event, append in zip(events, appends, strict=True)
+        if isinstance(event, PartitionIn) and append.outcome is Outcome.ACCEPTED
+        for key, content in event.remembered
+    ]

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -45,12 +45,16 @@ class FaultyStore(MemoryStore):
 
     @override
     def commit_snapshot(
-        self, sequence: int, parts: Mapping[str, bytes], users: Mapping[str, bytes]
+        self,
+        sequence: int,
+        parts: Mapping[str, bytes],
+        users: Mapping[str, bytes],
+        gone: Iterable[str] = (),
     ) -> None:
         if self.faulty:
             detail = "the disk is full"
             raise StoreError(detail)
-        super().commit_snapshot(sequence, parts, users)
+        super().commit_snapshot(sequence, parts, users, gone)
 
 
 def test_outcomes_say_what_became_of_each_event() -> None:

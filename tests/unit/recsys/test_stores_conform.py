@@ -1,6 +1,6 @@
 """Both stores pass the conformance suite; broken ones do not."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -141,9 +141,13 @@ class Accumulating(MemoryStore):
 
     @override
     def commit_snapshot(
-        self, sequence: int, parts: Mapping[str, bytes], users: Mapping[str, bytes]
+        self,
+        sequence: int,
+        parts: Mapping[str, bytes],
+        users: Mapping[str, bytes],
+        gone: Iterable[str] = (),
     ) -> None:
-        super().commit_snapshot(sequence, {**self.load(), **parts}, users)
+        super().commit_snapshot(sequence, {**self.load(), **parts}, users, gone)
 
 
 class Unsorted(MemoryStore):
@@ -167,9 +171,13 @@ class Careless(MemoryStore):
 
     @override
     def commit_snapshot(
-        self, sequence: int, parts: Mapping[str, bytes], users: Mapping[str, bytes]
+        self,
+        sequence: int,
+        parts: Mapping[str, bytes],
+        users: Mapping[str, bytes],
+        gone: Iterable[str] = (),
     ) -> None:
-        super().commit_snapshot(self.last_sequence, parts, users)
+        super().commit_snapshot(self.last_sequence, parts, users, gone)
 
 
 @pytest.mark.parametrize(
