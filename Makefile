@@ -15,7 +15,7 @@ MIND = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that mind-5k
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test test-unit test-browser soak-store lint fmt lock clean \
         bench-quality bench-shown bench-first-change bench-recovery bench-replay bench-river \
-        bench-serving bench-catalogue-size bench-many-users bench-train \
+        bench-serving bench-acks bench-catalogue-size bench-many-users bench-train \
         bench-taste-switch bench-return bench-turn-back bench-cold-users bench-regret bench-position-bias \
         bench-ablation
 
@@ -106,6 +106,9 @@ bench-river: setup  ## the errors that River publishes, through our adapter; REC
 
 bench-serving: setup  ## latency and throughput of lists; ARGS="--help"
 	@$(BIN)/python -m benchmarks.serving $(ARGS)
+
+bench-acks: setup  ## events a second that are on the disk and learned before their ack
+	@$(BIN)/python -m benchmarks.acks $(ARGS)
 
 bench-catalogue-size: setup  ## what a request costs as the catalogue grows; ARGS="--sizes 1000,100000"
 	@$(BIN)/python -m benchmarks.catalogue_size $(ARGS)
