@@ -23,6 +23,7 @@ from recsys.errors import IncompatibleState, InvalidEvent, InvalidSettings, Stor
 from recsys.events import Adopt, Decision, Event, ItemUpsert, conform, validate
 from recsys.fold import fold
 from recsys.keyfile import KEY_BYTES, load_key
+from recsys.killpoints import kill_point
 from recsys.recommend import recommend
 from recsys.settings import EngineSettings
 from recsys.state import State
@@ -247,7 +248,9 @@ class Engine:
         StoreError
             When it could not be written; its users are part of the next capture.
         """
+        kill_point("after-capture")
         self._store.commit_snapshot(capture.sequence, capture.parts, capture.users)
+        kill_point("after-snapshot")
 
     def committed(self, capture: Capture) -> None:
         """Tell memory that a capture is durable, so that idle users may leave."""
@@ -352,6 +355,8 @@ class Engine:
         self._state = state
         for sequence, event in self._store.read(after=after):
             self._fold_one(sequence, event)
+            kill_point("mid-recovery")
+        kill_point("after-recovery")
         return state
 
     def _load_user(self, user_id: str) -> bytes | None:

@@ -17,6 +17,7 @@ from recsys.codec import decode_event, encode_event, open_record, pack, unpack
 from recsys.errors import CorruptRecord
 from recsys.events import Event
 from recsys.ids import dedupe_key
+from recsys.killpoints import kill_point
 from recsys.store.base import Append, Outcome, Store
 from recsys.store.dedupe import (
     LOG_EVENTS,
@@ -112,6 +113,8 @@ class SqliteStore(Store):
                         "INSERT OR REPLACE INTO positions VALUES (?, ?)",
                         [(source, pack((source, at))) for source, at in positions.items()],
                     )
+                kill_point("before-sync")
+            kill_point("after-sync")
             self._head = head  # still under the lock, so that it never goes back
         return appends
 
@@ -215,6 +218,7 @@ class SqliteStore(Store):
                     connection.execute("DELETE FROM log WHERE seq <= ?", (pruned,))
                 head = msgspec.structs.replace(head, snapshot=sequence, pruned=pruned)
                 write_head(connection, head)
+                kill_point("mid-snapshot")
             self._head = head  # still under the lock, so that it never goes back
 
     @override
