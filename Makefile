@@ -2,6 +2,8 @@
 
 DURATION ?= 120
 PORT ?=
+KILLS ?= 200
+SEED ?= 1
 ARGS ?=
 
 VENV := .venv
@@ -14,7 +16,7 @@ MIND = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that mind-5k
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test test-unit test-browser soak-store lint fmt lock clean \
-        bench-quality bench-shown bench-first-change bench-recovery bench-replay bench-river \
+        crash bench-quality bench-shown bench-first-change bench-recovery bench-replay bench-river \
         bench-serving bench-acks bench-catalogue-size bench-many-users bench-train \
         bench-taste-switch bench-return bench-turn-back bench-cold-users bench-regret bench-position-bias \
         bench-ablation
@@ -85,6 +87,9 @@ lint: setup  ## style, types, and who may import whom
 fmt: setup  ## put style right
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+
+crash: setup  ## kill -9 of shards at named points and at random; KILLS=200 SEED=1
+	@$(BIN)/python -m benchmarks.crash --kills $(KILLS) --seed $(SEED) $(ARGS)
 
 bench-quality: setup  ## how well it ranks; RECSYS_DATA=DIR with DIR/ml-100k in it
 	@$(BIN)/recsys bench quality --dataset ml-100k --data $(MOVIELENS) $(ARGS)

@@ -24,6 +24,7 @@ from actors.shard import Shard
 from actors.wire import Method
 from recsys.engine import Engine
 from recsys.errors import RecsysError
+from recsys.killpoints import watch
 from recsys.store.sqlite import SqliteStore
 
 __all__ = ["ShardActor"]
@@ -52,7 +53,9 @@ class ShardActor:
         Engine.warm_up(settings.engine)
         _log.info("%s: warmed up after %.2f s", self._name, perf_counter() - started)
         started = perf_counter()
-        engine = Engine.open(shard_folder(settings.shards.data_dir, index), settings.engine)
+        folder = shard_folder(settings.shards.data_dir, index)
+        watch(folder)
+        engine = Engine.open(folder, settings.engine)
         self._engine = engine
         self._recovered = engine.stats().sequence
         self._recovery_s = perf_counter() - started

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,10 +31,11 @@ from recsys.events import (
 )
 from recsys.fold import fold
 from recsys.keyfile import KEY_BYTES, load_key
+from recsys.killpoints import kill_point
 from recsys.moving.export import Part, export
 from recsys.recommend import recommend
 from recsys.settings import EngineSettings
-from recsys.shelf import Shelf
+from recsys.shelf import Capture, Shelf
 from recsys.state import State
 from recsys.store.base import Append, Outcome, Store
 from recsys.store.memory import MemoryStore
@@ -46,23 +46,6 @@ from recsys.warm_up import live
 __all__ = ["Capture", "Engine"]
 
 _log = logging.getLogger(__name__)
-
-
-class Capture(msgspec.Struct, frozen=True):
-    """The state after ``sequence``, as bytes that further learning cannot change.
-
-    Attributes
-    ----------
-    users
-        Those that changed since the capture before.
-    void
-        See ``recsys.state.State``.
-    """
-
-    sequence: int
-    parts: dict[str, bytes]
-    users: dict[str, bytes]
-    void: dict[tuple[int, int], int] = {}
 
 
 class Engine:
@@ -276,7 +259,9 @@ class Engine:
             When it could not be written; its users are part of the next capture.
         """
         gone = self._shelf.gone(capture.void)
+        kill_point("after-capture")
         self._store.commit_snapshot(capture.sequence, capture.parts, capture.users, gone)
+        kill_point("after-snapshot")
 
     def committed(self, capture: Capture) -> None:
         """Tell memory that a capture is durable, so that idle users may leave."""
@@ -394,6 +379,8 @@ class Engine:
         self._state = state
         for sequence, event in self._store.read(after=after):
             self._fold_one(sequence, event)
+            kill_point("mid-recovery")
+        kill_point("after-recovery")
         return state
 
     def _load_user(self, user_id: str) -> bytes | None:

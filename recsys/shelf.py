@@ -2,13 +2,32 @@
 
 from collections.abc import Collection, Mapping
 
+import msgspec
+
 from recsys.partition import partition_of
 from recsys.store.base import Store
 
-__all__ = ["Shelf", "Void"]
+__all__ = ["Capture", "Shelf", "Void"]
 
 Void = Mapping[tuple[int, int], int]
 """Partitions, and of how many, of which the store's records are no longer true."""
+
+
+class Capture(msgspec.Struct, frozen=True):
+    """The state after ``sequence``, as bytes that further learning cannot change.
+
+    Attributes
+    ----------
+    users
+        Those that changed since the capture before.
+    void
+        See ``recsys.state.State``.
+    """
+
+    sequence: int
+    parts: dict[str, bytes]
+    users: dict[str, bytes]
+    void: dict[tuple[int, int], int] = {}
 
 
 class Shelf:

@@ -16,6 +16,7 @@ from recsys.codec import encode_event, pack
 from recsys.errors import CorruptRecord, StoreError
 from recsys.events import Event
 from recsys.ids import dedupe_key
+from recsys.killpoints import kill_point
 from recsys.store.base import Append, Outcome, Store
 from recsys.store.dedupe import (
     LOG_EVENTS,
@@ -145,6 +146,8 @@ class SqliteStore(Store):
                     head = msgspec.structs.replace(head, sources=sources)
                 if head != self._head:
                     write_head(connection, head)
+                kill_point("before-sync")
+            kill_point("after-sync")
             self._head = head  # still under the lock, so that it never goes back
             if rows:
                 self._mark.write(head.high_water)
@@ -263,6 +266,7 @@ class SqliteStore(Store):
                     users=head.users - max(0, left) + len(rows) - max(0, known),
                 )
                 write_head(connection, head)
+                kill_point("mid-snapshot")
             self._head = head  # still under the lock, so that it never goes back
             self._mark.flush()
 

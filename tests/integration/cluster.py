@@ -13,7 +13,9 @@ import httpx2
 import msgspec
 
 from actors.host.processes import Process, alive, find, marked
+from actors.layout import shard_folder
 from actors.settings import ServerSettings
+from benchmarks.server import holder
 
 __all__ = ["Cluster", "wait_until"]
 
@@ -95,6 +97,13 @@ class Cluster:
 
     def shard_pid(self, index: int) -> int:
         return self._ask(int, "shard_pid", index)
+
+    def find_shard(self, index: int) -> Process | None:
+        """Return the process that has a shard's log open, if there is one."""
+        return holder(self.shard_folder(index) / "log.sqlite")
+
+    def shard_folder(self, index: int) -> Path:
+        return shard_folder(self.settings.shards.data_dir, index)
 
     def epoch(self) -> int:
         """Return the epoch of the shard map."""

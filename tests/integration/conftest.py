@@ -9,6 +9,7 @@ import pytest
 from actors.host.ports import free_port
 from actors.settings import HttpSettings, ServerSettings, ShardSettings
 from recsys.client import Client
+from recsys.killpoints import VARIABLE
 from recsys.settings import EngineSettings, JoinerSettings, StoreSettings
 from tests.integration.cluster import Cluster
 
@@ -44,7 +45,7 @@ def cluster(free_http: HttpSettings, tmp_path_factory: pytest.TempPathFactory) -
             store=StoreSettings(snapshot_every_s=0.5),
         ),
     )
-    running = Cluster(settings, os.environ)
+    running = Cluster(settings, os.environ | {VARIABLE: "1"})
     yield running
     running.stop()
 
