@@ -51,6 +51,8 @@ class SqliteStore(Store):
     log_events
         How many events up to the snapshot stay in the log for look-ups and repeats. Older ones go,
         and their ids are forgotten: the window for duplicates is the retention of the log.
+    vfs
+        SQLite's virtual file system that the file lies on, where it is not the system's own.
 
     Raises
     ------
@@ -62,11 +64,13 @@ class SqliteStore(Store):
         When the file is damaged: a gap in the log, a log that ends too early, a broken head.
     """
 
-    def __init__(self, path: str | Path, *, log_events: int = LOG_EVENTS) -> None:
+    def __init__(
+        self, path: str | Path, *, log_events: int = LOG_EVENTS, vfs: str | None = None
+    ) -> None:
         check_retention(log_events)
         self._path = Path(path).absolute()
         self._log_events = log_events
-        self._file = SqliteFile(self._path)
+        self._file = SqliteFile(self._path, vfs=vfs)
         try:
             with self._file.use() as connection, atomic(connection):
                 self._head = prepare(connection, self._path)

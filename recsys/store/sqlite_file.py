@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from recsys.errors import StoreError
 from recsys.store.sqlite_errors import FlushFailed, translated
@@ -36,6 +37,9 @@ class SqliteFile:
     ----------
     path
         The file; it and its folder are made if need be.
+    vfs
+        Name of one of SQLite's virtual file systems, where ``path`` then lies, its folder included;
+        ``None`` for the system's own.
 
     Raises
     ------
@@ -47,17 +51,18 @@ class SqliteFile:
         When SQLite finds no database in the file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, vfs: str | None = None) -> None:
         self._path = path
         self._lock = threading.Lock()
         self._refusal = ""
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            detail = f"{path}: its folder cannot be made ({error}); choose another"
-            raise StoreError(detail) from error
+        if vfs is None:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                detail = f"{path}: its folder cannot be made ({error}); choose another"
+                raise StoreError(detail) from error
         with translated(path):
-            self._connection = _connect(path)
+            self._connection = _connect(path, vfs)
 
     @contextmanager
     def use(self) -> Iterator[sqlite3.Connection]:
@@ -100,7 +105,7 @@ def atomic(connection: sqlite3.Connection) -> Iterator[None]:
             connection.execute("ROLLBACK")
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, vfs: str | None) -> sqlite3.Connection:
     """Open the file for this process alone; SQLite cuts a torn tail of its log by itself here.
 
     One connection per file is what keeps SQLite before 3.51.3 clear of its WAL-reset fault, which
@@ -115,7 +120,11 @@ def _connect(path: Path) -> sqlite3.Connection:
         When the file is locked, damaged, or cannot be opened.
     """
     connection = sqlite3.connect(
-        path, timeout=_LOCK_PATIENCE_S, isolation_level=None, check_same_thread=False
+        path if vfs is None else f"{path.as_uri()}?vfs={quote(vfs)}",
+        timeout=_LOCK_PATIENCE_S,
+        isolation_level=None,
+        check_same_thread=False,
+        uri=vfs is not None,
     )
     try:
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
