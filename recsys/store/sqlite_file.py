@@ -130,7 +130,9 @@ def _connect(path: Path, vfs: str | None) -> sqlite3.Connection:
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         check_kind(connection, path)
         for pragma in _PRAGMAS:
-            connection.execute(pragma)
+            # To the end: a switch to WAL that fails answers first, and raises only then. SQLite
+            # would go on with a rollback journal, whose commits a power cut may undo.
+            connection.execute(pragma).fetchall()
         mode: tuple[str] = connection.execute("PRAGMA journal_mode").fetchone()
         if mode[0] != "wal":
             detail = f"{path}: its file system cannot hold a write-ahead log; use a local disk"
@@ -139,3 +141,4 @@ def _connect(path: Path, vfs: str | None) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
