@@ -1,5 +1,6 @@
 """One SQLite connection that owns its file, lets one thread in at a time, and speaks our errors."""
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from recsys.store.sqlite_schema import check_kind
 __all__ = ["SqliteFile", "atomic"]
 
 _LOCK_PATIENCE_S: Final = 0.5  # a predecessor that was just killed may still hold the lock
+_BLOCK_BYTES: Final = 1 << 20
 _PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # one flush per commit, before it returns
@@ -115,7 +117,7 @@ def _connect(path: Path, vfs: str | None) -> sqlite3.Connection:
     Raises
     ------
     StoreError
-        When the file is no store, or one of another version.
+        When the file is no store, or one of another version, or its log cannot be flushed.
     sqlite3.Error
         When the file is locked, damaged, or cannot be opened.
     """
@@ -129,6 +131,8 @@ def _connect(path: Path, vfs: str | None) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         check_kind(connection, path)
+        if vfs is None:
+            _flush_again(path.with_name(f"{path.name}-wal"))
         for pragma in _PRAGMAS:
             # To the end: a switch to WAL that fails answers first, and raises only then. SQLite
             # would go on with a rollback journal, whose commits a power cut may undo.
@@ -142,3 +146,28 @@ def _connect(path: Path, vfs: str | None) -> sqlite3.Connection:
         raise
     return connection
 
+
+def _flush_again(log: Path) -> None:
+    """Bring what a killed process left in SQLite's log to the disk, byte for byte.
+
+    After a failed flush the kernel takes the lost pages for written: whoever opens the file next
+    reads them, builds on them, and no later flush writes them. So they are written anew, in place;
+    nobody else touches them while this process has the lock.
+
+    Raises
+    ------
+    FlushFailed
+        When the disk does not confirm it again.
+    """
+    try:
+        with log.open("r+b") as file:
+            while block := file.read(_BLOCK_BYTES):
+                file.seek(-len(block), os.SEEK_CUR)
+                file.write(block)
+            file.flush()
+            os.fsync(file.fileno())
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        detail = f"{log}: the disk did not take it again ({error}); check the disk"
+        raise FlushFailed(detail) from error
