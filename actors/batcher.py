@@ -136,7 +136,8 @@ class Batcher:
         Overloaded
             When the queue is full; nothing happened.
         ShardUnavailable
-            When the store could not write; nothing happened.
+            When the store could not write. After a failed flush the events may be there all the
+            same once the shard is opened anew: send them again with the same ids.
         """
         self.make_room(len(events))
         done: asyncio.Future[list[Append]] = asyncio.get_running_loop().create_future()
