@@ -3,6 +3,8 @@
 DURATION ?= 120
 PORT ?=
 ARGS ?=
+SEEDS ?= 2000
+FIRST ?= 0
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +15,7 @@ MOVIELENS = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that ml
 MIND = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that mind-5k is in))/mind-5k
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-unit test-browser lint fmt lock clean \
+.PHONY: help setup demo serve test test-unit soak-sim test-browser lint fmt lock clean \
         bench-quality bench-shown bench-first-change bench-recovery bench-replay bench-river \
         bench-serving bench-catalogue-size bench-many-users bench-train \
         bench-taste-switch bench-return bench-turn-back bench-cold-users bench-regret bench-position-bias \
@@ -69,6 +71,9 @@ test: setup  ## the whole suite, except what needs a browser; ARGS="-k name"
 
 test-unit: setup  ## what needs no Ray: seconds
 	@$(BIN)/pytest -m "not browser and not integration" $(ARGS)
+
+soak-sim: setup  ## a shard in thousands of simulated worlds; SEEDS=2000 FIRST=0
+	@$(BIN)/python -m tests.simulation.soak --seeds $(SEEDS) --first $(FIRST)
 
 test-browser: setup  ## the console in Chromium, which must be installed
 	@$(BIN)/pytest -m browser $(ARGS)

@@ -19,9 +19,7 @@ def test_people_leave_memory_and_come_back_as_they_were(tmp_path: Path) -> None:
     assert held.disk_bytes > 100
 
 
-def test_who_does_not_come_back_is_counted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_does_not_come_back_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Forgetful(UserTable):
         @override
         def get(self, user_id: str) -> User | None:
