@@ -5,6 +5,8 @@ PORT ?=
 KILLS ?= 200
 SEED ?= 1
 ARGS ?=
+SEEDS ?= 2000
+FIRST ?= 0
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,7 +17,7 @@ MOVIELENS = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that ml
 MIND = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that mind-5k is in))/mind-5k
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-unit test-browser soak-store lint fmt lock clean \
+.PHONY: help setup demo serve test test-unit soak-sim test-browser soak-store lint fmt lock clean \
         crash bench-quality bench-shown bench-first-change bench-recovery bench-replay bench-river \
         bench-serving bench-acks bench-catalogue-size bench-many-users bench-train \
         bench-taste-switch bench-return bench-turn-back bench-cold-users bench-regret bench-position-bias \
@@ -71,6 +73,9 @@ test: setup  ## the whole suite, except what needs a browser; ARGS="-k name"
 
 test-unit: setup  ## what needs no Ray: seconds
 	@$(BIN)/pytest -m "not browser and not integration" $(ARGS)
+
+soak-sim: setup  ## a shard in thousands of simulated worlds; SEEDS=2000 FIRST=0
+	@$(BIN)/python -m tests.simulation.soak --seeds $(SEEDS) --first $(FIRST)
 
 test-browser: setup  ## the console in Chromium, which must be installed
 	@$(BIN)/pytest -m browser $(ARGS)

@@ -10,7 +10,6 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from time import perf_counter
 from typing import NamedTuple, Protocol
 
 from actors.errors import Overloaded, ShardUnavailable
@@ -137,7 +136,8 @@ class Batcher:
         Overloaded
             When the queue is full; nothing happened.
         ShardUnavailable
-            When the store could not write; nothing happened.
+            When the store could not write. After a failed flush the events may be there all the
+            same once the shard is opened anew: send them again with the same ids.
         """
         self.make_room(len(events))
         done: asyncio.Future[list[Append]] = asyncio.get_running_loop().create_future()
@@ -185,8 +185,8 @@ class Batcher:
 
     async def _commit(self, groups: Sequence[_Group]) -> list[Append] | None:
         events = [event for group in groups for event in group.events]
-        started = perf_counter()
         loop = asyncio.get_running_loop()
+        started = loop.time()
         try:
             appends = await loop.run_in_executor(self._executor, self._ledger.append, events)
         except StoreError as error:
@@ -202,7 +202,7 @@ class Batcher:
             for group in groups:
                 if group.done is None:
                     self._decisions.pop(group.events[0].event_id, None)
-        self._observer.on_commit(len(events), perf_counter() - started)
+        self._observer.on_commit(len(events), loop.time() - started)
         return appends
 
     def _refuse(self, groups: Sequence[_Group], reason: str) -> None:
@@ -214,17 +214,18 @@ class Batcher:
                 group.done.set_exception(ShardUnavailable(self._shard, reason))
 
     async def _learn(self, groups: Sequence[_Group], appends: Sequence[Append]) -> None:
+        loop = asyncio.get_running_loop()
         place = 0
-        since = perf_counter()
+        since = loop.time()
         for group in groups:
             results = appends[place : place + len(group.events)]
             place += len(group.events)
             for start in range(0, len(results), _FOLD_EVENTS):
                 stop = start + _FOLD_EVENTS
                 self._fold(group.events[start:stop], results[start:stop])
-                if perf_counter() - since > _FOLD_S:
+                if loop.time() - since > _FOLD_S:
                     await asyncio.sleep(0)
-                    since = perf_counter()
+                    since = loop.time()
             self._settle(group, results)
 
     def _fold(self, events: Sequence[Event], appends: Sequence[Append]) -> None:

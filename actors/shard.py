@@ -117,12 +117,18 @@ class Shard:
         InvalidEvent
             When a value breaks a limit; nothing happened.
         ShardUnavailable
-            When the shard is stopping or its store cannot write.
+            When the shard is stopping, or its store can neither write nor read what is asked for.
         msgspec.DecodeError
             When the payload is not what the method takes: the caller runs another version.
         """
         if self._stopping.is_set():
             raise ShardUnavailable(self._index, "it is stopping")
+        try:
+            return await self._answer(method, payload)
+        except StoreError as error:
+            raise ShardUnavailable(self._index, f"its store failed: {error}") from error
+
+    async def _answer(self, method: Method, payload: bytes) -> bytes:
         match method:
             case "recommend":
                 return self._recommend(decode(payload, Request))

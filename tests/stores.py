@@ -10,6 +10,7 @@ from typing import Self
 from recsys.codec import pack
 from recsys.events import Event, Feedback
 from recsys.store.base import Store
+from recsys.store.dedupe import LOG_EVENTS
 from recsys.store.memory import MemoryStore
 from recsys.store.sqlite import SqliteStore
 
@@ -44,9 +45,9 @@ class SqlitePlace:
     The store opened before keeps its lock on its own copy; nobody writes to it any more.
     """
 
-    def __init__(self, folder: Path, **options: int) -> None:
+    def __init__(self, folder: Path, *, log_events: int = LOG_EVENTS) -> None:
         self._folder = folder
-        self._options = options
+        self._log_events = log_events
         self._stores: list[SqliteStore] = []
 
     @property
@@ -64,7 +65,7 @@ class SqlitePlace:
             for name in (self.path.name, f"{self.path.name}-wal", f"{self.path.name}-mark"):
                 if (left := self.path.with_name(name)).exists():
                     shutil.copyfile(left, path.with_name(name))
-        self._stores.append(SqliteStore(path, **self._options))
+        self._stores.append(SqliteStore(path, log_events=self._log_events))
         return self._stores[-1]
 
     def close(self) -> None:

@@ -34,7 +34,7 @@ _FIRST_SLOTS = 100.0
 """Shown slots that the settings of base and noise stand for."""
 _FIRST_BASE = 0.05
 _LEAST = 1e-3
-"""Neither prior nor noise becomes a smaller share of its setting."""
+"""Neither base, prior nor noise becomes a smaller share of what it starts at."""
 
 
 class _Field(msgspec.Struct, array_like=True):
@@ -74,9 +74,13 @@ class TastePriors:
 
     @property
     def base(self) -> float:
-        """Mean reward of a shown slot, drawn towards 5 % by a hundred slots."""
+        """Mean reward of a shown slot, drawn towards 5 % by a hundred slots; above 0.
+
+        Dislikes may outweigh all else, but lifts are shares of it.
+        """
         first = _FIRST_BASE * _FIRST_SLOTS
-        return (self._shared.rewards + first) / (self._shared.count + _FIRST_SLOTS)
+        learned = (self._shared.rewards + first) / (self._shared.count + _FIRST_SLOTS)
+        return max(learned, _LEAST * _FIRST_BASE)
 
     @property
     def noise(self) -> float:

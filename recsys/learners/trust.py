@@ -49,7 +49,7 @@ def open_list(
     account = user.account
     looks = [(place + 1.0) ** -examination_decay for place in range(len(scores))]
     promised = sum(look * score for look, score in zip(looks, scores, strict=True))
-    account.open_looks = sum(looks)
+    account.open_looks = sum(looks, start=0.0)  # a record holds a float, whatever the list
     account.open_promised = promised / trust_in(user, settings)
     account.open_earned = 0.0
 

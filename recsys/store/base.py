@@ -61,7 +61,8 @@ class Store(ABC):
         Raises
         ------
         StoreError
-            When nothing was written (disk full, read-only, closed).
+            When nothing was written (disk full, read-only, closed); after a failed flush the
+            events may be found all the same at the next opening.
         """
 
     @abstractmethod

@@ -52,6 +52,8 @@ class SqliteStore(Store):
     log_events
         How many events up to the snapshot stay in the log for look-ups and repeats. Older ones go,
         and their ids are forgotten: the window for duplicates is the retention of the log.
+    vfs
+        SQLite's virtual file system that the file lies on, where it is not the system's own.
 
     Raises
     ------
@@ -64,13 +66,16 @@ class SqliteStore(Store):
         event, a broken head. The files stay as they were.
     """
 
-    def __init__(self, path: str | Path, *, log_events: int = LOG_EVENTS) -> None:
+    def __init__(
+        self, path: str | Path, *, log_events: int = LOG_EVENTS, vfs: str | None = None
+    ) -> None:
         check_retention(log_events)
         self._path = Path(path).absolute()
         self._log_events = log_events
-        self._mark = Mark(mark_of(self._path))
-        examine(self._path, self._mark)
-        self._file = SqliteFile(self._path)
+        self._mark = Mark(mark_of(self._path)) if vfs is None else None
+        if self._mark is not None:
+            examine(self._path, self._mark)
+        self._file = SqliteFile(self._path, vfs=vfs)
         try:
             with self._file.use() as connection, atomic(connection):
                 self._head = prepare(connection, self._path)
@@ -80,6 +85,8 @@ class SqliteStore(Store):
             raise
 
     def _begin_mark(self) -> None:
+        if self._mark is None:
+            return
         try:
             self._mark.begin(self._head.store_id, self._head.high_water)
         except OSError as error:
@@ -149,7 +156,7 @@ class SqliteStore(Store):
                 kill_point("before-sync")
             kill_point("after-sync")
             self._head = head  # still under the lock, so that it never goes back
-            if rows:
+            if rows and self._mark is not None:
                 self._mark.write(head.high_water)
         return appends
 
@@ -268,7 +275,8 @@ class SqliteStore(Store):
                 write_head(connection, head)
                 kill_point("mid-snapshot")
             self._head = head  # still under the lock, so that it never goes back
-            self._mark.flush()
+            if self._mark is not None:
+                self._mark.flush()
 
     @override
     def load(self) -> dict[str, bytes]:
@@ -304,4 +312,5 @@ class SqliteStore(Store):
     @override
     def close(self) -> None:
         self._file.close()
-        self._mark.close()
+        if self._mark is not None:
+            self._mark.close()

@@ -1,12 +1,14 @@
 """One SQLite connection that owns its file, lets one thread in at a time, and speaks our errors."""
 
 import logging
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from recsys.errors import StoreError
 from recsys.store.sqlite_errors import FlushFailed, translated
@@ -17,6 +19,7 @@ __all__ = ["SqliteFile", "atomic", "reading", "wal_of"]
 _log = logging.getLogger(__name__)
 
 _LOCK_PATIENCE_S: Final = 0.5  # a predecessor that was just killed may still hold the lock
+_BLOCK_BYTES: Final = 1 << 20
 _WAL_HEADER: Final = 32  # https://sqlite.org/fileformat2.html#the_write_ahead_log
 _WAL_SALTS: Final = slice(16, 24)
 _FRAME_HEADER: Final = 24
@@ -43,6 +46,9 @@ class SqliteFile:
     ----------
     path
         The file; it and its folder are made if need be.
+    vfs
+        Name of one of SQLite's virtual file systems, where ``path`` then lies, its folder included;
+        ``None`` for the system's own.
 
     Attributes
     ----------
@@ -59,17 +65,18 @@ class SqliteFile:
         When SQLite finds no database in the file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, vfs: str | None = None) -> None:
         self._path = path
         self._lock = threading.Lock()
         self._refusal = ""
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            detail = f"{path}: its folder cannot be made ({error}); choose another"
-            raise StoreError(detail) from error
+        if vfs is None:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                detail = f"{path}: its folder cannot be made ({error}); choose another"
+                raise StoreError(detail) from error
         with translated(path):
-            self._connection = _connect(path)
+            self._connection = _connect(path, vfs)
             self.cut_bytes = _cut_bytes(self._connection, path)
         if self.cut_bytes:
             _log.warning(
@@ -178,7 +185,7 @@ def _cut_bytes(connection: sqlite3.Connection, path: Path) -> int:
     return beyond if beyond > 0 and (len(frame) < len(salts) or frame == salts) else 0
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, vfs: str | None) -> sqlite3.Connection:
     """Open the file for this process alone; SQLite cuts a torn tail of its log by itself here.
 
     One connection per file is what keeps SQLite before 3.51.3 clear of its WAL-reset fault, which
@@ -188,18 +195,26 @@ def _connect(path: Path) -> sqlite3.Connection:
     Raises
     ------
     StoreError
-        When the file is no store, or one of another version.
+        When the file is no store, or one of another version, or its log cannot be flushed.
     sqlite3.Error
         When the file is locked, damaged, or cannot be opened.
     """
     connection = sqlite3.connect(
-        path, timeout=_LOCK_PATIENCE_S, isolation_level=None, check_same_thread=False
+        path if vfs is None else f"{path.as_uri()}?vfs={quote(vfs)}",
+        timeout=_LOCK_PATIENCE_S,
+        isolation_level=None,
+        check_same_thread=False,
+        uri=vfs is not None,
     )
     try:
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         check_kind(connection, path)
+        if vfs is None:
+            _flush_again(path.with_name(f"{path.name}-wal"))
         for pragma in _PRAGMAS:
-            connection.execute(pragma)
+            # To the end: a switch to WAL that fails answers first, and raises only then. SQLite
+            # would go on with a rollback journal, whose commits a power cut may undo.
+            connection.execute(pragma).fetchall()
         mode: tuple[str] = connection.execute("PRAGMA journal_mode").fetchone()
         if mode[0] != "wal":
             detail = f"{path}: its file system cannot hold a write-ahead log; use a local disk"
@@ -208,3 +223,29 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _flush_again(log: Path) -> None:
+    """Bring what a killed process left in SQLite's log to the disk, byte for byte.
+
+    After a failed flush the kernel takes the lost pages for written: whoever opens the file next
+    reads them, builds on them, and no later flush writes them. So they are written anew, in place;
+    nobody else touches them while this process has the lock.
+
+    Raises
+    ------
+    FlushFailed
+        When the disk does not confirm it again.
+    """
+    try:
+        with log.open("r+b") as file:
+            while block := file.read(_BLOCK_BYTES):
+                file.seek(-len(block), os.SEEK_CUR)
+                file.write(block)
+            file.flush()
+            os.fsync(file.fileno())
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        detail = f"{log}: the disk did not take it again ({error}); check the disk"
+        raise FlushFailed(detail) from error

@@ -13,7 +13,7 @@ from recsys.settings import EngineSettings, JoinerSettings, LearnerSettings, Use
 from recsys.store.base import Outcome
 from recsys.store.memory import MemoryStore
 from recsys.views import UserView
-from tests.property.test_crash_property import SETTINGS
+from tests.tiny import SETTINGS
 
 PARTITIONS = 3
 PEOPLE = 9

@@ -4,6 +4,7 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NoReturn, cast
 
 import msgspec
 import pytest
@@ -13,7 +14,17 @@ from actors.errors import Overloaded, ShardUnavailable
 from actors.observer import Observer, Reason, Silent
 from actors.settings import ServerSettings
 from actors.shard import Shard
-from actors.wire import Appended, Batch, LogAfter, LogPart, Lookup, ShardStats, decode, encode
+from actors.wire import (
+    Appended,
+    Batch,
+    LogAfter,
+    LogPart,
+    Lookup,
+    Method,
+    ShardStats,
+    decode,
+    encode,
+)
 from recsys.candidates.nearest import Index
 from recsys.clock import now_ms
 from recsys.decision import Recommendation, Request
@@ -140,6 +151,26 @@ async def test_a_full_disk_fails_the_events_and_not_the_recommendations() -> Non
         store.fault = None
         answer = decode(await shard.call("append", batch(click(2))), Appended)
         assert answer.results[0].outcome is Outcome.ACCEPTED
+
+
+async def test_a_disk_that_cannot_be_read_makes_the_shard_unavailable() -> None:
+    class Unreadable(GatedStore):
+        @override
+        def find(self, event_id: str) -> NoReturn:
+            raise StoreError("the disk failed to read")
+
+        @override
+        def load_user(self, user_id: str) -> NoReturn:
+            raise StoreError("the disk failed to read")
+
+    async with running(engine_on(Unreadable())) as shard:
+        for method, payload in (
+            ("recommend", question(1)),
+            ("user", encode(Lookup(id="ann"))),
+            ("decision", encode(Lookup(id="d1"))),
+        ):
+            with pytest.raises(ShardUnavailable, match="the disk failed to read"):
+                await shard.call(cast(Method, method), payload)
 
 
 async def test_one_bad_event_refuses_the_whole_batch() -> None:

@@ -215,3 +215,11 @@ def test_what_a_set_may_be_worth_is_its_mean_and_half_its_deviation() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-6)
     assert (found[:3] > 0.0).any()
     assert not bandit().optimistic(User(user_id="stranger"), 0.0).any()
+
+
+def test_dislikes_may_outweigh_everything() -> None:
+    model, user = bandit(PersonalBanditSettings()), User(user_id="u")
+    for _ in range(300):
+        model.learn(user, 0, -1.0, shown=True)
+        assert model.base > 0.0
+        assert np.isfinite(model.features(user, EVERYTHING)).all()

@@ -375,3 +375,16 @@ def test_the_threshold_is_there_for_one_race_alone() -> None:
     for arm, races in (("random", True), ("learner-softmax", True), ("learner-squarecb", False)):
         threshold = engine.recommend(question("d", arm=arm, n=2)).decision.threshold
         assert (threshold is not None) is races
+
+
+def test_a_service_whose_first_lists_are_disliked_goes_on() -> None:
+    engine = engine_with(items(30))
+    for number in range(12):
+        decision = asked(engine, f"u{number}", f"d{number}", 10_000 * number + 1000, n=5)
+        first = decision.slots[0].item_id
+        dislike = feedback(
+            f"u{number}", first, 10_000 * number + 2000, "dislike", decision_id=decision.event_id
+        )
+        engine.apply([dislike])
+    assert len(ask(engine, "u1", "again", 10_000_000).slots) == 10
+    assert len(ask(engine, "stranger", "first", 10_000_000).slots) == 10

@@ -1,12 +1,17 @@
 """A process that is killed at any moment loses nothing that it had acknowledged."""
 
+import os
 import random
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from recsys.codec import unpack
+from recsys.errors import StoreError
 from recsys.store.sqlite import SqliteStore
+from tests.stores import SqlitePlace, clicks, sequences
 
 ROUNDS = 8
 
@@ -81,3 +86,27 @@ def test_acknowledged_is_a_subset_of_the_log(tmp_path: Path) -> None:
         store.close()
     assert snapshot > 0
     assert len(acked) > 100
+
+
+def test_what_a_killed_process_left_is_flushed_again_before_anything_is_built_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SqlitePlace(tmp_path) as place:
+        place().append(clicks(1, 300))
+        left = place.path.with_name("store.sqlite-wal").read_bytes()
+        flushed = list[bytes]()
+
+        def fsync(number: int) -> None:
+            flushed.append(os.pread(number, os.fstat(number).st_size, 0))
+
+        monkeypatch.setattr("recsys.store.sqlite_file.os.fsync", fsync)
+        store = place()
+        assert flushed[0] == left, "the mark and its folder come after it"
+        assert sequences(store) == list(range(1, 301))
+
+        def failing(_: int) -> None:
+            raise OSError("Input/output error")
+
+        monkeypatch.setattr("recsys.store.sqlite_file.os.fsync", failing)
+        with pytest.raises(StoreError, match="did not take it again"):
+            place()

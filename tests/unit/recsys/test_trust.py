@@ -2,6 +2,7 @@
 
 import pytest
 
+from recsys.codec import pack, unpack
 from recsys.engine import Engine
 from recsys.learners.listwise import ListwiseRanker
 from recsys.learners.trust import open_list, settle_list, trust_in
@@ -85,3 +86,9 @@ def test_less_is_expected_of_who_clicks_no_more() -> None:
     passed_over = ask(engine, "u", "d", 1_010_000, 4).slots[0].score
     stranger = ask(engine, "new", "d", 1_010_000, 4).slots[0].score
     assert passed_over < stranger
+
+
+def test_a_list_that_does_not_count_is_recorded_in_the_same_bytes_ever_after() -> None:
+    user = User(user_id="u")
+    open_list(user, (), 0.0, SETTINGS)
+    assert pack(unpack(pack(user), User)) == pack(user)
