@@ -2,8 +2,9 @@
 
 import msgspec
 
+from recsys.conform import settle
 from recsys.errors import InvalidEvent
-from recsys.events import MAX_SLOTS, Context, Decision, check_context, check_ts, settle
+from recsys.events import MAX_SLOTS, Context, Decision, check_context, check_ts
 from recsys.ids import check_id
 
 __all__ = ["Recommendation", "Request", "conform_request", "validate_request"]

@@ -58,6 +58,7 @@ def stats_of(state: State, snapshot_sequence: int) -> Stats:
         unmatched=state.joiner.late,
         resets=state.user_model.resets,
         failed=counters.failed,
+        quarantined=counters.quarantined,
         base=counters.base,
         memory=state.meter.stats,
         drift=copy.deepcopy(state.drift.stats),

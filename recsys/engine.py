@@ -11,16 +11,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys import erasing
 from recsys.candidates.factors import Factors
 from recsys.candidates.nearest import Index
+from recsys.capture import Capture
+from recsys.conform import conform
 from recsys.decision import Recommendation, Request, conform_request, validate_request
 from recsys.describe import stats_of, view_of
 from recsys.errors import IncompatibleState, InvalidEvent, InvalidSettings, StoreError
-from recsys.events import Adopt, Decision, Event, ItemUpsert, conform, validate
+from recsys.events import Adopt, Decision, Event, ItemUpsert, UserErase, validate
 from recsys.fold import fold
 from recsys.keyfile import KEY_BYTES, load_key
 from recsys.recommend import recommend
@@ -28,6 +30,7 @@ from recsys.settings import EngineSettings
 from recsys.state import State
 from recsys.store.base import Append, Outcome, Store
 from recsys.store.memory import MemoryStore
+from recsys.store.records import LETTERS, DeadLetter, Erasure, letter_of
 from recsys.store.sqlite import SqliteStore
 from recsys.views import Stats, UserView
 from recsys.warm_up import live
@@ -35,20 +38,6 @@ from recsys.warm_up import live
 __all__ = ["Capture", "Engine"]
 
 _log = logging.getLogger(__name__)
-
-
-class Capture(msgspec.Struct, frozen=True):
-    """The state after ``sequence``, as bytes that further learning cannot change.
-
-    Attributes
-    ----------
-    users
-        Those that changed since the capture before.
-    """
-
-    sequence: int
-    parts: dict[str, bytes]
-    users: dict[str, bytes]
 
 
 class Engine:
@@ -75,6 +64,7 @@ class Engine:
         self._store = store
         self._key = key
         self._unsaved = dict[str, bytes]()
+        self._letters = dict[int, DeadLetter]()
         self._rebuilding = False
         self._missed = 0
         self._state = self._recover()
@@ -210,14 +200,20 @@ class Engine:
     def _fold_one(self, sequence: int, event: Event) -> None:
         try:
             fold(self._state, sequence, event)
+            if isinstance(event, UserErase):
+                self._unsaved.pop(event.user_id, None)
         except StoreError:
             # The store failed, not the event: no snapshot may say that it was learned.
             self._missed = sequence
             raise
-        except Exception:
-            # The event is durable and would fail again at every recovery: it is counted and left
-            # behind, so that the events after it are still learned.
+        except Exception as error:
+            # The event is durable and would fail again at every recovery, at the same place: what
+            # it has changed until then is as much a function of the log as all else. It is counted
+            # and left behind, so that the events after it are still learned.
             self._state.counters.failed += 1
+            self._letters[sequence] = letter_of(sequence, event, error)
+            while len(self._letters) > LETTERS:
+                del self._letters[next(iter(self._letters))]
             _log.exception("event %d of kind %s failed", sequence, type(event).__name__)
 
     def capture(self) -> Capture:
@@ -236,8 +232,13 @@ class Engine:
         changed = {user.user_id: self._state.seal_user(user) for user in users.dirty()}
         users.clean()
         self._unsaved.update(changed)
-        sequence = self._state.counters.sequence
-        return Capture(sequence, self._state.parts(), dict(self._unsaved))
+        return Capture(
+            self._state.counters.sequence,
+            self._state.parts(),
+            dict(self._unsaved),
+            users.erased,
+            tuple(self._letters.values()),
+        )
 
     def commit(self, capture: Capture) -> None:
         """Write a capture in one transaction; blocks.
@@ -247,13 +248,22 @@ class Engine:
         StoreError
             When it could not be written; its users are part of the next capture.
         """
-        self._store.commit_snapshot(capture.sequence, capture.parts, capture.users)
+        self._store.commit_snapshot(
+            capture.sequence,
+            capture.parts,
+            capture.users,
+            gone=capture.gone,
+            letters=capture.letters,
+        )
 
     def committed(self, capture: Capture) -> None:
         """Tell memory that a capture is durable, so that idle users may leave."""
         for user_id, record in capture.users.items():
             if self._unsaved.get(user_id) is record:
                 del self._unsaved[user_id]
+        self._state.users.left(capture.gone)
+        for letter in capture.letters:
+            self._letters.pop(letter.sequence, None)
         self._spill()
 
     def _trim(self) -> None:
@@ -271,6 +281,17 @@ class Engine:
         capture = self.capture()
         self.commit(capture)
         self.committed(capture)
+
+    def erasure(self, receipt: str) -> Erasure | None:
+        """Return how far the erasure of a person is, ``None`` for an unknown receipt; blocks."""
+        return next((one for one in self._store.erasures() if one.receipt == receipt), None)
+
+    def complete_erasures(self, now_ms: int) -> list[Erasure]:
+        """Finish erasures that the last snapshot contains; see ``recsys.erasing.complete``.
+
+        May run on any thread, beside all else.
+        """
+        return erasing.complete(self._store, now_ms)
 
     def to_index(self) -> NDArray[np.float32] | None:
         """Return what a ``recsys.candidates.nearest.Index`` is to be made of, to give ``indexed``.
@@ -311,7 +332,8 @@ class Engine:
         """
         state = self._state
         dirty = {user.user_id: user for user in state.users.dirty()}
-        known = {*dirty, *self._unsaved, *self._store.user_ids()}
+        stored = set(self._store.user_ids()) - state.users.erased.keys()
+        known = {*dirty, *self._unsaved, *stored}
         records = (
             state.seal_user(dirty[user_id]) if user_id in dirty else self._load_user(user_id) or b""
             for user_id in sorted(known)

@@ -8,7 +8,16 @@ import numpy as np
 from recsys.candidates.base import Asker
 from recsys.candidates.gather import fill
 from recsys.errors import IncompatibleState
-from recsys.events import Adopt, Decision, Event, Feedback, ItemRemove, ItemUpsert
+from recsys.events import (
+    Adopt,
+    Decision,
+    Event,
+    Feedback,
+    ItemRemove,
+    ItemUpsert,
+    Tombstone,
+    UserErase,
+)
 from recsys.features.base import Choice, context_hashes, narrow
 from recsys.features.table import NOWHERE, surface
 from recsys.ids import feature_hash
@@ -47,6 +56,26 @@ def fold(state: State, sequence: int, event: Event) -> None:
             state.grow()
         case Adopt():
             _adopt(state, event)
+        case UserErase():
+            _erase(state, event)
+        case Tombstone():
+            state.counters.quarantined += event.cause != "erased"
+
+
+def _erase(state: State, event: UserErase) -> None:
+    """Drop all that is a person's own; what they taught what all share stays in there."""
+    user = state.users.get(event.user_id)
+    if user is not None:
+        for model in state.personal:
+            model.forget(user)
+        for source in state.sources:
+            source.erase(user)
+    state.users.erase(event.user_id, state.counters.sequence)
+    state.joiner.erase(event.user_id)
+    trait = feature_hash("user", event.user_id)
+    state.examples.erase(trait)
+    state.choices.erase(trait)
+    state.meter.erase(trait)
 
 
 def _adopt(state: State, event: Adopt) -> None:

@@ -59,6 +59,8 @@ class Counters(msgspec.Struct):
         The latest time that an event has named: the joiner's clock.
     choices, listed
         That the learner has learned, and how many of them were made on lists.
+    quarantined
+        Events that were taken out of the log, those of people who were erased left aside.
     """
 
     sequence: int = 0
@@ -71,6 +73,7 @@ class Counters(msgspec.Struct):
     replayed: int = 0
     failed: int = 0
     base: Base = Base()
+    quarantined: int = 0
 
 
 class State:

@@ -1,7 +1,7 @@
 """A person's own state, and the table that keeps the recently seen ones in memory."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from itertools import islice
 
 import msgspec
@@ -158,6 +158,7 @@ class UserTable:
         self._in_memory = in_memory
         self._users: OrderedDict[str, User] = OrderedDict()
         self._dirty: dict[str, None] = {}
+        self._erased: dict[str, int] = {}
         self._loaded = 0
         self.spilled = 0
 
@@ -174,7 +175,7 @@ class UserTable:
         user = self._users.get(user_id)
         if user is not None:
             return user
-        record = self._load(user_id)
+        record = None if user_id in self._erased else self._load(user_id)
         if record is None:
             return None
         user = unpack(record, User)
@@ -191,6 +192,29 @@ class UserTable:
         self._users.move_to_end(user_id)
         self._dirty[user_id] = None
         return user
+
+    def erase(self, user_id: str, sequence: int) -> None:
+        """Make a person a stranger, whatever the store still holds of them.
+
+        Parameters
+        ----------
+        sequence
+            Of the event that says so.
+        """
+        self._users.pop(user_id, None)
+        self._dirty.pop(user_id, None)
+        self._erased[user_id] = sequence
+
+    @property
+    def erased(self) -> dict[str, int]:
+        """Who was erased and is still in the store, and the sequences of the events: a copy."""
+        return dict(self._erased)
+
+    def left(self, erased: Mapping[str, int]) -> None:
+        """Forget that people were erased, after they have left the store."""
+        for user_id, sequence in erased.items():
+            if self._erased.get(user_id) == sequence:
+                del self._erased[user_id]
 
     def dirty(self) -> list[User]:
         """Return the users that changed since the last ``clean``."""

@@ -141,7 +141,10 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     resets
         Personal River models begun anew, see ``recsys.learners.user_model``.
     failed
-        Events that raised while being learned (they stay in the log).
+        Events that raised while being learned (they stay in the log; see the dead letters).
+    quarantined
+        Events that were taken out of the log because they had made the model not finite, or by an
+        operator.
     base
         The refit that was adopted last.
     """
@@ -160,6 +163,7 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     unmatched: int = 0
     resets: int = 0
     failed: int
+    quarantined: int = 0
     base: Base = Base()
     memory: MemoryStats = MemoryStats()
     drift: DriftStats = msgspec.field(default_factory=DriftStats)

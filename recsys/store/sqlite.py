@@ -5,18 +5,20 @@ and returns after its one flush; a snapshot writes parts, users, and the head in
 them is there as a whole or not at all, and there is nothing to reconcile after a crash.
 """
 
+import logging
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, TypeVar
 
 import msgspec
 from typing_extensions import override
 
 from recsys.codec import decode_event, encode_event, open_record, pack, unpack
 from recsys.errors import CorruptRecord
-from recsys.events import Event
+from recsys.events import Decision, Event, Feedback, UserErase
 from recsys.ids import dedupe_key
+from recsys.store import sqlite_removal as removal
 from recsys.store.base import Append, Outcome, Store
 from recsys.store.dedupe import (
     LOG_EVENTS,
@@ -26,11 +28,18 @@ from recsys.store.dedupe import (
     check_fit,
     check_retention,
     fingerprint,
+    key_of,
 )
+from recsys.store.records import DeadLetter, Erasure
 from recsys.store.sqlite_file import SqliteFile, atomic
 from recsys.store.sqlite_schema import prepare, read_head, write_head
+from recsys.tombstones import Cause
 
 __all__ = ["SqliteStore"]
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _PAGE: Final = 500  # rows fetched under the lock at once, so that a reader never blocks long
 _RECALLED: Final = 512  # keys asked for at once
@@ -96,6 +105,11 @@ class SqliteStore(Store):
                     for append, print_, record in zip(appends, prints, records, strict=True)
                     if append.outcome is Outcome.ACCEPTED
                 ]
+                erased = [
+                    (append.sequence, event)
+                    for append, event in zip(appends, events, strict=True)
+                    if append.outcome is Outcome.ACCEPTED and isinstance(event, UserErase)
+                ]
                 if rows:
                     connection.executemany(
                         "INSERT INTO log VALUES (?, ?, ?)",
@@ -105,6 +119,7 @@ class SqliteStore(Store):
                         "INSERT INTO seen VALUES (?, ?, ?)",
                         [(print_.key, sequence, print_.content) for sequence, print_, _ in rows],
                     )
+                    removal.begin(connection, erased)
                     head = msgspec.structs.replace(head, high_water=rows[-1][0])
                     write_head(connection, head)
                 if positions:
@@ -144,7 +159,7 @@ class SqliteStore(Store):
         except CorruptRecord as error:
             detail = f"{self._path}: event {sequence} of the log is damaged ({error}); {_ADVICE}"
             raise CorruptRecord(detail) from error
-        if dedupe_key(event.event_id) != key:
+        if key_of(event) != key:
             detail = (
                 f"{self._path}: event {sequence} of the log is filed under another id; {_ADVICE}"
             )
@@ -196,7 +211,13 @@ class SqliteStore(Store):
 
     @override
     def commit_snapshot(
-        self, sequence: int, parts: Mapping[str, bytes], users: Mapping[str, bytes]
+        self,
+        sequence: int,
+        parts: Mapping[str, bytes],
+        users: Mapping[str, bytes],
+        *,
+        gone: Collection[str] = (),
+        letters: Sequence[DeadLetter] = (),
     ) -> None:
         with self._file.use() as connection:
             with atomic(connection):
@@ -204,7 +225,11 @@ class SqliteStore(Store):
                 check_fit(sequence, head.snapshot, head.high_water)
                 connection.execute("DELETE FROM state")
                 connection.executemany("INSERT INTO state VALUES (?, ?)", parts.items())
+                connection.executemany(
+                    "DELETE FROM users WHERE user_id = ?", [(user_id,) for user_id in gone]
+                )
                 connection.executemany("INSERT OR REPLACE INTO users VALUES (?, ?)", users.items())
+                removal.add_letters(connection, letters)
                 pruned = max(head.pruned, sequence - self._log_events)
                 if pruned > head.pruned:
                     connection.execute(
@@ -254,6 +279,63 @@ class SqliteStore(Store):
                 return
             for (last,) in page:
                 yield last
+
+    @override
+    def erasures(self) -> list[Erasure]:
+        return self._records("erasures", Erasure)
+
+    @override
+    def dead_letters(self) -> list[DeadLetter]:
+        return self._records("dead_letters", DeadLetter)
+
+    def _records(self, table: Literal["erasures", "dead_letters"], kind: type[T]) -> list[T]:
+        with self._file.use() as connection:
+            rows: list[tuple[int, bytes]] = connection.execute(
+                f"SELECT seq, record FROM {table} ORDER BY seq"
+            ).fetchall()
+        try:
+            return [unpack(record, kind) for _, record in rows]
+        except CorruptRecord as error:
+            detail = f"{self._path}: a record of {table} is damaged ({error}); {_ADVICE}"
+            raise CorruptRecord(detail) from error
+
+    @override
+    def events_of(self, user_ids: Collection[str], *, upto: int) -> Iterator[tuple[int, str]]:
+        for page in removal.pages_of(self._file, user_ids, upto=upto):
+            for sequence, key, record in page:
+                event = self._open_event(sequence, key, record)
+                if isinstance(event, Decision | Feedback | UserErase) and event.user_id in user_ids:
+                    yield sequence, event.user_id
+
+    @override
+    def bury(
+        self,
+        sequences: Collection[int],
+        cause: Cause,
+        *,
+        letters: Sequence[DeadLetter] = (),
+        erasures: Sequence[Erasure] = (),
+        afresh: bool = False,
+    ) -> None:
+        former = {erasure.sequence: erasure.user_id for erasure in self.erasures()}
+        people = {former.get(erasure.sequence, "") for erasure in erasures} - {""}
+        with self._file.use() as connection:
+            with atomic(connection):
+                head = read_head(connection, self._path)
+                removal.bury(connection, sequences, cause)
+                removal.replace(connection, erasures, people)
+                removal.add_letters(connection, letters)
+                if afresh:
+                    connection.execute("DELETE FROM state")
+                    connection.execute("DELETE FROM users")
+                    head = msgspec.structs.replace(head, snapshot=0)
+                    write_head(connection, head)
+            self._head = head
+
+    @override
+    def scrub(self, user_ids: Collection[str]) -> None:
+        if removal.scrub(self._file, user_ids) and user_ids:
+            _log.info("%s: written anew, for pages had kept what was deleted", self._path)
 
     @override
     def close(self) -> None:

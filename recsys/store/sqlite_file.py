@@ -1,8 +1,9 @@
 """One SQLite connection that owns its file, lets one thread in at a time, and speaks our errors."""
 
+import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ from recsys.store.sqlite_schema import check_kind
 __all__ = ["SqliteFile", "atomic"]
 
 _LOCK_PATIENCE_S: Final = 0.5  # a predecessor that was just killed may still hold the lock
+_CHUNK: Final = 1 << 20  # bytes read at once
 _PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # one flush per commit, before it returns
@@ -51,6 +53,7 @@ class SqliteFile:
         self._path = path
         self._lock = threading.Lock()
         self._refusal = ""
+        self._reader = -1
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -81,11 +84,41 @@ class SqliteFile:
                 self._refusal = str(error)
                 raise
 
+    def contains(self, needles: Sequence[bytes]) -> bool:
+        """Return whether one of some byte strings is anywhere in the file, used or not.
+
+        To be called inside ``use``, when the write-ahead log is empty.
+
+        Raises
+        ------
+        StoreError
+            When the file cannot be read.
+        """
+        overlap = max(map(len, needles), default=1) - 1
+        try:
+            if self._reader < 0:
+                # Kept: to close any descriptor of the file gives up the connection's lock on it.
+                self._reader = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            place, tail = 0, b""
+            while chunk := os.pread(self._reader, _CHUNK, place):
+                text = tail + chunk
+                if any(needle in text for needle in needles):
+                    return True
+                place += len(chunk)
+                tail = text[len(text) - overlap :] if overlap else b""
+        except OSError as error:
+            detail = f"{self._path}: cannot be read ({error}); check the disk"
+            raise StoreError(detail) from error
+        return False
+
     def close(self) -> None:
         """Give the file back; a second call is fine."""
         with self._lock:
             self._refusal = f"{self._path}: the store is closed"
             self._connection.close()
+            if self._reader >= 0:
+                os.close(self._reader)
+                self._reader = -1
 
 
 @contextmanager

@@ -1,8 +1,9 @@
 """The tables of a shard's file, and the head that says what they hold.
 
 ``log`` and ``seen`` go together row by row: ``seen`` finds a sequence by the key of an event id,
-``log`` has the record. ``head`` is one sealed record, so that a flipped bit in a sequence number is
-noticed as surely as one in an event; so is each of the ``positions``. The schema's version sits in
+``log`` has the record; so it stays when an event is taken out and a tombstone left. ``head`` is one
+sealed record, so that a flipped bit in a sequence number is noticed as surely as one in an event;
+so is each of ``positions``, ``erasures`` and ``dead_letters``. The schema's version sits in
 SQLite's own header (``user_version``), where every later version can read it; an older file is
 brought to this version when it is opened, in the transaction that counts the opening.
 """
@@ -21,6 +22,11 @@ __all__ = ["SCHEMA", "Head", "check_kind", "check_log", "prepare", "read_head", 
 SCHEMA: Final = 2
 _APPLICATION: Final = 0x52454353  # "RECS"
 
+_SINCE_2: Final = (
+    "CREATE TABLE positions (source TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT",
+    "CREATE TABLE erasures (seq INTEGER PRIMARY KEY, record BLOB NOT NULL) STRICT",
+    "CREATE TABLE dead_letters (seq INTEGER PRIMARY KEY, record BLOB NOT NULL) STRICT",
+)
 _TABLES: Final = (
     "CREATE TABLE log (seq INTEGER PRIMARY KEY, event_key BLOB NOT NULL, record BLOB NOT NULL)"
     " STRICT",
@@ -29,11 +35,9 @@ _TABLES: Final = (
     "CREATE TABLE state (name TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT",
     "CREATE TABLE users (user_id TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT",
     "CREATE TABLE meta (name TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT",
-    "CREATE TABLE positions (source TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT",
+    *_SINCE_2,
 )
-_MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
-    1: ("CREATE TABLE positions (source TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT",),
-}
+_MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {1: _SINCE_2}
 """By the version that they start from, what makes the next one of it."""
 
 

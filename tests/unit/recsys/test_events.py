@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 import pytest
 
+from recsys.conform import conform
 from recsys.errors import InvalidEvent
 from recsys.events import (
     FEEDBACK_TYPES,
@@ -27,7 +28,6 @@ from recsys.events import (
     Slot,
     check_attributes,
     check_context,
-    conform,
     digest_of,
     validate,
 )

@@ -1,6 +1,6 @@
 """Both stores pass the conformance suite; broken ones do not."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from recsys.errors import StoreError
 from recsys.events import Event
 from recsys.store.base import Append, Outcome, Store
 from recsys.store.memory import MemoryStore
+from recsys.store.records import DeadLetter
 from recsys.store.sqlite import SqliteStore
 from tests.stores import MemoryPlace, SqlitePlace, clicks, sequences
 
@@ -141,9 +142,17 @@ class Accumulating(MemoryStore):
 
     @override
     def commit_snapshot(
-        self, sequence: int, parts: Mapping[str, bytes], users: Mapping[str, bytes]
+        self,
+        sequence: int,
+        parts: Mapping[str, bytes],
+        users: Mapping[str, bytes],
+        *,
+        gone: Collection[str] = (),
+        letters: Sequence[DeadLetter] = (),
     ) -> None:
-        super().commit_snapshot(sequence, {**self.load(), **parts}, users)
+        super().commit_snapshot(
+            sequence, {**self.load(), **parts}, users, gone=gone, letters=letters
+        )
 
 
 class Unsorted(MemoryStore):
@@ -167,9 +176,15 @@ class Careless(MemoryStore):
 
     @override
     def commit_snapshot(
-        self, sequence: int, parts: Mapping[str, bytes], users: Mapping[str, bytes]
+        self,
+        sequence: int,
+        parts: Mapping[str, bytes],
+        users: Mapping[str, bytes],
+        *,
+        gone: Collection[str] = (),
+        letters: Sequence[DeadLetter] = (),
     ) -> None:
-        super().commit_snapshot(self.last_sequence, parts, users)
+        super().commit_snapshot(self.last_sequence, parts, users, gone=gone, letters=letters)
 
 
 @pytest.mark.parametrize(
