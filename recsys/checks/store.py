@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from recsys.checks.store_removal import REMOVAL
 from recsys.codec import pack
 from recsys.errors import StoreError
 from recsys.events import (
@@ -75,6 +76,8 @@ def store_checks() -> Iterator[StoreCheck]:
     yield StoreCheck("users are listed in order", _users_sorted)
     yield StoreCheck("what was handed out does not change", _answers_are_copies)
     yield StoreCheck("positions are durable with their events", _positions)
+    for name, check in REMOVAL.items():
+        yield StoreCheck(name, check)
     yield StoreCheck("closing twice is fine, using it afterwards is not", _close)
 
 
