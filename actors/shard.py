@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from time import perf_counter
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from actors.batcher import Batcher
 from actors.errors import ShardUnavailable
@@ -20,6 +20,9 @@ from actors.settings import ServerSettings
 from actors.wire import (
     Appended,
     Batch,
+    Erase,
+    Letter,
+    Letters,
     LogAfter,
     LogPart,
     Lookup,
@@ -30,10 +33,12 @@ from actors.wire import (
 )
 from recsys.candidates.nearest import Index
 from recsys.clock import now_ms
+from recsys.codec import decode_event
 from recsys.decision import Request
 from recsys.engine import Engine
 from recsys.errors import InvalidEvent, StoreError
-from recsys.events import Decision
+from recsys.events import Decision, UserErase
+from recsys.store.records import Erasure, begun
 
 __all__ = ["Shard"]
 
@@ -120,6 +125,17 @@ class Shard:
                 return self._recommend(decode(payload, Request))
             case "append":
                 return encode(await self._append(decode(payload, Batch)))
+            case "erase":
+                return encode(await self._erase(decode(payload, Erase)))
+            case _:
+                return await self._look_up(method, payload)
+
+    async def _look_up(
+        self,
+        method: Literal["user", "decision", "stats", "log", "erasure", "letters"],
+        payload: bytes,
+    ) -> bytes:
+        match method:
             case "user":
                 return encode(self._engine.user(decode(payload, Lookup).id))
             case "decision":
@@ -128,6 +144,11 @@ class Shard:
                 return encode(self.stats())
             case "log":
                 return await self._log_after(decode(payload, LogAfter))
+            case "erasure":
+                receipt = decode(payload, Lookup).id
+                return encode(await self._blocking(lambda: self._engine.erasure(receipt)))
+            case "letters":
+                return encode(await self._blocking(self._letters))
 
     def stats(self) -> ShardStats:
         """Return the state of this shard."""
@@ -177,6 +198,27 @@ class Shard:
             return waiting
         return await self._blocking(lambda: self._engine.decision(decision_id))
 
+    async def _erase(self, asked: Erase) -> Erasure:
+        event = UserErase(event_id=asked.receipt, user_id=asked.user_id, ts_ms=asked.received_ms)
+        self._engine.check((event,))
+        results = await self._batcher.submit((event,), asked.received_ms)
+        return begun(results[0].sequence, event)
+
+    def _letters(self) -> Letters:
+        return Letters(
+            tuple(
+                Letter(
+                    shard=self._index,
+                    sequence=letter.sequence,
+                    kind=letter.kind,
+                    event_id=decode_event(letter.record).event_id,
+                    cause=letter.cause,
+                    ts_ms=letter.ts_ms,
+                )
+                for letter in self._engine.store.dead_letters()
+            )
+        )
+
     async def _log_after(self, asked: LogAfter) -> bytes:
         """Read, and encode, on the store's thread: commits wait for it, so let parts be small."""
 
@@ -194,6 +236,7 @@ class Shard:
                     await self._stopping.wait()
             except TimeoutError:
                 await self._snapshot()
+                await self._finish_erasures()
                 await self._index_items()
             else:
                 return
@@ -217,6 +260,23 @@ class Shard:
             _log.exception("shard %d: no snapshot", self._index)
             return
         self._observer.on_snapshot(perf_counter() - started)
+
+    async def _finish_erasures(self) -> None:
+        """Let the people who were erased leave log and files, as far as a snapshot allows.
+
+        Not on the store's thread: the log is looked through page by page, and commits pass between.
+        """
+        while self._engine.erasing and not self._stopping.is_set():
+            try:
+                if not await asyncio.to_thread(self._engine.complete_erasures, now_ms()):
+                    return
+            except StoreError as error:
+                # The next round, or the next process, goes on where this one was.
+                _log.error("shard %d: erasures wait: %s", self._index, error)
+                return
+            except Exception:
+                _log.exception("shard %d: erasures wait", self._index)
+                return
 
     async def _index_items(self) -> None:
         """Have the items of a large catalogue indexed anew when it is time.

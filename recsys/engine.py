@@ -67,6 +67,8 @@ class Engine:
         self._letters = dict[int, DeadLetter]()
         self._rebuilding = False
         self._missed = 0
+        self._last_erasure = store.last_sequence if erasing.unfinished(store) else 0
+        self._erased_to = 0
         self._state = self._recover()
 
     @classmethod
@@ -202,6 +204,7 @@ class Engine:
             fold(self._state, sequence, event)
             if isinstance(event, UserErase):
                 self._unsaved.pop(event.user_id, None)
+                self._last_erasure = sequence
         except StoreError:
             # The store failed, not the event: no snapshot may say that it was learned.
             self._missed = sequence
@@ -286,12 +289,21 @@ class Engine:
         """Return how far the erasure of a person is, ``None`` for an unknown receipt; blocks."""
         return next((one for one in self._store.erasures() if one.receipt == receipt), None)
 
+    @property
+    def erasing(self) -> bool:
+        """Whether there are erasures that ``complete_erasures`` has not finished."""
+        return self._erased_to < self._last_erasure
+
     def complete_erasures(self, now_ms: int) -> list[Erasure]:
         """Finish erasures that the last snapshot contains; see ``recsys.erasing.complete``.
 
-        May run on any thread, beside all else.
+        May run on any one thread, beside all else.
         """
-        return erasing.complete(self._store, now_ms)
+        last = self._last_erasure
+        finished = erasing.complete(self._store, now_ms)
+        if not erasing.unfinished(self._store, upto=last):
+            self._erased_to = last
+        return finished
 
     def to_index(self) -> NDArray[np.float32] | None:
         """Return what a ``recsys.candidates.nearest.Index`` is to be made of, to give ``indexed``.

@@ -11,6 +11,7 @@ there. A log that is folded anew from its start no longer knows of it: ``recsys 
 """
 
 import logging
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final
@@ -20,7 +21,7 @@ import msgspec
 from recsys.store.base import Store
 from recsys.store.records import Erasure
 
-__all__ = ["complete", "due"]
+__all__ = ["complete", "due", "unfinished"]
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +33,11 @@ def due(store: Store) -> list[Erasure]:
     """Return the erasures that can be finished: the snapshot contains them."""
     snapshot = store.snapshot_sequence
     return [one for one in store.erasures() if not one.done_ms and one.sequence <= snapshot]
+
+
+def unfinished(store: Store, *, upto: float = math.inf) -> bool:
+    """Return whether an erasure up to a sequence has something left to do."""
+    return any(one.sequence <= upto and not one.done_ms for one in store.erasures())
 
 
 def complete(store: Store, now_ms: int) -> list[Erasure]:

@@ -256,6 +256,7 @@ class StoreSettings(Section):
     commit_events: int = Field(100, ge=1)
     queue_events: int = Field(20_000, ge=1)
     log_events: int = Field(10_000_000, ge=1000)
+    erase_within_s: float = Field(3600.0, gt=0)
 
 
 class EngineSettings(Section):

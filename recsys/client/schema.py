@@ -16,6 +16,7 @@ from recsys.views import ArmStats, Stats
 __all__ = [
     "MAX_BATCH",
     "DownShard",
+    "ErasureStatus",
     "EventResult",
     "EventResults",
     "Item",
@@ -135,6 +136,29 @@ class ItemResults(msgspec.Struct, frozen=True):
 
     accepted: int
     items: tuple[ItemStatus, ...]
+
+
+class ErasureStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the erasure of a person is.
+
+    Attributes
+    ----------
+    status
+        pending or done.
+    complete_by_ms, done_ms
+        When it is done at the latest; when it was.
+    removes, keeps
+        What goes, and what cannot go.
+    """
+
+    receipt: str
+    status: str
+    accepted_ms: int
+    complete_by_ms: int
+    done_ms: int | None = None
+    removed_events: int = 0
+    removes: tuple[str, ...] = ()
+    keeps: tuple[str, ...] = ()
 
 
 class ShardState(msgspec.Struct, frozen=True, kw_only=True):
