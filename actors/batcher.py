@@ -110,6 +110,11 @@ class Batcher:
             await self._writer
             self._writer = None
 
+    def resume(self) -> None:
+        """Take events again, after ``stop``."""
+        self._stopping = False
+        self.start()
+
     def make_room(self, events: int) -> None:
         """Refuse unless ``events`` more fit into the queue.
 

@@ -36,7 +36,7 @@ from recsys.clock import now_ms
 from recsys.codec import decode_event
 from recsys.decision import Request
 from recsys.engine import Engine
-from recsys.errors import InvalidEvent, StoreError
+from recsys.errors import InvalidEvent, NonFinite, StoreError
 from recsys.events import Decision, UserErase
 from recsys.store.records import Erasure, begun
 
@@ -84,6 +84,7 @@ class Shard:
         self._stopping = asyncio.Event()
         self._maintenance: asyncio.Task[None] | None = None
         self._indexes = True
+        self._healing = False
 
     async def start(self) -> None:
         """Start to write and to take snapshots; call before ``call``."""
@@ -120,6 +121,8 @@ class Shard:
         """
         if self._stopping.is_set():
             raise ShardUnavailable(self._index, "it is stopping")
+        if self._healing:
+            raise ShardUnavailable(self._index, "it goes back to its last good snapshot")
         match method:
             case "recommend":
                 return self._recommend(decode(payload, Request))
@@ -146,7 +149,7 @@ class Shard:
                 return await self._log_after(decode(payload, LogAfter))
             case "erasure":
                 receipt = decode(payload, Lookup).id
-                return encode(await self._blocking(lambda: self._engine.erasure(receipt)))
+                return encode(await self._blocking(lambda: self._engine.erasures.find(receipt)))
             case "letters":
                 return encode(await self._blocking(self._letters))
 
@@ -250,6 +253,9 @@ class Shard:
             capture = self._engine.capture()
             await self._blocking(lambda: self._engine.commit(capture))
             self._engine.committed(capture)
+        except NonFinite as error:
+            await self._heal(error)
+            return
         except StoreError as error:
             # Nothing is lost: the log still holds every event. The next round tries again.
             _log.error("shard %d: no snapshot: %s", self._index, error)
@@ -261,14 +267,37 @@ class Shard:
             return
         self._observer.on_snapshot(perf_counter() - started)
 
+    async def _heal(self, error: NonFinite) -> None:
+        """Go back to the last good snapshot, without the events that made the model not finite."""
+        _log.error("shard %d: the model is not finite: %s", self._index, error)
+        if self._stopping.is_set():  # nothing is lost, and the next opening ends here again
+            return
+        self._healing = True
+        started = perf_counter()
+        await self._batcher.stop()
+        try:
+            removed = await self._blocking(self._engine.heal)
+        except Exception:
+            _log.exception("shard %d: the model cannot be mended", self._index)
+        else:
+            seconds = perf_counter() - started
+            _log.error(
+                "shard %d: back at its last good snapshot and the log after it, without %d events, "
+                "after %.1f s", self._index, removed, seconds,
+            )  # fmt: skip
+            self._observer.on_reset(removed)
+        finally:
+            self._healing = False
+            self._batcher.resume()
+
     async def _finish_erasures(self) -> None:
         """Let the people who were erased leave log and files, as far as a snapshot allows.
 
         Not on the store's thread: the log is looked through page by page, and commits pass between.
         """
-        while self._engine.erasing and not self._stopping.is_set():
+        while self._engine.erasures.pending and not self._stopping.is_set():
             try:
-                if not await asyncio.to_thread(self._engine.complete_erasures, now_ms()):
+                if not await asyncio.to_thread(self._engine.erasures.complete, now_ms()):
                     return
             except StoreError as error:
                 # The next round, or the next process, goes on where this one was.

@@ -14,15 +14,17 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys import erasing
+from recsys import healing
+from recsys.admission import check_events
 from recsys.candidates.factors import Factors
 from recsys.candidates.nearest import Index
 from recsys.capture import Capture
 from recsys.conform import conform
 from recsys.decision import Recommendation, Request, conform_request, validate_request
 from recsys.describe import stats_of, view_of
-from recsys.errors import IncompatibleState, InvalidEvent, InvalidSettings, StoreError
-from recsys.events import Adopt, Decision, Event, ItemUpsert, UserErase, validate
+from recsys.erasing import Erasures
+from recsys.errors import IncompatibleState, InvalidSettings, StoreError
+from recsys.events import Decision, Event, UserErase
 from recsys.fold import fold
 from recsys.keyfile import KEY_BYTES, load_key
 from recsys.recommend import recommend
@@ -30,7 +32,7 @@ from recsys.settings import EngineSettings
 from recsys.state import State
 from recsys.store.base import Append, Outcome, Store
 from recsys.store.memory import MemoryStore
-from recsys.store.records import LETTERS, DeadLetter, Erasure, letter_of
+from recsys.store.records import LETTERS, DeadLetter, letter_of
 from recsys.store.sqlite import SqliteStore
 from recsys.views import Stats, UserView
 from recsys.warm_up import live
@@ -57,6 +59,11 @@ class Engine:
     InvalidSettings
         When the settings cannot go on from the snapshot and the log no longer reaches back far
         enough to rebuild it.
+
+    Attributes
+    ----------
+    erasures
+        Of people; what is left to do about them.
     """
 
     def __init__(self, store: Store, settings: EngineSettings, key: bytes) -> None:
@@ -67,8 +74,7 @@ class Engine:
         self._letters = dict[int, DeadLetter]()
         self._rebuilding = False
         self._missed = 0
-        self._last_erasure = store.last_sequence if erasing.unfinished(store) else 0
-        self._erased_to = 0
+        self.erasures = Erasures(store)
         self._state = self._recover()
 
     @classmethod
@@ -156,23 +162,7 @@ class Engine:
         InvalidEvent
             Naming the field, with the JSON pointer of ``events`` before it.
         """
-        catalogue = self._state.catalogue
-        new = set[str]()
-        for place, event in enumerate(events):
-            validate(event, f"{pointer}/{place}")
-            if isinstance(event, Adopt) and event.version != (base := self._next_base):
-                detail = f"the next base version is {base}, got {event.version}"
-                raise InvalidEvent(f"{pointer}/{place}/version", detail)
-            if isinstance(event, ItemUpsert) and catalogue.index(event.item_id) is None:
-                new.add(event.item_id)
-                if len(new) > catalogue.room:
-                    bound = self.settings.catalogue.max_items
-                    detail = f"the catalogue is full (catalogue.max_items is {bound})"
-                    raise InvalidEvent(f"{pointer}/{place}/item_id", detail)
-
-    @property
-    def _next_base(self) -> int:
-        return self._state.counters.base.version + 1
+        check_events(self._state, events, pointer)
 
     def append(
         self, events: Sequence[Event], positions: Mapping[str, int] | None = None
@@ -204,7 +194,7 @@ class Engine:
             fold(self._state, sequence, event)
             if isinstance(event, UserErase):
                 self._unsaved.pop(event.user_id, None)
-                self._last_erasure = sequence
+                self.erasures.begun(sequence)
         except StoreError:
             # The store failed, not the event: no snapshot may say that it was learned.
             self._missed = sequence
@@ -224,6 +214,8 @@ class Engine:
 
         Raises
         ------
+        NonFinite
+            When something learned is not finite: see ``heal``.
         StoreError
             When an event was not learned because the store failed, or the folder for temporary
             files is full.
@@ -285,25 +277,34 @@ class Engine:
         self.commit(capture)
         self.committed(capture)
 
-    def erasure(self, receipt: str) -> Erasure | None:
-        """Return how far the erasure of a person is, ``None`` for an unknown receipt; blocks."""
-        return next((one for one in self._store.erasures() if one.receipt == receipt), None)
+    def heal(self) -> int:
+        """Go back to the last snapshot, without the events that made the state not finite; blocks.
 
-    @property
-    def erasing(self) -> bool:
-        """Whether there are erasures that ``complete_erasures`` has not finished."""
-        return self._erased_to < self._last_erasure
+        To be called when ``capture`` has raised ``NonFinite``, while nothing else is. The events
+        leave tombstones and become dead letters, so that every later replay does without them.
 
-    def complete_erasures(self, now_ms: int) -> list[Erasure]:
-        """Finish erasures that the last snapshot contains; see ``recsys.erasing.complete``.
+        Returns
+        -------
+        How many events were taken out.
 
-        May run on any one thread, beside all else.
+        Raises
+        ------
+        StoreError
+            When the store cannot write, or when the state cannot be mended.
         """
-        last = self._last_erasure
-        finished = erasing.complete(self._store, now_ms)
-        if not erasing.unfinished(self._store, upto=last):
-            self._erased_to = last
-        return finished
+        removed = healing.quarantine_poison(self._store, self._fresh)
+        self._unsaved.clear()
+        self._letters.clear()
+        self._missed = 0
+        self._state = self._recover()
+        return removed
+
+    def _fresh(self) -> State:
+        """Return a state as of the last snapshot, in which nothing of this engine is seen."""
+        state = State(self.settings, self._store.load_user, self._key)
+        if parts := self._store.load():
+            state.restore(parts)
+        return state
 
     def to_index(self) -> NDArray[np.float32] | None:
         """Return what a ``recsys.candidates.nearest.Index`` is to be made of, to give ``indexed``.

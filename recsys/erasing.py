@@ -21,7 +21,7 @@ import msgspec
 from recsys.store.base import Store
 from recsys.store.records import Erasure
 
-__all__ = ["complete", "due", "unfinished"]
+__all__ = ["Erasures"]
 
 _log = logging.getLogger(__name__)
 
@@ -29,32 +29,60 @@ _AT_ONCE: Final = 16
 """People whose events are looked for in one pass over the log."""
 
 
-def due(store: Store) -> list[Erasure]:
-    """Return the erasures that can be finished: the snapshot contains them."""
+class Erasures:
+    """The erasures of one store.
+
+    ``complete`` runs on one thread at a time, beside all else; the others may run on any.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._last = store.last_sequence if self._unfinished() else 0
+        self._done_to = 0
+
+    @property
+    def pending(self) -> bool:
+        """Whether there are any that ``complete`` has not finished."""
+        return self._done_to < self._last
+
+    def begun(self, sequence: int) -> None:
+        """Take in that a ``UserErase`` was folded."""
+        self._last = sequence
+
+    def find(self, receipt: str) -> Erasure | None:
+        """Return how far an erasure is, ``None`` for an unknown receipt; blocks."""
+        return next((one for one in self._store.erasures() if one.receipt == receipt), None)
+
+    def complete(self, now_ms: int) -> list[Erasure]:
+        """Finish those that the last snapshot contains, the oldest first, some at once; blocks.
+
+        Returns
+        -------
+        Those that are finished now, without the names of the people.
+
+        Raises
+        ------
+        StoreError
+            When the store could not do it; it may be tried again.
+        """
+        last = self._last
+        finished = _complete(self._store, now_ms)
+        if not self._unfinished(last):
+            self._done_to = last
+        return finished
+
+    def _unfinished(self, upto: float = math.inf) -> bool:
+        return any(one.sequence <= upto and not one.done_ms for one in self._store.erasures())
+
+
+def _due(store: Store) -> list[Erasure]:
+    """Return those that can be finished: the snapshot contains them."""
     snapshot = store.snapshot_sequence
     return [one for one in store.erasures() if not one.done_ms and one.sequence <= snapshot]
 
 
-def unfinished(store: Store, *, upto: float = math.inf) -> bool:
-    """Return whether an erasure up to a sequence has something left to do."""
-    return any(one.sequence <= upto and not one.done_ms for one in store.erasures())
-
-
-def complete(store: Store, now_ms: int) -> list[Erasure]:
-    """Finish the erasures that are due, the oldest first, not more than some at once; blocks.
-
-    May run beside appends: it lets them in between.
-
-    Returns
-    -------
-    Those that are finished now, without the names of the people.
-
-    Raises
-    ------
-    StoreError
-        When the store could not do it; it may be tried again.
-    """
-    waiting = due(store)[:_AT_ONCE]
+def _complete(store: Store, now_ms: int) -> list[Erasure]:
+    waiting = _due(store)[:_AT_ONCE]
     if not waiting:
         return []
     # Where names are missing, a process died between the two steps.

@@ -21,7 +21,7 @@ from recsys.candidates.transitions import Transitions
 from recsys.catalogue import Catalogue
 from recsys.codec import pack, unpack
 from recsys.drift.response import DriftWatch
-from recsys.errors import IncompatibleState
+from recsys.errors import IncompatibleState, NonFinite
 from recsys.features.base import Choice, Example
 from recsys.features.counts import ItemCounts
 from recsys.features.encode import TextEncoder
@@ -207,13 +207,31 @@ class State:
         return names[-1]
 
     def seal_user(self, user: User) -> bytes:
-        """Return a user's record with their personal models in it."""
+        """Return a user's record with their personal models in it.
+
+        Raises
+        ------
+        NonFinite
+            When something that was learned of them is not finite.
+        """
+        if not user.is_finite():
+            message = "what was learned of a person is not finite"
+            raise NonFinite(message)
         for model in self.personal:
             model.store(user)
         return pack(user)
 
     def parts(self) -> dict[str, bytes]:
-        """Return all shared state, a record per part."""
+        """Return all shared state, a record per part.
+
+        Raises
+        ------
+        NonFinite
+            When something in it is not finite.
+        """
+        if not self.learner.is_finite():
+            message = "the learner's answers are not finite"
+            raise NonFinite(message)
         off = _switched_off(self.settings)
         return {
             "counters": pack(self.counters),

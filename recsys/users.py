@@ -1,5 +1,6 @@
 """A person's own state, and the table that keeps the recently seen ones in memory."""
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Container, Mapping
 from itertools import islice
@@ -114,6 +115,17 @@ class User(msgspec.Struct, kw_only=True):
     unrest: Unrest = msgspec.field(default_factory=Unrest)
     account: Account = msgspec.field(default_factory=Account)
     novelty: Novelty = Novelty()
+
+    def is_finite(self) -> bool:
+        """Return whether all that was learned of them is a finite number."""
+        tastes, unrest, account = self.tastes, self.unrest, self.account
+        return math.isfinite(
+            sum(tastes.mean.values())
+            + sum(tastes.left.values())
+            + sum((unrest.mean, unrest.fall, unrest.top, unrest.restlessness))
+            + sum((account.open_looks, account.open_promised, account.open_earned))
+            + sum((account.promised, account.earned, self.novelty.shown, self.liked_strength))
+        )
 
     def like(self, item: int, ts_ms: int, bound: int) -> None:
         """Put an item at the end of the history."""

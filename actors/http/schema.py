@@ -108,6 +108,7 @@ class RecommendAnswer(_Answer):
     policy: Annotated[str, Meta(description="the arm that served it")]
     model_sequence: int
     fallback: Annotated[bool, Meta(description="the user has liked nothing yet: what is popular")]
+    degraded: Annotated[bool, Meta(description="the learner had no answer: the mix in its place")]
     unknown_items: Annotated[
         tuple[str, ...],
         Meta(description="candidates not in the catalogue: ranked if it never had them"),

@@ -93,6 +93,8 @@ class Recommended(msgspec.Struct, frozen=True, kw_only=True):
         The arm that served it.
     fallback
         Whether the user was unknown, so that popular items were served.
+    degraded
+        Whether the learner had no answer, so that the mix of the sources took its place.
     """
 
     decision_id: str
@@ -100,6 +102,7 @@ class Recommended(msgspec.Struct, frozen=True, kw_only=True):
     policy: str
     model_sequence: int
     fallback: bool
+    degraded: bool = False
     unknown_items: tuple[str, ...] = ()
     took_ms: float = 0.0
 

@@ -110,7 +110,7 @@ class World:
                 if self.crashes:
                     self.engine.snapshot()
                     # The steady world never takes a person's events out of its log.
-                    self.engine.complete_erasures(ts_ms)
+                    self.engine.erasures.complete(ts_ms)
             case ("erase", int(user), _):
                 receipt = f"e{self.number}"
                 erase = UserErase(event_id=receipt, user_id=f"u{user}", ts_ms=ts_ms)

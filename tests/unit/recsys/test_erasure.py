@@ -96,9 +96,9 @@ def test_nothing_of_an_erased_person_is_left(folder: Path, settings: EngineSetti
     live(engine, OTHERS, rounds=2, start=9)
     engine.snapshot()
     assert engine.user(ANN) is None
-    finished = engine.complete_erasures(now_ms=123)
+    finished = engine.erasures.complete(now_ms=123)
     assert [(one.receipt, one.user_id, one.done_ms) for one in finished] == [(RECEIPT, "", 123)]
-    assert finished == [engine.erasure(RECEIPT)]
+    assert finished == [engine.erasures.find(RECEIPT)]
     assert finished[0].removed == 8 * 3 + 1
     assert traces(folder, engine) == []
     before = engine.fingerprint()
@@ -116,7 +116,7 @@ def test_the_log_has_tombstones_and_no_gaps(folder: Path) -> None:
     engine.apply([erased()])
     engine.snapshot()
     before = dict(engine.store.read(after=0))
-    engine.complete_erasures(now_ms=1)
+    engine.erasures.complete(now_ms=1)
     after = dict(engine.store.read(after=0))
     assert list(after) == list(before)
     for sequence, event in after.items():
@@ -135,7 +135,7 @@ def test_a_late_event_is_a_strangers_and_a_repeat_is_a_repeat(folder: Path) -> N
     first = feedback(ANN, "i1", 1000, "purchase")
     engine.apply([first, erased()])
     engine.snapshot()
-    engine.complete_erasures(now_ms=1)
+    engine.erasures.complete(now_ms=1)
     other = Feedback(event_id=first.event_id, user_id="user-1", ts_ms=1, type="click", item_id="i2")
     outcomes = [append.outcome for append in engine.apply([first, other, erased()])]
     assert outcomes == [Outcome.DUPLICATE] * 3
@@ -145,7 +145,7 @@ def test_a_late_event_is_a_strangers_and_a_repeat_is_a_repeat(folder: Path) -> N
     assert view is not None
     assert [recent.item_id for recent in view.recent] == ["i3"]
     engine.snapshot()
-    assert engine.complete_erasures(now_ms=2) == []
+    assert engine.erasures.complete(now_ms=2) == []
     engine.close()
     again = Engine.open(folder, LISTWISE)
     assert again.user(ANN) == view
@@ -157,7 +157,7 @@ def test_a_person_may_be_erased_again(folder: Path) -> None:
     engine.apply([*items(9), feedback(ANN, "i1", 1000), erased(), feedback(ANN, "i2", 2000)])
     engine.apply([erased(receipt="2a-second"), feedback(ANN, "i3", 3000)])
     engine.snapshot()
-    finished = engine.complete_erasures(now_ms=1)
+    finished = engine.erasures.complete(now_ms=1)
     assert [one.receipt for one in finished] == [RECEIPT, "2a-second"]
     left = [event for _, event in engine.store.read(after=0) if isinstance(event, Feedback)]
     assert [event.item_id for event in left] == ["i3"]
@@ -172,13 +172,13 @@ def test_nothing_is_removed_before_a_snapshot_contains_the_erasure(folder: Path)
     engine.apply([*items(9), feedback(ANN, "i1", 1000)])
     engine.snapshot()
     engine.apply([erased()])
-    assert engine.complete_erasures(now_ms=1) == []
+    assert engine.erasures.complete(now_ms=1) == []
     assert engine.user(ANN) is None
     engine.close()
     again = Engine.open(folder, LISTWISE)
     assert again.user(ANN) is None
     again.snapshot()
-    assert len(again.complete_erasures(now_ms=1)) == 1
+    assert len(again.erasures.complete(now_ms=1)) == 1
     assert traces(folder, again) == []
     again.close()
 
@@ -189,7 +189,7 @@ def test_a_rebuilt_state_does_not_know_the_person_at_all(folder: Path) -> None:
     live(engine, [*OTHERS, ANN], rounds=4)
     engine.apply([erased()])
     engine.snapshot()
-    engine.complete_erasures(now_ms=1)
+    engine.erasures.complete(now_ms=1)
     log = [event for _, event in engine.store.read(after=0)]
     learned = engine.stats()
     engine.close()
@@ -254,11 +254,11 @@ def test_a_process_that_dies_leaves_it_to_the_next(folder: Path, step: int) -> N
     before = engine.fingerprint()
     store.step = step
     with pytest.raises(StoreError, match="died"):
-        engine.complete_erasures(now_ms=1)
+        engine.erasures.complete(now_ms=1)
     engine.close()
     again = Engine.open(folder, LISTWISE)
     assert again.fingerprint() == before
-    finished = again.complete_erasures(now_ms=2)
+    finished = again.erasures.complete(now_ms=2)
     assert [(one.receipt, one.user_id, one.done_ms) for one in finished] == [(RECEIPT, "", 2)]
     assert finished[0].removed == 10
     assert traces(folder, again) == []
@@ -271,7 +271,7 @@ def test_short_ids_that_are_parts_of_others(folder: Path) -> None:
     live(engine, ["u1", "u10", "u11"], rounds=3)
     engine.apply([erased("u1")])
     engine.snapshot()
-    assert engine.complete_erasures(now_ms=1)[0].removed == 10
+    assert engine.erasures.complete(now_ms=1)[0].removed == 10
     people = {getattr(event, "user_id", "") for _, event in engine.store.read(after=0)}
     assert people == {"", "u10", "u11"}
     assert engine.user("u10") is not None
@@ -291,7 +291,7 @@ def test_pages_that_were_divided_keep_nothing(folder: Path) -> None:
     wanted: list[Event] = [erased(user, f"receipt-{number}") for number, user in enumerate(chosen)]
     engine.apply(wanted)
     engine.snapshot()
-    assert len(engine.complete_erasures(now_ms=1)) == len(chosen)
+    assert len(engine.erasures.complete(now_ms=1)) == len(chosen)
     assert [user for user in chosen if user.encode() in files(folder)] == []
     assert len(list(engine.store.user_ids())) == len(people) - len(chosen)
     engine.close()
