@@ -7,7 +7,8 @@ process died is known to the store, and done by the next one.
 
 What stays is in what all share: in the weights of the learners, in counts, and in the rings of
 sessions and of lessons of the factors, which hold items in an order and nobody's name. It fades
-there. A log that is folded anew from its start no longer knows of it: ``recsys quarantine --user``.
+there. A log that is folded anew from its start no longer knows of it:
+``recsys quarantine --afresh``.
 """
 
 import logging

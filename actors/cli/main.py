@@ -4,6 +4,7 @@ import typer
 
 from actors.cli.bench.command import bench
 from actors.cli.demo import demo
+from actors.cli.quarantine import quarantine
 from actors.cli.refit import refit
 from actors.cli.serve import serve
 from actors.cli.train import train
@@ -20,6 +21,7 @@ app.command()(serve)
 app.command()(demo)
 app.command()(train)
 app.command()(refit)
+app.command()(quarantine)
 app.add_typer(bench, name="bench")
 
 

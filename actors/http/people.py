@@ -25,7 +25,7 @@ _REMOVES: Final = (
 )
 _KEEPS: Final = (
     "what they taught the weights and counts that all share, which cannot be told apart; "
-    "recsys quarantine --user learns them again without the person",
+    "recsys quarantine --afresh learns them again from the log, which no longer has the person",
     "items in the order of a session, without a name, in the rings of sessions and factors, until "
     "others take their places",
     "copies of the data directory made before, until they are deleted: their retention is the time",

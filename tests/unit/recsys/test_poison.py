@@ -1,8 +1,7 @@
 """A model that is not finite is never stored or served, and the event that made it so is found."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -14,58 +13,17 @@ from recsys.decision import Recommendation
 from recsys.engine import Engine
 from recsys.errors import NonFinite, StoreError
 from recsys.events import Event, Feedback, Tombstone
-from recsys.features.base import Choice, Example
+from recsys.features.base import Example
 from recsys.learners.listwise import ListwiseRanker
 from recsys.learners.personal_bandit import PersonalBandit
 from recsys.learners.vw_bandit import VWBandit
 from recsys.settings import ArmSettings, EngineSettings, LearnerSettings
 from recsys.users import User
-from tests.engines import asked, feedback, items, request
+from tests.engines import items, request
+from tests.poison import POISON, choose, faulty, live
 
 SETTINGS = EngineSettings.model_validate({"features": {"crossings": 100}})
 VW = SETTINGS.model_copy(update={"learners": LearnerSettings(ranker="vw")})
-POISON = "i13"
-"""Whoever chooses it drives the faulty learner mad."""
-
-
-@contextmanager
-def faulty(*, items_too: Sequence[int] = (13,)) -> Iterator[None]:
-    """Let the ranker lose its mind over a choice of one of some items."""
-    choose = ListwiseRanker.choose
-
-    def mad(
-        self: ListwiseRanker, choice: Choice, old: Sequence[Choice], *, haste: float = 1.0
-    ) -> float | None:
-        loss = choose(self, choice, old, haste=haste)
-        if choice.item in items_too:
-            self._weights[:] = np.nan
-        return loss
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ListwiseRanker, "choose", mad)
-        yield
-
-
-def live(engine: Engine, rounds: int, start: int = 1, *, poison_at: int | None = None) -> None:
-    """Let four people ask and click; at one round one of them finds the poisonous item."""
-    for number in range(start, start + rounds):
-        for place in range(4):
-            user, now = f"u{place}", 1_000_000 * number + 1000 * place
-            decision = asked(engine, user, f"d-{user}-{number}", now, n=4)
-            good = [slot.item_id for slot in decision.slots if slot.item_id not in {"i13", "i14"}]
-            clicked = good[number % len(good)]
-            engine.apply([feedback(user, clicked, now + 300, decision_id=decision.event_id)])
-            if number == poison_at and place == 2:
-                choose(engine, user, POISON, now + 600)
-
-
-def choose(engine: Engine, user: str, item_id: str, now: int) -> None:
-    """Let somebody be shown two items and buy the first one."""
-    given = msgspec.structs.replace(request(user, f"g{now}", now, n=2), candidates=(item_id, "i5"))
-    decision = engine.recommend(given).decision
-    engine.apply(
-        [decision, feedback(user, item_id, now, "purchase", decision_id=decision.event_id)]
-    )
 
 
 def poison_of(log: Sequence[tuple[int, Event]]) -> list[int]:
