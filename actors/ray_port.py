@@ -78,8 +78,8 @@ class _Route:
         self.handle = handle
         self._shard = shard
         self._gone = gone
-        self._events = Lane(self._send)
-        self._questions = Lane(self._send)
+        self._events = Lane(self._send, shard=shard)
+        self._questions = Lane(self._send, shard=shard)
 
     def lane(self, method: Method) -> Lane:
         return self._events if method in {APPEND, ERASE} else self._questions

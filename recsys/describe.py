@@ -59,6 +59,7 @@ def stats_of(state: State, snapshot_sequence: int) -> Stats:
         resets=state.user_model.resets,
         failed=counters.failed,
         quarantined=counters.quarantined,
+        found_share=state.found_share,
         base=counters.base,
         memory=state.meter.stats,
         drift=copy.deepcopy(state.drift.stats),

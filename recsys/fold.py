@@ -190,10 +190,8 @@ def _found(state: State, user: User, item: int, ts_ms: int) -> None:
     """
     if not state.learner.from_choices or item in user.consumed:
         return
-    counters, settings = state.counters, state.settings.learners.listwise
-    share = settings.found_share if counters.choices >= settings.found_first else 1.0
-    share *= settings.found_beside / (settings.found_beside + counters.listed)
-    if share < 1.0 and feature_hash("found", str(counters.sequence)) / 2**32 >= share:
+    share = state.found_share
+    if share < 1.0 and feature_hash("found", str(state.counters.sequence)) / 2**32 >= share:
         return
     # An item that came with the feedback itself could not have been considered: it would teach that
     # whatever is new this very moment is chosen.

@@ -183,6 +183,16 @@ class State:
         """Names of the numeric features of a candidate."""
         return self.features.columns
 
+    @property
+    def found_share(self) -> float:
+        """Probability with which the learner is taught what somebody finds by themselves now.
+
+        A function of the state, so that a log tells it of every event that it holds.
+        """
+        counters, settings = self.counters, self.settings.learners.listwise
+        share = settings.found_share if counters.choices >= settings.found_first else 1.0
+        return share * settings.found_beside / (settings.found_beside + counters.listed)
+
     def grow(self) -> None:
         """Give every component room for the catalogue's items."""
         n_items = len(self.catalogue)

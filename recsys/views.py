@@ -147,6 +147,9 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
         operator.
     base
         The refit that was adopted last.
+    found_share
+        Probability with which what somebody finds by themselves is a lesson for the ranker now.
+        What is shown always is one: an overloaded server refuses events, it learns all it takes.
     """
 
     sequence: int
@@ -164,6 +167,7 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     resets: int = 0
     failed: int
     quarantined: int = 0
+    found_share: float = 1.0
     base: Base = Base()
     memory: MemoryStats = MemoryStats()
     drift: DriftStats = msgspec.field(default_factory=DriftStats)
