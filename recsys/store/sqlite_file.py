@@ -87,7 +87,7 @@ class SqliteFile:
     def contains(self, needles: Sequence[bytes]) -> bool:
         """Return whether one of some byte strings is anywhere in the file, used or not.
 
-        To be called inside ``use``, when the write-ahead log is empty.
+        Asks nobody for the lock: what is written meanwhile may be seen or not.
 
         Raises
         ------

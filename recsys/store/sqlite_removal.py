@@ -9,6 +9,7 @@ something is found out by looking: then the file is written anew.
 
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 import msgspec
@@ -120,26 +121,37 @@ def bury(connection: sqlite3.Connection, sequences: Collection[int], cause: Caus
 
 
 def scrub(file: SqliteFile, user_ids: Collection[str]) -> bool:
-    """Wipe what was deleted; returns whether the file had to be written anew."""
+    """Wipe what was deleted; returns whether the file had to be written anew.
+
+    Only the wiping itself keeps others waiting, not the search.
+    """
+    names = [user_id.encode() for user_id in user_ids]
+    needles = [*map(mark_of, user_ids), *(name for name in names if len(name) >= _LONG)]
+    # What the index of the users' ids has kept of a short one could not be told from others.
+    steps = ["REINDEX users"] if any(len(name) < _LONG for name in names) else ["", "REINDEX users"]
+    for step in steps if names else []:
+        with _securely(file) as connection:
+            with atomic(connection):
+                connection.execute(step)
+                _blank(connection)
+            _truncate(connection)
+        if not file.contains(needles):
+            return False
+    with _securely(file) as connection:
+        connection.execute("VACUUM")
+        _truncate(connection)
+    return True
+
+
+@contextmanager
+def _securely(file: SqliteFile) -> Iterator[sqlite3.Connection]:
+    """Let pages be wiped when they become free."""
     with file.use() as connection:
         connection.execute("PRAGMA secure_delete = ON")
         try:
-            with atomic(connection):
-                connection.execute("REINDEX users")
-                _blank(connection)
-            _truncate(connection)
-            if user_ids and not file.contains(_needles(user_ids)):
-                return False
-            connection.execute("VACUUM")
-            _truncate(connection)
-            return True
+            yield connection
         finally:
             connection.execute("PRAGMA secure_delete = FAST")
-
-
-def _needles(user_ids: Collection[str]) -> list[bytes]:
-    raw = [user_id.encode() for user_id in user_ids]
-    return [*map(mark_of, user_ids), *(name for name in raw if len(name) >= _LONG)]
 
 
 def _blank(connection: sqlite3.Connection) -> None:
