@@ -1,5 +1,6 @@
 """A person who is erased leaves state, log and files, and does not come back."""
 
+import logging
 import struct
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing_extensions import override
 
 from recsys.engine import Engine
 from recsys.errors import StoreError
-from recsys.events import Event, Feedback, Tombstone, UserErase
+from recsys.events import Event, Feedback, ItemUpsert, Tombstone, UserErase
 from recsys.ids import dedupe_key, feature_hash
 from recsys.keyfile import load_key
+from recsys.refit.lessons import LogReader
 from recsys.settings import EngineSettings
 from recsys.store.base import Outcome
 from recsys.store.records import DeadLetter, Erasure
@@ -294,4 +296,40 @@ def test_pages_that_were_divided_keep_nothing(folder: Path) -> None:
     assert len(engine.erasures.complete(now_ms=1)) == len(chosen)
     assert [user for user in chosen if user.encode() in files(folder)] == []
     assert len(list(engine.store.user_ids())) == len(people) - len(chosen)
+    engine.close()
+
+
+def test_a_page_that_has_kept_the_name_is_written_anew(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An item of the same name looks like a page that has kept what was deleted."""
+    engine = Engine.open(folder, LISTWISE)
+    engine.apply([*items(9), ItemUpsert(event_id="twin", ts_ms=1, item_id=ANN)])
+    engine.apply([feedback(ANN, "i1", 1000), erased()])
+    engine.snapshot()
+    with caplog.at_level(logging.INFO):
+        assert engine.erasures.complete(now_ms=1)[0].removed == 2
+    assert "written anew, for pages had kept what was deleted" in caplog.text
+    assert engine.user(ANN) is None
+    before = engine.fingerprint()
+    engine.close()
+    again = Engine.open(folder, LISTWISE)
+    assert again.fingerprint() == before
+    assert b"user_id\xd9\x25" + ANN.encode() not in files(folder)
+    again.close()
+
+
+def test_a_log_with_tombstones_can_be_refit(folder: Path) -> None:
+    engine = Engine.open(folder, LISTWISE)
+    engine.apply(items(40))
+    live(engine, [*OTHERS, ANN], rounds=4)
+    engine.apply([erased()])
+    engine.snapshot()
+    engine.erasures.complete(now_ms=1)
+    reader = LogReader(LISTWISE)
+    reader.read(engine.store.read(after=0))
+    assert reader.sequence == engine.stats().sequence
+    trait = feature_hash("user", ANN)
+    assert reader.lessons
+    assert [lesson for lesson in reader.lessons if lesson.choice.user == trait] == []
     engine.close()
