@@ -13,9 +13,10 @@ from actors.ports import LocalPort
 from actors.settings import ServerSettings
 from actors.shard import Shard
 from actors.wire import LETTERS
-from recsys.client import AsyncClient
+from recsys.client import AsyncClient, NewFeedback
 from recsys.engine import Engine
 from recsys.errors import StoreError
+from recsys.events import Feedback, Tombstone
 from recsys.store.memory import MemoryStore
 from recsys.store.records import Erasure
 from tests.engines import feedback
@@ -165,3 +166,46 @@ async def test_a_shard_that_is_down_hides_no_dead_letters() -> None:
 
         server.port.faults[1, LETTERS] = ShardUnavailable(1, "it is down")
         assert (await server.client.get("/v1/dead-letters")).status_code == 503
+
+
+async def test_a_person_is_erased_while_events_come(tmp_path: Path) -> None:
+    """Everybody sends on; what the person sent before the receipt is gone, the rest is there."""
+    shard = Shard(0, QUICK, Engine.open(tmp_path, QUICK.engine))
+    await shard.start()
+    transport = httpx2.ASGITransport(app=build_app(LocalPort([shard]), QUICK))
+    acked: dict[str, list[str]] = {ANN: [], "bob": [], "cat": []}
+    enough, over = asyncio.Event(), asyncio.Event()
+
+    async with AsyncClient("http://recsys", transport=transport) as client:
+
+        async def sender(name: str) -> None:
+            while not over.is_set():
+                event_id = f"{len(acked[name])} of {name}"
+                click = NewFeedback(type="click", user_id=name, item_id="i1", event_id=event_id)
+                assert (await client.send_events([click])).accepted == 1
+                acked[name].append(event_id)
+                if all(len(ids) >= 20 for ids in acked.values()):
+                    enough.set()
+                await asyncio.sleep(0.001)
+
+        async with asyncio.TaskGroup() as senders:
+            tasks = [senders.create_task(sender(name)) for name in acked]
+            await enough.wait()
+            receipt = (await client.erase_user(ANN)).receipt
+            removed = await done(client, receipt)
+            over.set()
+        assert all(task.done() for task in tasks)
+        view = await client.user(ANN)
+    await shard.stop()
+    engine = Engine.open(tmp_path, QUICK.engine)
+    log = [event for _, event in engine.store.read(after=0)]
+    left = [event for event in log if isinstance(event, Feedback)]
+    ids = {name: [one.event_id for one in left if one.user_id == name] for name in acked}
+    assert ids["bob"] == acked["bob"]
+    assert ids["cat"] == acked["cat"]
+    # One tombstone is that of the erasure itself.
+    assert sum(isinstance(event, Tombstone) for event in log) == removed
+    assert ids[ANN] == acked[ANN][removed - 1 :]
+    assert removed >= 21
+    assert (0 if view is None else view.events) == len(ids[ANN])
+    engine.close()
