@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from recsys.errors import NonFinite, StoreError
-from recsys.events import Event
+from recsys.events import Event, UserErase
 from recsys.fold import fold
 from recsys.state import State
 from recsys.store.base import Store
@@ -48,11 +48,18 @@ def quarantine_poison(store: Store, fresh: Callable[[], State]) -> int:
     Raises
     ------
     StoreError
-        When the last snapshot is not finite itself, when there are too many such events, or when
-        the store cannot write.
+        When the last snapshot is not finite itself, when there are too many such events or one of
+        them erases a person, or when the store cannot write.
     """
     removed = 0
     while (found := _poison(store, fresh)) is not None:
+        if isinstance(found.event, UserErase):
+            # Without it the person would be back.
+            detail = (
+                f"the model is not finite ({found.cause}) after event {found.sequence}, which "
+                "erases a person and must stay; take events before it out with recsys quarantine"
+            )
+            raise StoreError(detail)
         if removed == _MOST:
             detail = (
                 f"{_MOST} events were taken out and the model is still not finite ({found.cause}) "

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import msgspec
 
 from recsys.errors import StoreError
-from recsys.events import Decision, Event, Feedback, Tombstone
+from recsys.events import Decision, Event, Feedback, Tombstone, UserErase
 from recsys.store.base import Store
 from recsys.store.records import LETTERS, letter_of
 
@@ -37,9 +37,9 @@ class Burst(msgspec.Struct, frozen=True, kw_only=True):
     last: int | None = None
 
     def holds(self, sequence: int, event: Event) -> bool:
-        """Return whether an event is meant; what is gone already is not."""
+        """Return whether an event is meant; what is gone already, or is an erasure, is not."""
         last = sequence if self.last is None else self.last
-        if isinstance(event, Tombstone) or not self.first <= sequence <= last:
+        if isinstance(event, Tombstone | UserErase) or not self.first <= sequence <= last:
             return False
         if self.user_id is None and self.context is None:
             return True

@@ -12,11 +12,12 @@ from recsys.arrays import pack_array
 from recsys.decision import Recommendation
 from recsys.engine import Engine
 from recsys.errors import NonFinite, StoreError
-from recsys.events import Event, Feedback, Tombstone
+from recsys.events import Event, Feedback, Tombstone, UserErase
 from recsys.features.base import Example
 from recsys.learners.listwise import ListwiseRanker
 from recsys.learners.personal_bandit import PersonalBandit
 from recsys.learners.vw_bandit import VWBandit
+from recsys.memory.forgetting import ForgettingMeter
 from recsys.settings import ArmSettings, EngineSettings, LearnerSettings
 from recsys.users import User
 from tests.engines import items, request
@@ -112,6 +113,24 @@ def test_it_gives_up_where_every_event_is_poison(tmp_path: Path) -> None:
         with pytest.raises(StoreError, match="8 events were taken out and the model is still not"):
             engine.heal()
         engine.close()
+
+
+def test_an_erasure_is_never_taken_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine.open(None, SETTINGS)
+    engine.apply(items(60))
+    live(engine, 3)
+    engine.snapshot()
+    erase = ForgettingMeter.erase
+
+    def mad(self: ForgettingMeter, user: int) -> None:
+        erase(self, user)
+        self._learner._weights[:] = np.nan  # type: ignore[attr-defined] # noqa: SLF001
+
+    monkeypatch.setattr(ForgettingMeter, "erase", mad)
+    engine.apply([UserErase(event_id="receipt", user_id="u1", ts_ms=99_000_000)])
+    with pytest.raises(StoreError, match="which erases a person and must stay"):
+        engine.heal()
+    assert engine.store.dead_letters() == []
 
 
 def test_what_is_not_finite_is_not_served() -> None:

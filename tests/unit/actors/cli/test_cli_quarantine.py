@@ -121,6 +121,18 @@ def test_afresh_makes_the_weights_forget_who_was_erased(folder: Path) -> None:
         assert len(kept) == 60
 
 
+def test_an_erasure_is_never_taken_out(folder: Path) -> None:
+    with closing(opened(folder)) as engine:
+        engine.apply([*items(20), *burst(100_000), *crowd(200_000)])
+        engine.apply([UserErase(event_id="0-receipt", user_id=BOT, ts_ms=300_000)])
+    done = quarantine(folder, "--shard", "0", "--from", "41", "--to", "91")
+    assert "shard 0: 50 events are taken out, 41 to 90" in done.output
+    with closing(opened(folder)) as engine:
+        assert engine.user(BOT) is None
+        assert engine.erasures.pending
+        assert engine.erasures.complete(now_ms=1)[0].removed == 21
+
+
 def test_a_log_that_has_lost_its_start(folder: Path) -> None:
     with closing(opened(folder)) as engine:
         engine.apply([*items(20), *crowd(10_000, 600), *burst(1_000_000), *crowd(2_000_000, 600)])
