@@ -13,7 +13,7 @@ from concurrent.futures import Executor
 from typing import NamedTuple, Protocol
 
 from actors.errors import Overloaded, ShardUnavailable
-from actors.meters import Quantiles, Rate
+from actors.meters import Pace, Quantiles, Rate
 from actors.observer import Observer
 from recsys.clock import now_ms
 from recsys.errors import StoreError
@@ -25,7 +25,10 @@ __all__ = ["Batcher", "Ledger"]
 
 _log = logging.getLogger(__name__)
 
-_RETRY_AFTER_S = 1.0
+_RETRY_AFTER_S = (1.0, 60.0)
+"""Refused senders are told to come back after so long, at least and at most."""
+_KEPT = 10
+"""One in so many places of the queue is kept for decisions."""
 _FOLD_EVENTS = 8
 """Events learned between two looks at the clock."""
 _FOLD_S = 0.002
@@ -66,8 +69,10 @@ class Batcher:
     executor
         The store's own thread.
     settings
-        ``queue_events`` bounds the events that wait for their commit, decisions included; a commit
-        takes groups until it holds ``commit_events``.
+        ``queue_events`` bounds the events that wait for their commit, decisions included, and
+        ``queue_s`` how long, as far as can be told, for events; some places are kept for decisions,
+        so that a rush of events does not end recommending. A commit takes groups until it holds
+        ``commit_events``.
     """
 
     def __init__(
@@ -88,6 +93,7 @@ class Batcher:
         self._groups: deque[_Group] = deque()
         self._decisions: dict[str, Decision] = {}
         self._waiting = 0
+        self._pace = Pace()
         self._wake = asyncio.Event()
         self._stopping = False
         self._writer: asyncio.Task[None] | None = None
@@ -109,8 +115,18 @@ class Batcher:
             await self._writer
             self._writer = None
 
-    def make_room(self, events: int) -> None:
+    def resume(self) -> None:
+        """Take events again, after ``stop``."""
+        self._stopping = False
+        self.start()
+
+    def make_room(self, events: int, *, patient: bool = True) -> None:
         """Refuse unless ``events`` more fit into the queue.
+
+        Parameters
+        ----------
+        patient
+            Whether nobody waits for them, so that the time they take does not matter.
 
         Raises
         ------
@@ -122,9 +138,16 @@ class Batcher:
         if self._stopping:
             raise ShardUnavailable(self._shard, "it is stopping")
         # A group larger than the whole queue must pass at some time, so it passes when empty.
-        if self._waiting and self._waiting + events > self._settings.queue_events:
+        if not self._waiting:
+            return
+        wait_s = self._pace.seconds_for(self._waiting)
+        bound = self._settings.queue_events
+        full = self._waiting + events > (bound if patient else bound - bound // _KEPT)
+        if full or (not patient and wait_s is not None and wait_s > self._settings.queue_s):
             self._observer.on_rejected("overloaded", events)
-            raise Overloaded(self._shard, _RETRY_AFTER_S)
+            shortest, longest = _RETRY_AFTER_S
+            # When the queue of now is gone, there is room again, also for those who come back.
+            raise Overloaded(self._shard, min(max(wait_s or 0.0, shortest), longest))
 
     async def submit(self, events: Sequence[Event], received_ms: int) -> list[Append]:
         """Return one result per event, once they are durable and learned.
@@ -139,7 +162,7 @@ class Batcher:
             When the store could not write. After a failed flush the events may be there all the
             same once the shard is opened anew: send them again with the same ids.
         """
-        self.make_room(len(events))
+        self.make_room(len(events), patient=False)
         done: asyncio.Future[list[Append]] = asyncio.get_running_loop().create_future()
         self._put(_Group(events, received_ms, done))
         return await done
@@ -167,6 +190,7 @@ class Batcher:
         return taken
 
     async def _write(self) -> None:
+        loop = asyncio.get_running_loop()
         learning: asyncio.Task[None] | None = None
         while self._groups or not self._stopping:
             if not self._groups:
@@ -174,10 +198,15 @@ class Batcher:
                 await self._wake.wait()
                 continue
             groups = self._take()
+            started = loop.time()
             appends = await self._commit(groups)
             if learning is not None:
                 await learning
                 learning = None
+            taken = sum(len(group.events) for group in groups)
+            # What a few events take says little: a flush takes as long for one as for many.
+            if taken >= self._settings.commit_events and self._groups:
+                self._pace.add(taken, loop.time() - started)
             if appends is not None:
                 learning = asyncio.create_task(self._learn(groups, appends))
         if learning is not None:

@@ -22,9 +22,17 @@ from actors.http.methods import add_options
 from actors.http.openapi import components
 from actors.http.pages import add_pages
 from actors.http.paths import match_whole_paths
+from actors.http.people import PeopleRoutes
 from actors.http.problems import Problem, answer_error
 from actors.http.recommend import RecommendRoutes
-from actors.http.routes import add_asking, add_catalogue, add_learning, add_lookups, add_stream
+from actors.http.routes import (
+    add_asking,
+    add_catalogue,
+    add_learning,
+    add_lookups,
+    add_people,
+    add_stream,
+)
 from actors.http.shards import Shards
 from actors.http.stream import Stream
 from actors.ports import ShardPort
@@ -104,6 +112,7 @@ def build_app(
     add_learning(app, EventRoutes(shards, settings))
     add_catalogue(app, ItemRoutes(shards, settings))
     add_lookups(app, LookupRoutes(shards))
+    add_people(app, PeopleRoutes(shards, settings))
     add_stream(app, stream)
     add_pages(app)
     match_whole_paths(app)

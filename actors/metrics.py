@@ -56,6 +56,10 @@ class RayObserver(Observer):
         self._resets = _gauge("user_model_resets", "Personal models begun anew.")
         self._failed = _gauge("events_failed", "Events that raised while being learned.")
         self._lost = _gauge("events_lost", "Acknowledged events that were damaged and given up.")
+        self._quarantined = _gauge("events_quarantined", "Events taken out of the log.")
+        self._model_resets = _counter(
+            "model_resets_total", "Times that a model was replaced by its last good snapshot."
+        )
         self._base = _gauge("base_version", "Refits that were adopted.")
         self._base_loss = _gauge(
             "base_loss", "Progressive loss when the last refit was adopted.", "of"
@@ -100,6 +104,7 @@ class RayObserver(Observer):
         self._resets.set(stats.resets, self._tags)
         self._failed.set(stats.failed, self._tags)
         self._lost.set(stats.lost, self._tags)
+        self._quarantined.set(stats.quarantined, self._tags)
         self._base.set(stats.base.version, self._tags)
         if stats.base.version:
             self._base_loss.set(stats.base.loss, {**self._tags, "of": "refit"})
@@ -109,6 +114,10 @@ class RayObserver(Observer):
         for name, arm in stats.arms.items():
             self._count_arm(name, arm)
         self._arms = _copy(stats)
+
+    @override
+    def on_reset(self, events: int) -> None:
+        self._model_resets.inc(1, self._tags)
 
     def _remember(self, memory: MemoryStats) -> None:
         for gauge, value in (

@@ -36,6 +36,10 @@ class Observer(Protocol):
         """Count one snapshot, which took ``seconds`` to capture and commit."""
         ...
 
+    def on_reset(self, events: int) -> None:
+        """Count that the model was replaced by its last good snapshot, without ``events``."""
+        ...
+
 
 class Silent(Observer):
     """Ignores everything."""
@@ -58,4 +62,8 @@ class Silent(Observer):
 
     @override
     def on_snapshot(self, seconds: float) -> None:
+        pass
+
+    @override
+    def on_reset(self, events: int) -> None:
         pass

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from time import perf_counter
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from actors.batcher import Batcher
 from actors.errors import ShardUnavailable
@@ -21,6 +21,9 @@ from actors.shard_map import ShardMap
 from actors.wire import (
     Appended,
     Batch,
+    Erase,
+    Letter,
+    Letters,
     LogAfter,
     LogPart,
     Lookup,
@@ -31,10 +34,12 @@ from actors.wire import (
 )
 from recsys.candidates.nearest import Index
 from recsys.clock import now_ms
+from recsys.codec import decode_event
 from recsys.decision import Request
 from recsys.engine import Engine
-from recsys.errors import InvalidEvent, StoreError
-from recsys.events import Decision
+from recsys.errors import InvalidEvent, NonFinite, StoreError
+from recsys.events import Decision, UserErase
+from recsys.store.records import Erasure, begun
 
 __all__ = ["Shard"]
 
@@ -87,6 +92,7 @@ class Shard:
         self._stopping = asyncio.Event()
         self._maintenance: asyncio.Task[None] | None = None
         self._indexes = True
+        self._healing = False
 
     async def start(self) -> None:
         """Start to write and to take snapshots; call before ``call``."""
@@ -123,6 +129,8 @@ class Shard:
         """
         if self._stopping.is_set():
             raise ShardUnavailable(self._index, "it is stopping")
+        if self._healing:
+            raise ShardUnavailable(self._index, "it goes back to its last good snapshot")
         try:
             return await self._answer(method, payload)
         except StoreError as error:
@@ -134,6 +142,17 @@ class Shard:
                 return self._recommend(decode(payload, Request))
             case "append":
                 return encode(await self._append(decode(payload, Batch)))
+            case "erase":
+                return encode(await self._erase(decode(payload, Erase)))
+            case _:
+                return await self._look_up(method, payload)
+
+    async def _look_up(
+        self,
+        method: Literal["user", "decision", "stats", "log", "erasure", "letters"],
+        payload: bytes,
+    ) -> bytes:
+        match method:
             case "user":
                 return encode(self._engine.user(decode(payload, Lookup).id))
             case "decision":
@@ -142,6 +161,11 @@ class Shard:
                 return encode(self.stats())
             case "log":
                 return await self._log_after(decode(payload, LogAfter))
+            case "erasure":
+                receipt = decode(payload, Lookup).id
+                return encode(await self._blocking(lambda: self._engine.erasures.find(receipt)))
+            case "letters":
+                return encode(await self._blocking(self._letters))
 
     def stats(self) -> ShardStats:
         """Return the state of this shard."""
@@ -190,6 +214,27 @@ class Shard:
             return waiting
         return await self._blocking(lambda: self._engine.decision(decision_id))
 
+    async def _erase(self, asked: Erase) -> Erasure:
+        event = UserErase(event_id=asked.receipt, user_id=asked.user_id, ts_ms=asked.received_ms)
+        self._engine.check((event,))
+        results = await self._batcher.submit((event,), asked.received_ms)
+        return begun(results[0].sequence, event)
+
+    def _letters(self) -> Letters:
+        return Letters(
+            tuple(
+                Letter(
+                    shard=self._index,
+                    sequence=letter.sequence,
+                    kind=letter.kind,
+                    event_id=decode_event(letter.record).event_id,
+                    cause=letter.cause,
+                    ts_ms=letter.ts_ms,
+                )
+                for letter in self._engine.store.dead_letters()
+            )
+        )
+
     async def _log_after(self, asked: LogAfter) -> bytes:
         """Read, and encode, on the store's thread: commits wait for it, so let parts be small."""
 
@@ -207,6 +252,7 @@ class Shard:
                     await self._stopping.wait()
             except TimeoutError:
                 await self._snapshot()
+                await self._finish_erasures()
                 await self._index_items()
             else:
                 return
@@ -220,6 +266,9 @@ class Shard:
             capture = self._engine.capture()
             await self._blocking(lambda: self._engine.commit(capture))
             self._engine.committed(capture)
+        except NonFinite as error:
+            await self._heal(error)
+            return
         except StoreError as error:
             # Nothing is lost: the log still holds every event. The next round tries again.
             _log.error("shard %d: no snapshot: %s", self._index, error)
@@ -230,6 +279,46 @@ class Shard:
             _log.exception("shard %d: no snapshot", self._index)
             return
         self._observer.on_snapshot(perf_counter() - started)
+
+    async def _heal(self, error: NonFinite) -> None:
+        """Go back to the last good snapshot, without the events that made the model not finite."""
+        _log.error("shard %d: the model is not finite: %s", self._index, error)
+        if self._stopping.is_set():  # nothing is lost, and the next opening ends here again
+            return
+        self._healing = True
+        started = perf_counter()
+        await self._batcher.stop()
+        try:
+            removed = await self._blocking(self._engine.heal)
+        except Exception:
+            _log.exception("shard %d: the model cannot be mended", self._index)
+        else:
+            seconds = perf_counter() - started
+            _log.error(
+                "shard %d: back at its last good snapshot and the log after it, without %d events, "
+                "after %.1f s", self._index, removed, seconds,
+            )  # fmt: skip
+            self._observer.on_reset(removed)
+        finally:
+            self._healing = False
+            self._batcher.resume()
+
+    async def _finish_erasures(self) -> None:
+        """Let the people who were erased leave log and files, as far as a snapshot allows.
+
+        Not on the store's thread: the log is looked through page by page, and commits pass between.
+        """
+        while self._engine.erasures.pending and not self._stopping.is_set():
+            try:
+                if not await asyncio.to_thread(self._engine.erasures.complete, now_ms()):
+                    return
+            except StoreError as error:
+                # The next round, or the next process, goes on where this one was.
+                _log.error("shard %d: erasures wait: %s", self._index, error)
+                return
+            except Exception:
+                _log.exception("shard %d: erasures wait", self._index)
+                return
 
     async def _index_items(self) -> None:
         """Have the items of a large catalogue indexed anew when it is time.

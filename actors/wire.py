@@ -16,12 +16,18 @@ from recsys.views import Stats
 __all__ = [
     "APPEND",
     "DECISION",
+    "ERASE",
+    "ERASURE",
+    "LETTERS",
     "LOG",
     "RECOMMEND",
     "STATS",
     "USER",
     "Appended",
     "Batch",
+    "Erase",
+    "Letter",
+    "Letters",
     "LogAfter",
     "LogPart",
     "Lookup",
@@ -31,7 +37,9 @@ __all__ = [
     "encode",
 ]
 
-Method = Literal["recommend", "append", "user", "decision", "stats", "log"]
+Method = Literal[
+    "recommend", "append", "user", "decision", "stats", "log", "erase", "erasure", "letters"
+]
 RECOMMEND: Final = "recommend"
 """``Request`` -> ``Recommendation``; the shard logs the decision itself."""
 APPEND: Final = "append"
@@ -44,6 +52,12 @@ STATS: Final = "stats"
 """nil -> ``ShardStats``."""
 LOG: Final = "log"
 """``LogAfter`` -> ``LogPart``, of what is durable."""
+ERASE: Final = "erase"
+"""``Erase`` -> ``recsys.store.records.Erasure``, as it begins, after the group commit."""
+ERASURE: Final = "erasure"
+"""``Lookup`` of a receipt -> ``recsys.store.records.Erasure`` or nil."""
+LETTERS: Final = "letters"
+"""nil -> ``Letters``."""
 
 T = TypeVar("T")
 
@@ -71,6 +85,39 @@ class Lookup(msgspec.Struct, frozen=True):
     """Asks for one user or decision."""
 
     id: str
+
+
+class Erase(msgspec.Struct, frozen=True):
+    """Asks for a person to be forgotten.
+
+    Attributes
+    ----------
+    receipt
+        Id of the event that says so.
+    received_ms
+        As in ``Batch``.
+    """
+
+    user_id: str
+    receipt: str
+    received_ms: int
+
+
+class Letter(msgspec.Struct, frozen=True, kw_only=True):
+    """A dead letter without its event, see ``recsys.store.records.DeadLetter``."""
+
+    shard: int
+    sequence: int
+    kind: str
+    event_id: str
+    cause: str
+    ts_ms: int
+
+
+class Letters(msgspec.Struct, frozen=True):
+    """The dead letters of a shard, oldest first."""
+
+    letters: tuple[Letter, ...]
 
 
 class LogAfter(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@
     ├── InvalidEvent        an event or request breaks a documented limit; names the field
     ├── InvalidSettings     a setting or a combination of settings makes no sense
     ├── IncompatibleState   sound bytes that these settings or libraries cannot go on with
+    ├── NonFinite           what was learned is not finite: it must not be stored or served
     ├── CorruptRecord       stored bytes fail their own checksum or format
     ├── StoreError          the store cannot do what was asked (disk, lock, schema)
     │   └── StoreLocked     another process owns the file
@@ -26,6 +27,7 @@ __all__ = [
     "InvalidDataset",
     "InvalidEvent",
     "InvalidSettings",
+    "NonFinite",
     "RecsysError",
     "StoreError",
     "StoreLocked",
@@ -66,6 +68,14 @@ class IncompatibleState(RecsysError):
     """A snapshot was made under other settings or by other library versions.
 
     The engine then rebuilds the state from the log, if the log still reaches back to its start.
+    """
+
+
+class NonFinite(RecsysError):
+    """Something learned is infinite or not a number; the message says what.
+
+    A snapshot of it would be a bad one for ever, so none is made: see
+    ``recsys.engine.Engine.heal``.
     """
 
 

@@ -243,6 +243,13 @@ class Joiner:
                 return
             yield from self._drop_oldest()
 
+    def erase(self, user_id: str) -> None:
+        """Drop a person's decisions; nothing is learned of them."""
+        for decision_id, pending in list(self._pending.items()):
+            if pending.user_id == user_id:
+                del self._pending[decision_id]
+        self._latest.pop(user_id, None)
+
     def _drop_oldest(self) -> Iterator[Joined]:
         decision_id, pending = self._pending.popitem(last=False)
         if self._latest.get(pending.user_id) == decision_id:

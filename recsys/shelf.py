@@ -2,32 +2,14 @@
 
 from collections.abc import Collection, Mapping
 
-import msgspec
-
+from recsys.events import Event, PartitionIn, PartitionOut, UserErase
 from recsys.partition import partition_of
 from recsys.store.base import Store
 
-__all__ = ["Capture", "Shelf", "Void"]
+__all__ = ["Shelf", "Void"]
 
 Void = Mapping[tuple[int, int], int]
 """Partitions, and of how many, of which the store's records are no longer true."""
-
-
-class Capture(msgspec.Struct, frozen=True):
-    """The state after ``sequence``, as bytes that further learning cannot change.
-
-    Attributes
-    ----------
-    users
-        Those that changed since the capture before.
-    void
-        See ``recsys.state.State``.
-    """
-
-    sequence: int
-    parts: dict[str, bytes]
-    users: dict[str, bytes]
-    void: dict[tuple[int, int], int] = {}
 
 
 class Shelf:
@@ -75,10 +57,18 @@ class Shelf:
             if self._waiting.get(user_id) is record:
                 del self._waiting[user_id]
 
-    def drop(self, partition: int, partitions: int) -> None:
-        """Let go what waits of a partition's people."""
-        for user_id in [one for one in self._waiting if partition_of(one, partitions) == partition]:
-            del self._waiting[user_id]
+    def drop(self, event: Event) -> None:
+        """Let go of what waits of those whom an event has dropped."""
+        if isinstance(event, UserErase):
+            self._waiting.pop(event.user_id, None)
+        elif isinstance(event, PartitionOut) or (isinstance(event, PartitionIn) and not event.part):
+            partition = event.partition, event.partitions
+            for user_id in [one for one in self._waiting if _is_in(one, {partition})]:
+                del self._waiting[user_id]
+
+    def clear(self) -> None:
+        """Let go of all that waits."""
+        self._waiting.clear()
 
     def __contains__(self, user_id: object) -> bool:
         """Return whether somebody's record waits for its commit."""

@@ -21,7 +21,7 @@ from recsys.candidates.transitions import Transitions
 from recsys.catalogue import Catalogue
 from recsys.codec import pack, unpack
 from recsys.drift.response import DriftWatch
-from recsys.errors import IncompatibleState
+from recsys.errors import IncompatibleState, NonFinite
 from recsys.features.base import Choice, Example
 from recsys.features.counts import ItemCounts
 from recsys.features.encode import TextEncoder
@@ -68,6 +68,8 @@ class Counters(msgspec.Struct):
         The latest time that an event has named: the joiner's clock.
     choices, listed
         That the learner has learned, and how many of them were made on lists.
+    quarantined
+        Events that were taken out of the log, those of people who were erased left aside.
     """
 
     sequence: int = 0
@@ -81,6 +83,7 @@ class Counters(msgspec.Struct):
     failed: int = 0
     base: Base = Base()
     moves: dict[int, Move] = {}
+    quarantined: int = 0
 
 
 class State:
@@ -194,6 +197,16 @@ class State:
         """Names of the numeric features of a candidate."""
         return self.features.columns
 
+    @property
+    def found_share(self) -> float:
+        """Probability with which the learner is taught what somebody finds by themselves now.
+
+        A function of the state, so that a log tells it of every event that it holds.
+        """
+        counters, settings = self.counters, self.settings.learners.listwise
+        share = settings.found_share if counters.choices >= settings.found_first else 1.0
+        return share * settings.found_beside / (settings.found_beside + counters.listed)
+
     def grow(self) -> None:
         """Give every component room for the catalogue's items."""
         n_items = len(self.catalogue)
@@ -218,13 +231,31 @@ class State:
         return names[-1]
 
     def seal_user(self, user: User) -> bytes:
-        """Return a user's record with their personal models in it."""
+        """Return a user's record with their personal models in it.
+
+        Raises
+        ------
+        NonFinite
+            When something that was learned of them is not finite.
+        """
+        if not user.is_finite():
+            message = "what was learned of a person is not finite"
+            raise NonFinite(message)
         for model in self.personal:
             model.store(user)
         return pack(user)
 
     def parts(self) -> dict[str, bytes]:
-        """Return all shared state, a record per part."""
+        """Return all shared state, a record per part.
+
+        Raises
+        ------
+        NonFinite
+            When something in it is not finite.
+        """
+        if not self.learner.is_finite():
+            message = "the learner's answers are not finite"
+            raise NonFinite(message)
         off = _switched_off(self.settings)
         return {
             "counters": pack(self.counters),

@@ -5,6 +5,7 @@ import typer
 from actors.cli.bench.command import bench
 from actors.cli.demo import demo
 from actors.cli.doctor import doctor
+from actors.cli.quarantine import quarantine
 from actors.cli.refit import refit
 from actors.cli.reshard import reshard
 from actors.cli.serve import serve
@@ -26,6 +27,7 @@ app.command()(refit)
 app.command()(verify)
 app.command()(doctor)
 app.command()(reshard)
+app.command()(quarantine)
 app.add_typer(bench, name="bench")
 
 

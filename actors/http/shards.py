@@ -15,11 +15,17 @@ from actors.shard_map import ShardMap
 from actors.wire import (
     APPEND,
     DECISION,
+    ERASE,
+    ERASURE,
+    LETTERS,
     RECOMMEND,
     STATS,
     USER,
     Appended,
     Batch,
+    Erase,
+    Letter,
+    Letters,
     Lookup,
     Method,
     ShardStats,
@@ -31,6 +37,7 @@ from recsys.errors import InvalidEvent
 from recsys.events import Decision, Event
 from recsys.ids import new_id
 from recsys.store.base import Append
+from recsys.store.records import Erasure
 from recsys.views import ArmStats, UserView
 
 __all__ = ["PartlyRefused", "Shards"]
@@ -73,6 +80,10 @@ class Shards:
             Decision | None
         )
         self._stats = msgspec.msgpack.Decoder(ShardStats)
+        self._erasure: msgspec.msgpack.Decoder[Erasure | None] = msgspec.msgpack.Decoder(
+            Erasure | None
+        )
+        self._letters = msgspec.msgpack.Decoder(Letters)
 
     @property
     def count(self) -> int:
@@ -149,10 +160,9 @@ class Shards:
         The log of whoever owned the partition then has it: the owner of now is asked first, the
         others when it does not know.
         """
-        match = _DECISION_ID.fullmatch(decision_id)
-        if match is None or (partition := int(match[1], 16)) >= self._map.partitions:
+        owner = self._shard_named(decision_id)
+        if owner is None:
             return None
-        owner = self._map.owners[partition]
         for shard in (owner, *(other for other in range(self.count) if other != owner)):
             found = self._decision.decode(
                 await self._call(shard, DECISION, encode(Lookup(id=decision_id)))
@@ -160,6 +170,41 @@ class Shards:
             if found is not None:
                 return found
         return None
+
+    async def erase(self, user_id: str, received_ms: int) -> Erasure:
+        """Have a person forgotten; what came before the answer is on its way out."""
+        asked = Erase(user_id, self.new_decision_id(user_id), received_ms)
+        begun = self._erasure.decode(await self._call(self.owner(user_id), ERASE, encode(asked)))
+        if begun is None:
+            raise ShardUnavailable(self.owner(user_id), "it runs another version")
+        return begun
+
+    async def erasure(self, receipt: str) -> Erasure | None:
+        """Look up how far an erasure is; a receipt that is not one of ours is nobody's."""
+        shard = self._shard_named(receipt)
+        if shard is None:
+            return None
+        return self._erasure.decode(await self._call(shard, ERASURE, encode(Lookup(id=receipt))))
+
+    async def dead_letters(self) -> list[Letter]:
+        """Return the dead letters of all shards.
+
+        Raises
+        ------
+        ShardUnavailable
+            When a shard does not answer.
+        """
+        answers = await asyncio.gather(
+            *(self._call(shard, LETTERS, encode(None)) for shard in range(self.count))
+        )
+        return [letter for answer in answers for letter in self._letters.decode(answer).letters]
+
+    def _shard_named(self, made_here: str) -> int | None:
+        """Return the shard that owns the partition which an id of ``new_decision_id`` names."""
+        match = _DECISION_ID.fullmatch(made_here)
+        if match is None or (partition := int(match[1], 16)) >= self._map.partitions:
+            return None
+        return self._map.owners[partition]
 
     async def stats(self, timeout_s: float | None = None) -> StatsAnswer:
         """Ask every shard for its state; those that do not answer are listed as such.

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from recsys.checks.store_moves import MOVES
+from recsys.checks.store_removal import REMOVAL
 from recsys.codec import pack
 from recsys.errors import StoreError
 from recsys.events import (
@@ -21,13 +23,10 @@ from recsys.events import (
     Feedback,
     ItemRemove,
     ItemUpsert,
-    PartitionIn,
     Slot,
     digest_of,
 )
-from recsys.partition import partition_of
 from recsys.store.base import Append, Outcome, Store
-from recsys.store.dedupe import fingerprint
 
 __all__ = ["OpenStore", "StoreCheck", "store_checks"]
 
@@ -78,8 +77,10 @@ def store_checks() -> Iterator[StoreCheck]:
     yield StoreCheck("users are listed in order", _users_sorted)
     yield StoreCheck("what was handed out does not change", _answers_are_copies)
     yield StoreCheck("positions are durable with their events", _positions)
-    yield StoreCheck("dropped users are gone", _gone)
-    yield StoreCheck("what came from another shard is not taken again", _guests)
+    for name, check in REMOVAL.items():
+        yield StoreCheck(name, check)
+    for name, check in MOVES.items():
+        yield StoreCheck(name, check)
     yield StoreCheck("closing twice is fine, using it afterwards is not", _close)
 
 
@@ -365,52 +366,6 @@ def _answers_are_copies(open_store: OpenStore) -> None:
         if isinstance(event, Feedback):
             event.context["changed"] = True
     _expect("log", _numbered(_clicks(1)), _log(store))
-
-
-def _gone(open_store: OpenStore) -> None:
-    store = open_store()
-    store.append(_clicks(1))
-    ann, bob = pack("ann"), pack("bob")
-    store.commit_snapshot(1, {}, {"ann": ann, "bob": bob, "eve": ann})
-    store.commit_snapshot(1, {}, {"eve": bob}, ["ann", "eve", "nobody"])
-    store = open_store()
-    _expect("users", ["bob", "eve"], list(store.user_ids()))
-    _expect("somebody who went", None, store.load_user("ann"))
-    _expect("somebody who went and came", bob, store.load_user("eve"))
-
-
-def _guests(open_store: OpenStore) -> None:
-    old = open_store()
-    partition = partition_of("user", 4)
-    other = next(name for name in map(str, range(99)) if partition_of(name, 4) != partition)
-    stranger = Feedback(event_id="other", user_id=other, ts_ms=1, type="click", item_id="item")
-    old.append([*_clicks(1, 2), stranger])
-    came = list(old.remembered(partition, 4))
-    _expect("ids of a partition", 2, len(came))
-    guests = tuple(fingerprint(_click(number)) for number in (11, 12))
-    move = PartitionIn(
-        event_id="move",
-        ts_ms=1,
-        partition=partition,
-        partitions=4,
-        epoch=1,
-        part=0,
-        last=True,
-        record=b"",
-        remembered=(*guests, came[0]),
-    )
-    _expect("the move", _accepted(4), old.append([move]))
-    store = open_store()
-    appends = store.append([*_clicks(11, 1), _click(12, item="another"), _click(13)])
-    expected = [
-        Append(Outcome.DUPLICATE, 4),
-        Append(Outcome.DUPLICATE, 1),
-        Append(Outcome.CONFLICT, 4),
-        Append(Outcome.ACCEPTED, 5),
-    ]
-    _expect("outcomes", expected, appends)
-    all_of_it = {*guests, *came, fingerprint(_click(13))}
-    _expect("ids of the partition", all_of_it, set(store.remembered(partition, 4)))
 
 
 def _close(open_store: OpenStore) -> None:

@@ -77,7 +77,7 @@ def move(old: Engine, new: Engine, partition: int, partitions: int, epoch: int) 
         When one of them could not write; the same call with a later epoch finishes it.
     """
     parts = old.export(partition, partitions, new.key)
-    for event in arrivals(parts, partition, partitions, epoch, new.clock_ms):
+    for event in arrivals(parts, partition, partitions, epoch, new.state.counters.clock_ms):
         _take(new, event)
     forget(old, partition, partitions, epoch)
 
@@ -90,7 +90,7 @@ def has_moved(old: Engine, new: Engine, partition: int) -> bool:
 
 def forget(engine: Engine, partition: int, partitions: int, epoch: int) -> None:
     """Drop the people of a partition that another engine owns."""
-    _take(engine, departure(partition, partitions, epoch, engine.clock_ms))
+    _take(engine, departure(partition, partitions, epoch, engine.state.counters.clock_ms))
 
 
 def _take(engine: Engine, event: Event) -> None:

@@ -7,12 +7,14 @@ until the operating system says that the bytes are on the disk; ``close`` may ne
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import Enum
 
 import msgspec
 
 from recsys.events import Event
+from recsys.store.records import DeadLetter, Erasure
+from recsys.tombstones import Cause
 
 __all__ = ["Append", "Outcome", "Store"]
 
@@ -126,7 +128,9 @@ class Store(ABC):
         sequence: int,
         parts: Mapping[str, bytes],
         users: Mapping[str, bytes],
-        gone: Iterable[str] = (),
+        *,
+        gone: Collection[str] = (),
+        letters: Sequence[DeadLetter] = (),
     ) -> None:
         """Replace the snapshot in one transaction.
 
@@ -139,7 +143,10 @@ class Store(ABC):
         users
             The users that changed since the last snapshot; the others stay as they are.
         gone
-            Users to be dropped, before ``users`` are written.
+            Users who were erased, or went to another shard, since then; dropped before ``users``
+            are written.
+        letters
+            Of events that could not be learned; of all there are, the newest stay.
 
         Raises
         ------
@@ -171,6 +178,90 @@ class Store(ABC):
     @abstractmethod
     def user_ids(self) -> Iterator[str]:
         """Yield the ids of all users of the last snapshot, sorted."""
+
+    @abstractmethod
+    def erasures(self) -> list[Erasure]:
+        """Return the erasures of people, oldest first.
+
+        One begins with the append of its ``UserErase``, in the same commit.
+
+        Raises
+        ------
+        CorruptRecord
+            When one fails its checksum.
+        """
+
+    @abstractmethod
+    def dead_letters(self) -> list[DeadLetter]:
+        """Return the events that could not be learned, oldest first.
+
+        Raises
+        ------
+        CorruptRecord
+            When one fails its checksum.
+        """
+
+    @abstractmethod
+    def events_of(self, user_ids: Collection[str], *, upto: int) -> Iterator[tuple[int, str]]:
+        """Yield ``(sequence, user_id)`` of the events of people, in order, page by page.
+
+        Parameters
+        ----------
+        upto
+            Last sequence that is looked at.
+
+        Raises
+        ------
+        CorruptRecord
+            At a damaged row.
+        """
+
+    @abstractmethod
+    def bury(
+        self,
+        sequences: Collection[int],
+        cause: Cause,
+        *,
+        letters: Sequence[DeadLetter] = (),
+        erasures: Sequence[Erasure] = (),
+        afresh: bool = False,
+    ) -> None:
+        """Put tombstones in the place of events, in one commit.
+
+        Their ids are still remembered: whatever comes under one of them is a duplicate. The dead
+        letters of these events go, and so do those that hold something of an erased person.
+
+        Parameters
+        ----------
+        letters
+            Dead letters to be kept of them.
+        erasures
+            Take the place of the erasures of the same sequences.
+        afresh
+            Whether to drop the snapshot and all users with it, so that the next opening folds the
+            log from its start.
+
+        Raises
+        ------
+        StoreError
+            When nothing was written.
+        """
+
+    @abstractmethod
+    def scrub(self, user_ids: Collection[str]) -> None:
+        """Let no byte of what was deleted stay where this store keeps its files; blocks.
+
+        Parameters
+        ----------
+        user_ids
+            Who must not be found afterwards. Empty when they are not known any more: then the
+            files are written anew.
+
+        Raises
+        ------
+        StoreError
+            When it could not be done; it may be tried again.
+        """
 
     @abstractmethod
     def close(self) -> None:

@@ -3,7 +3,7 @@
 import copy
 import threading
 from collections import ChainMap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -11,10 +11,11 @@ from typing_extensions import override
 
 from recsys.codec import decode_event, encode_event, open_record
 from recsys.errors import StoreError
-from recsys.events import Event, PartitionIn
+from recsys.events import Decision, Event, Feedback, PartitionIn, UserErase
 from recsys.ids import dedupe_key
 from recsys.store.base import Append, Outcome, Store
 from recsys.store.dedupe import (
+    BURIED,
     LOG_EVENTS,
     Seen,
     admit,
@@ -22,7 +23,10 @@ from recsys.store.dedupe import (
     check_retention,
     fingerprint,
     of_partition,
+    tombstone,
 )
+from recsys.store.records import ERASURES, LETTERS, DeadLetter, Erasure, begun
+from recsys.tombstones import Cause
 
 __all__ = ["MemoryStore"]
 
@@ -41,6 +45,8 @@ class _Durable:
     positions: dict[str, int] = field(default_factory=dict)
     parts: dict[str, bytes] = field(default_factory=dict)
     users: dict[str, bytes] = field(default_factory=dict)
+    erasures: dict[int, Erasure] = field(default_factory=dict)
+    letters: dict[int, DeadLetter] = field(default_factory=dict)
     high_water: int = 0
     snapshot: int = 0
 
@@ -94,6 +100,8 @@ class MemoryStore(Store):
                 events, appends, prints, records, strict=True
             ):
                 if append.outcome is Outcome.ACCEPTED:
+                    if isinstance(event, UserErase):
+                        durable.erasures[append.sequence] = begun(append.sequence, event)
                     durable.log[append.sequence] = (key, record)
                     durable.seen[key] = Seen(append.sequence, content)
                     durable.high_water = append.sequence
@@ -155,7 +163,9 @@ class MemoryStore(Store):
         sequence: int,
         parts: Mapping[str, bytes],
         users: Mapping[str, bytes],
-        gone: Iterable[str] = (),
+        *,
+        gone: Collection[str] = (),
+        letters: Sequence[DeadLetter] = (),
     ) -> None:
         with self._use() as durable:
             check_fit(sequence, durable.snapshot, durable.high_water)
@@ -163,6 +173,7 @@ class MemoryStore(Store):
             for user_id in gone:
                 durable.users.pop(user_id, None)
             durable.users.update(users)
+            _keep(durable, letters)
             durable.snapshot = sequence
             for old in [seq for seq in durable.log if seq <= sequence - self._log_events]:
                 key, _ = durable.log.pop(old)
@@ -194,6 +205,64 @@ class MemoryStore(Store):
         yield from ids
 
     @override
+    def erasures(self) -> list[Erasure]:
+        with self._use() as durable:
+            return [erasure for _, erasure in sorted(durable.erasures.items())]
+
+    @override
+    def dead_letters(self) -> list[DeadLetter]:
+        with self._use() as durable:
+            return [letter for _, letter in sorted(durable.letters.items())]
+
+    @override
+    def events_of(self, user_ids: Collection[str], *, upto: int) -> Iterator[tuple[int, str]]:
+        for sequence, event in self.read(after=0):
+            if sequence > upto:
+                return
+            if isinstance(event, Decision | Feedback | UserErase) and event.user_id in user_ids:
+                yield sequence, event.user_id
+
+    @override
+    def bury(
+        self,
+        sequences: Collection[int],
+        cause: Cause,
+        *,
+        letters: Sequence[DeadLetter] = (),
+        erasures: Sequence[Erasure] = (),
+        afresh: bool = False,
+    ) -> None:
+        with self._use() as durable:
+            people = {durable.erasures[erasure.sequence].user_id for erasure in erasures} - {""}
+            for sequence in sequences:
+                durable.letters.pop(sequence, None)
+                if sequence in durable.log:
+                    key, _ = durable.log[sequence]
+                    durable.log[sequence] = (key, tombstone(key, cause))
+                    durable.seen[key] = Seen(sequence, BURIED)
+            for sequence, letter in list(durable.letters.items()):
+                event = decode_event(letter.record)
+                if isinstance(event, Decision | Feedback | UserErase) and event.user_id in people:
+                    del durable.letters[sequence]
+            _keep(durable, letters)
+            durable.erasures.update({erasure.sequence: erasure for erasure in erasures})
+            finished = sorted(seq for seq, one in durable.erasures.items() if one.done_ms)
+            for sequence in finished[:-ERASURES]:
+                del durable.erasures[sequence]
+            if afresh:
+                durable.parts, durable.users, durable.snapshot = {}, {}, 0
+
+    @override
+    def scrub(self, user_ids: Collection[str]) -> None:
+        """Nothing to do: there are no files."""
+
+    @override
     def close(self) -> None:
         with self._lock:
             self._closed = True
+
+
+def _keep(durable: _Durable, letters: Sequence[DeadLetter]) -> None:
+    durable.letters.update({letter.sequence: letter for letter in letters})
+    for sequence in sorted(durable.letters)[:-LETTERS]:
+        del durable.letters[sequence]

@@ -5,18 +5,20 @@ and returns after its one flush; a snapshot writes parts, users, and the head in
 them is there as a whole or not at all, and there is nothing to reconcile after a crash.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, TypeVar
 
 import msgspec
 from typing_extensions import override
 
-from recsys.codec import encode_event, pack
+from recsys.codec import encode_event, pack, unpack
 from recsys.errors import CorruptRecord, StoreError
-from recsys.events import Event
+from recsys.events import Decision, Event, Feedback, UserErase
 from recsys.ids import dedupe_key
 from recsys.killpoints import kill_point
+from recsys.store import sqlite_removal as removal
 from recsys.store.base import Append, Outcome, Store
 from recsys.store.dedupe import (
     LOG_EVENTS,
@@ -27,13 +29,19 @@ from recsys.store.dedupe import (
     of_partition,
 )
 from recsys.store.mark import Mark
+from recsys.store.records import DeadLetter, Erasure
 from recsys.store.sqlite_check import examine, mark_of
 from recsys.store.sqlite_file import SqliteFile, atomic
 from recsys.store.sqlite_look_ups import find_user, guest_rows, recall
 from recsys.store.sqlite_rows import ADVICE, bind, digest_parts, open_event, open_position, unsealed
 from recsys.store.sqlite_schema import number, prepare, read_head, write_head
+from recsys.tombstones import Cause
 
 __all__ = ["SqliteStore"]
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _PAGE: Final = 500  # rows fetched under the lock at once, so that a reader never blocks long
 
@@ -130,6 +138,11 @@ class SqliteStore(Store):
                     for append, print_, record in zip(appends, prints, records, strict=True)
                     if append.outcome is Outcome.ACCEPTED
                 ]
+                erased = [
+                    (append.sequence, event)
+                    for append, event in zip(appends, events, strict=True)
+                    if append.outcome is Outcome.ACCEPTED and isinstance(event, UserErase)
+                ]
                 if rows:
                     connection.executemany(
                         "INSERT INTO log VALUES (?, ?, ?)",
@@ -143,6 +156,7 @@ class SqliteStore(Store):
                         "INSERT OR IGNORE INTO guests VALUES (?, ?, ?, ?)",
                         guest_rows(events, appends),
                     )
+                    removal.begin(connection, erased)
                     head = msgspec.structs.replace(head, high_water=rows[-1][0])
                 if positions:
                     connection.executemany(
@@ -238,7 +252,9 @@ class SqliteStore(Store):
         sequence: int,
         parts: Mapping[str, bytes],
         users: Mapping[str, bytes],
-        gone: Iterable[str] = (),
+        *,
+        gone: Collection[str] = (),
+        letters: Sequence[DeadLetter] = (),
     ) -> None:
         with self._file.use() as connection:
             with atomic(connection):
@@ -247,7 +263,7 @@ class SqliteStore(Store):
                 connection.execute("DELETE FROM state")
                 connection.executemany("INSERT INTO state VALUES (?, ?)", parts.items())
                 left = connection.executemany(
-                    "DELETE FROM users WHERE user_id = ?", ((user_id,) for user_id in gone)
+                    "DELETE FROM users WHERE user_id = ?", [(user_id,) for user_id in gone]
                 ).rowcount
                 rows = [
                     (user_id, record, bind(user_id, record)) for user_id, record in users.items()
@@ -256,6 +272,7 @@ class SqliteStore(Store):
                     "UPDATE users SET record = ?2, binding = ?3 WHERE user_id = ?1", rows
                 ).rowcount
                 connection.executemany("INSERT OR IGNORE INTO users VALUES (?, ?, ?)", rows)
+                removal.add_letters(connection, letters)
                 pruned = max(head.pruned, sequence - self._log_events)
                 if pruned > head.pruned:
                     connection.execute(
@@ -308,6 +325,63 @@ class SqliteStore(Store):
                 return
             for (last,) in page:
                 yield last
+
+    @override
+    def erasures(self) -> list[Erasure]:
+        return self._records("erasures", Erasure)
+
+    @override
+    def dead_letters(self) -> list[DeadLetter]:
+        return self._records("dead_letters", DeadLetter)
+
+    def _records(self, table: Literal["erasures", "dead_letters"], kind: type[T]) -> list[T]:
+        with self._file.use() as connection:
+            rows: list[tuple[int, bytes]] = connection.execute(
+                f"SELECT seq, record FROM {table} ORDER BY seq"
+            ).fetchall()
+        try:
+            return [unpack(record, kind) for _, record in rows]
+        except CorruptRecord as error:
+            detail = f"{self._path}: a record of {table} is damaged ({error}); {ADVICE}"
+            raise CorruptRecord(detail) from error
+
+    @override
+    def events_of(self, user_ids: Collection[str], *, upto: int) -> Iterator[tuple[int, str]]:
+        for page in removal.pages_of(self._file, user_ids, upto=upto):
+            for sequence, key, record in page:
+                event = open_event(self._path, sequence, key, record)
+                if isinstance(event, Decision | Feedback | UserErase) and event.user_id in user_ids:
+                    yield sequence, event.user_id
+
+    @override
+    def bury(
+        self,
+        sequences: Collection[int],
+        cause: Cause,
+        *,
+        letters: Sequence[DeadLetter] = (),
+        erasures: Sequence[Erasure] = (),
+        afresh: bool = False,
+    ) -> None:
+        former = {erasure.sequence: erasure.user_id for erasure in self.erasures()}
+        people = {former.get(erasure.sequence, "") for erasure in erasures} - {""}
+        with self._file.use() as connection:
+            with atomic(connection):
+                head = read_head(connection, self._path)
+                removal.bury(connection, sequences, cause)
+                removal.replace(connection, erasures, people)
+                removal.add_letters(connection, letters)
+                if afresh:
+                    connection.execute("DELETE FROM state")
+                    connection.execute("DELETE FROM users")
+                    head = msgspec.structs.replace(head, snapshot=0)
+                    write_head(connection, head)
+            self._head = head
+
+    @override
+    def scrub(self, user_ids: Collection[str]) -> None:
+        if removal.scrub(self._file, user_ids) and user_ids:
+            _log.info("%s: written anew, for pages had kept what was deleted", self._path)
 
     @override
     def close(self) -> None:

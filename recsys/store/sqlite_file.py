@@ -4,7 +4,7 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -19,7 +19,7 @@ __all__ = ["SqliteFile", "atomic", "reading", "wal_of"]
 _log = logging.getLogger(__name__)
 
 _LOCK_PATIENCE_S: Final = 0.5  # a predecessor that was just killed may still hold the lock
-_BLOCK_BYTES: Final = 1 << 20
+_BLOCK_BYTES: Final = 1 << 20  # read at once
 _WAL_HEADER: Final = 32  # https://sqlite.org/fileformat2.html#the_write_ahead_log
 _WAL_SALTS: Final = slice(16, 24)
 _FRAME_HEADER: Final = 24
@@ -69,6 +69,7 @@ class SqliteFile:
         self._path = path
         self._lock = threading.Lock()
         self._refusal = ""
+        self._reader = -1
         if vfs is None:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -107,11 +108,41 @@ class SqliteFile:
                 self._refusal = str(error)
                 raise
 
+    def contains(self, needles: Sequence[bytes]) -> bool:
+        """Return whether one of some byte strings is anywhere in the file, used or not.
+
+        Asks nobody for the lock: what is written meanwhile may be seen or not.
+
+        Raises
+        ------
+        StoreError
+            When the file cannot be read.
+        """
+        overlap = max(map(len, needles), default=1) - 1
+        try:
+            if self._reader < 0:
+                # Kept: to close any descriptor of the file gives up the connection's lock on it.
+                self._reader = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            place, tail = 0, b""
+            while chunk := os.pread(self._reader, _BLOCK_BYTES, place):
+                text = tail + chunk
+                if any(needle in text for needle in needles):
+                    return True
+                place += len(chunk)
+                tail = text[len(text) - overlap :] if overlap else b""
+        except OSError as error:
+            detail = f"{self._path}: cannot be read ({error}); check the disk"
+            raise StoreError(detail) from error
+        return False
+
     def close(self) -> None:
         """Give the file back; a second call is fine."""
         with self._lock:
             self._refusal = f"{self._path}: the store is closed"
             self._connection.close()
+            if self._reader >= 0:
+                os.close(self._reader)
+                self._reader = -1
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from recsys.errors import CorruptRecord
-from recsys.store.dedupe import fingerprint
+from recsys.store.dedupe import remembered_as
 from recsys.store.mark import Claim, Mark
 from recsys.store.sqlite_check import check_there, mark_of
 from recsys.store.sqlite_file import SqliteFile, atomic
@@ -156,5 +156,5 @@ def _ids(
     """Yield what is to be remembered of the events of the log."""
     for sequence, event, _ in scan_log(connection, path, head):
         if event is not None:
-            key, content = fingerprint(event)
+            key, content = remembered_as(event)
             yield key, sequence, content

@@ -13,7 +13,7 @@ from typing import Final
 from recsys.codec import HEADER_BYTES, decode_event, open_record, unpack
 from recsys.errors import CorruptRecord
 from recsys.events import Event
-from recsys.ids import dedupe_key
+from recsys.store.dedupe import key_of
 
 __all__ = ["ADVICE", "bind", "digest_parts", "open_event", "open_position", "open_user", "unsealed"]
 
@@ -55,7 +55,7 @@ def open_event(path: Path, sequence: int, key: bytes, record: bytes) -> Event:
     """
     try:
         event = decode_event(record)
-        if dedupe_key(event.event_id) != key:
+        if key_of(event) != key:
             detail = "it is filed under another id"
             raise CorruptRecord(detail)
     except CorruptRecord as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from recsys.errors import CorruptRecord
 from recsys.events import Event
-from recsys.store.dedupe import fingerprint
+from recsys.store.dedupe import remembered_as
 from recsys.store.sqlite_rows import digest_parts, open_event, open_position, open_user, unsealed
 from recsys.store.sqlite_schema import Head
 
@@ -45,7 +45,7 @@ def scan_log(
 
 def scan_ids(connection: sqlite3.Connection, sequence: int, event: Event) -> Finding:
     """Hold what is remembered of an event's id against the event."""
-    key, content = fingerprint(event)
+    key, content = remembered_as(event)
     row: tuple[int, int] | None = connection.execute(
         "SELECT seq, content FROM seen WHERE event_key = ?", (key,)
     ).fetchone()

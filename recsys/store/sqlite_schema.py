@@ -1,12 +1,12 @@
 """The tables of a shard's file, and the head that says what they hold.
 
 ``log`` and ``seen`` go together row by row: ``seen`` finds a sequence by the key of an event id,
-``log`` has the record. ``guests`` are keys that came with people from other shards, with the
-``seq`` of the event that brought them. ``head`` is one sealed record, so that a flipped bit in a
-sequence number is noticed as surely as one in an event; so is each of the ``positions``. The
-schema's version sits in SQLite's own header (``user_version``), where every later version can read
-it; an older file is brought to this version when it is opened, in the transaction that counts the
-opening.
+``log`` has the record; so it stays when an event is taken out and a tombstone left. ``guests`` are
+keys that came with people from other shards, with the ``seq`` of the event that brought them.
+``head`` is one sealed record, so that a flipped bit in a sequence number is noticed as surely as
+one in an event; so is each of ``positions``, ``erasures`` and ``dead_letters``. The schema's
+version sits in SQLite's own header (``user_version``), where every later version can read it; an
+older file is brought to this version when it is opened, in the transaction that counts the opening.
 """
 
 import secrets
@@ -40,10 +40,12 @@ _USERS: Final = (
     "CREATE TABLE users (user_id TEXT PRIMARY KEY, record BLOB NOT NULL, binding INTEGER NOT NULL)"
     " STRICT"
 )
-_POSITIONS: Final = "CREATE TABLE positions (source TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT"
-_GUESTS: Final = (
+_SINCE_2: Final = (
+    "CREATE TABLE positions (source TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT",
+    "CREATE TABLE erasures (seq INTEGER PRIMARY KEY, record BLOB NOT NULL) STRICT",
+    "CREATE TABLE dead_letters (seq INTEGER PRIMARY KEY, record BLOB NOT NULL) STRICT",
     "CREATE TABLE guests (event_key BLOB PRIMARY KEY, seq INTEGER NOT NULL, content INTEGER NOT"
-    " NULL, partition INTEGER NOT NULL) STRICT, WITHOUT ROWID"
+    " NULL, partition INTEGER NOT NULL) STRICT, WITHOUT ROWID",
 )
 _TABLES: Final = (
     "CREATE TABLE log (seq INTEGER PRIMARY KEY, event_key BLOB NOT NULL, record BLOB NOT NULL)"
@@ -53,8 +55,7 @@ _TABLES: Final = (
     "CREATE TABLE state (name TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT",
     "CREATE TABLE meta (name TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT",
     _USERS,
-    _POSITIONS,
-    _GUESTS,
+    *_SINCE_2,
 )
 _MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
     1: (
@@ -62,8 +63,7 @@ _MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
         _USERS,
         "INSERT INTO users SELECT user_id, record, bind(user_id, record) FROM users_1",
         "DROP TABLE users_1",
-        _POSITIONS,
-        _GUESTS,
+        *_SINCE_2,
     ),
 }
 """By the version that they start from, what makes the next one of it."""

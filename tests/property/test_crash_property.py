@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from recsys.decision import Request
 from recsys.engine import Engine
-from recsys.events import Event, Feedback, ItemRemove, ItemUpsert
+from recsys.events import Event, Feedback, ItemRemove, ItemUpsert, UserErase
 from recsys.store.memory import MemoryStore
 from tests.tiny import RANKERS
 
@@ -39,6 +39,7 @@ steps = st.lists(
             st.integers(0, 13),
         ),
         st.tuples(st.just("remove"), st.just(0), st.integers(0, 11)),
+        st.tuples(st.just("erase"), st.integers(0, 3), st.just(0)),
         st.just(Crash()),
         st.just(Crash()),
         st.just(Snapshot()),
@@ -72,6 +73,12 @@ class World:
             case Snapshot():
                 if self.crashes:
                     self.engine.snapshot()
+                    # The steady world never takes a person's events out of its log.
+                    self.engine.erasures.complete(ts_ms)
+            case ("erase", int(user), _):
+                receipt = f"e{self.number}"
+                erase = UserErase(event_id=receipt, user_id=f"u{user}", ts_ms=ts_ms)
+                self.engine.apply([erase])
             case ("ask", int(user), _):
                 self._ask(f"u{user}", ts_ms, user)
             case ("remove", _, int(item)):

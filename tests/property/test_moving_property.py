@@ -78,7 +78,7 @@ class Town:
         old, new = self.owners[partition], 1 - self.owners[partition]
         self.epoch += 1
         parts = self.engines[old].export(partition, PARTITIONS, self.keys[new])
-        clock_ms = self.engines[new].clock_ms
+        clock_ms = self.engines[new].state.counters.clock_ms
         self.broken_off.add(partition)
         for event in arrivals(parts, partition, PARTITIONS, self.epoch, clock_ms):
             if event.part >= taken:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -19,6 +19,7 @@ from recsys.errors import StoreError
 from recsys.events import Event
 from recsys.ids import dedupe_key
 from recsys.store.base import Append, Outcome
+from recsys.store.records import DeadLetter
 from tests.simulation.disk import Disk
 from tests.simulation.life import Kinds, WatchedEngine, WatchedStore
 
@@ -119,9 +120,13 @@ class _Halving(WatchedStore):
         sequence: int,
         parts: Mapping[str, bytes],
         users: Mapping[str, bytes],
-        gone: Iterable[str] = (),
+        *,
+        gone: Collection[str] = (),
+        letters: Sequence[DeadLetter] = (),
     ) -> None:
-        super().commit_snapshot(self.snapshot_sequence, self.load(), users, gone)
+        super().commit_snapshot(
+            self.snapshot_sequence, self.load(), users, gone=gone, letters=letters
+        )
         super().commit_snapshot(sequence, parts, {})
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -18,6 +18,7 @@ from recsys.events import Attributes, Decision, Event, Feedback, ItemUpsert, Slo
 from recsys.settings import CatalogueSettings, EngineSettings, StoreSettings, UserSettings
 from recsys.store.base import Outcome
 from recsys.store.memory import MemoryStore
+from recsys.store.records import DeadLetter
 from recsys.users import User
 from tests.engines import KEY, ask, asked, engine_with, feedback, item, items
 
@@ -49,12 +50,14 @@ class FaultyStore(MemoryStore):
         sequence: int,
         parts: Mapping[str, bytes],
         users: Mapping[str, bytes],
-        gone: Iterable[str] = (),
+        *,
+        gone: Collection[str] = (),
+        letters: Sequence[DeadLetter] = (),
     ) -> None:
         if self.faulty:
             detail = "the disk is full"
             raise StoreError(detail)
-        super().commit_snapshot(sequence, parts, users, gone)
+        super().commit_snapshot(sequence, parts, users, gone=gone, letters=letters)
 
 
 def test_outcomes_say_what_became_of_each_event() -> None:

@@ -1,6 +1,6 @@
 """Both stores pass the conformance suite; broken ones do not."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from recsys.errors import StoreError
 from recsys.events import Event
 from recsys.store.base import Append, Outcome, Store
 from recsys.store.memory import MemoryStore
+from recsys.store.records import DeadLetter
 from recsys.store.sqlite import SqliteStore
 from tests.stores import MemoryPlace, SqlitePlace, clicks, sequences
 
@@ -145,9 +146,13 @@ class Accumulating(MemoryStore):
         sequence: int,
         parts: Mapping[str, bytes],
         users: Mapping[str, bytes],
-        gone: Iterable[str] = (),
+        *,
+        gone: Collection[str] = (),
+        letters: Sequence[DeadLetter] = (),
     ) -> None:
-        super().commit_snapshot(sequence, {**self.load(), **parts}, users, gone)
+        super().commit_snapshot(
+            sequence, {**self.load(), **parts}, users, gone=gone, letters=letters
+        )
 
 
 class Unsorted(MemoryStore):
@@ -175,9 +180,11 @@ class Careless(MemoryStore):
         sequence: int,
         parts: Mapping[str, bytes],
         users: Mapping[str, bytes],
-        gone: Iterable[str] = (),
+        *,
+        gone: Collection[str] = (),
+        letters: Sequence[DeadLetter] = (),
     ) -> None:
-        super().commit_snapshot(self.last_sequence, parts, users, gone)
+        super().commit_snapshot(self.last_sequence, parts, users, gone=gone, letters=letters)
 
 
 @pytest.mark.parametrize(
