@@ -80,7 +80,7 @@ soak-sim: setup  ## a shard in thousands of simulated worlds; SEEDS=2000 FIRST=0
 test-browser: setup  ## the console in Chromium, which must be installed
 	@$(BIN)/pytest -m browser $(ARGS)
 
-soak-store: setup  ## every byte of a small store cut and changed: 8 minutes
+soak-store: setup  ## every byte of a small store cut and changed: some minutes
 	@RECSYS_STRIDE=1 $(BIN)/pytest --timeout=1800 --show-capture=no tests/property/test_store_bytes.py $(ARGS)
 
 lint: setup  ## style, types, and who may import whom
@@ -152,7 +152,7 @@ bench-ablation: setup  ## what each part adds; RECSYS_DATA=DIR with ml-100k, ml-
 
 lock:  ## renew requirements.lock; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
-	  --group dev --group browser --extra parquet --extra ann pyproject.toml -o requirements.lock
+	  --group dev --group browser --extra parquet --extra ann --extra cloud pyproject.toml -o requirements.lock
 
 clean:  ## remove what tests and tools left, but not .venv
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis demo-*.png

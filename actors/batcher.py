@@ -8,7 +8,7 @@ the one before it.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import NamedTuple, Protocol
 
@@ -16,12 +16,12 @@ from actors.errors import Overloaded, ShardUnavailable
 from actors.meters import Pace, Quantiles, Rate
 from actors.observer import Observer
 from recsys.clock import now_ms
-from recsys.errors import StoreError
+from recsys.errors import FlushFailed, StoreError
 from recsys.events import Decision, Event
 from recsys.settings import StoreSettings
 from recsys.store.base import Append, Outcome
 
-__all__ = ["Batcher", "Ledger"]
+__all__ = ["Batcher", "Doomed", "Ledger"]
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +33,9 @@ _FOLD_EVENTS = 8
 """Events learned between two looks at the clock."""
 _FOLD_S = 0.002
 """After so long the learning lets waiting recommendations pass."""
+
+
+Doomed = Callable[[FlushFailed], None]
 
 
 class Ledger(Protocol):
@@ -73,6 +76,8 @@ class Batcher:
         ``queue_s`` how long, as far as can be told, for events; some places are kept for decisions,
         so that a rush of events does not end recommending. A commit takes groups until it holds
         ``commit_events``.
+    doomed
+        Called when nothing can be written until the store is opened anew.
     """
 
     def __init__(
@@ -82,6 +87,7 @@ class Batcher:
         executor: Executor,
         settings: StoreSettings,
         observer: Observer,
+        doomed: Doomed,
     ) -> None:
         self.freshness_ms = Quantiles()
         self.rate = Rate()
@@ -90,6 +96,7 @@ class Batcher:
         self._executor = executor
         self._settings = settings
         self._observer = observer
+        self._doomed = doomed
         self._groups: deque[_Group] = deque()
         self._decisions: dict[str, Decision] = {}
         self._waiting = 0
@@ -220,6 +227,8 @@ class Batcher:
             appends = await loop.run_in_executor(self._executor, self._ledger.append, events)
         except StoreError as error:
             self._refuse(groups, f"its store cannot write: {error}")
+            if isinstance(error, FlushFailed):
+                self._doomed(error)
             return None
         except Exception:
             # The writer must outlive a fault of the store, or every caller waits for ever.

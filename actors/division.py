@@ -12,7 +12,6 @@ Broken off anywhere, the same call goes on. The caller owns the data directory.
 
 import os
 import shutil
-import sqlite3
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -28,6 +27,7 @@ from recsys.engine import Engine
 from recsys.errors import StoreError
 from recsys.moving.move import forget, has_moved, move
 from recsys.settings import EngineSettings
+from recsys.store.sqlite_copy import adopt, copy_closed
 
 __all__ = ["Divided", "divide"]
 
@@ -133,17 +133,14 @@ def _make(data_dir: Path, shard: int, donor: int, now: ShardMap, settings: Engin
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir()
     source = shard_folder(data_dir, donor)
+    copy_closed(source / _STORE, fresh / _STORE)
     try:
-        with (
-            closing(sqlite3.connect(source / _STORE)) as old,
-            closing(sqlite3.connect(fresh / _STORE)) as new,
-        ):
-            old.backup(new)
         shutil.copyfile(source / _KEY, fresh / _KEY)
         (fresh / _KEY).chmod(0o600)
-    except (OSError, sqlite3.Error) as error:
-        detail = f"{source} cannot be copied for shard {shard}: {error}"
+    except OSError as error:
+        detail = f"{source / _KEY} cannot be copied for shard {shard}: {error}"
         raise StoreError(detail) from error
+    adopt(fresh / _STORE, other=True)
     with closing(Engine.open(fresh, settings)) as engine:
         for partition, owner in enumerate(now.owners):
             if owner == donor:

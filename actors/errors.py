@@ -6,14 +6,22 @@
     ├── ShardUnavailable   no answer: it may or may not have done it; ask again with the same ids
     ├── Overloaded         its queue is full; nothing was done
     ├── NotOwned           another shard owns the partition; nothing was done
-    └── StartupError       the runtime cannot start; the message says what to do
+    ├── StartupError       the runtime cannot start; the message says what to do
+    └── CopyError          a copy could not be made, or is not what was made
 """
 
 from typing_extensions import override
 
 from recsys.errors import RecsysError
 
-__all__ = ["NotOwned", "Overloaded", "RuntimeFault", "ShardUnavailable", "StartupError"]
+__all__ = [
+    "CopyError",
+    "NotOwned",
+    "Overloaded",
+    "RuntimeFault",
+    "ShardUnavailable",
+    "StartupError",
+]
 
 
 class RuntimeFault(RecsysError):
@@ -85,3 +93,7 @@ class NotOwned(RuntimeFault):
 
 class StartupError(RuntimeFault):
     """A port is busy, a setting is wrong, a file is locked."""
+
+
+class CopyError(RuntimeFault):
+    """A copy could not be made, or what came back is not what was made."""

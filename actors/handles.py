@@ -9,9 +9,11 @@ from typing import ParamSpec, Protocol, TypeVar
 import msgspec
 from ray import ObjectRef
 
+from actors.copies.generations import Manifest
 from actors.lane import Call, Reply
-from actors.settings import ServerSettings
+from actors.settings import CopySettings, ServerSettings
 from actors.shard_map import ShardMap
+from recsys.errors import RecsysError
 
 __all__ = ["Notice", "Ready", "Remote", "ShardHandle", "SupervisorHandle"]
 
@@ -65,6 +67,11 @@ class ShardHandle(Protocol):
     @property
     def ready(self) -> Remote[[], Ready]:
         """Answers as soon as the shard can work."""
+        ...
+
+    @property
+    def copy(self) -> Remote[[CopySettings], Manifest | RecsysError | None]:
+        """Copy the store to a bucket now; an error of ours is an answer."""
         ...
 
     @property

@@ -21,7 +21,7 @@ from actors.errors import StartupError
 from actors.settings import ShardSettings
 from actors.shard_map import ShardMap
 
-__all__ = ["DataFolder", "Layout", "existing", "read_shard_map", "shard_folder"]
+__all__ = ["DataFolder", "Layout", "existing", "layout_of", "read_shard_map", "shard_folder"]
 
 _FORMAT: Final = 2
 """Format 1 had no owners: partitions were dealt out in turn. It is read, and written as this."""
@@ -56,8 +56,19 @@ def read_shard_map(settings: ShardSettings) -> ShardMap:
     StartupError
         When its layout cannot be read.
     """
-    layout = _read_layout(settings.data_dir / "layout.json")
+    layout = layout_of(settings.data_dir)
     return ShardMap(layout.epoch, layout.owners)
+
+
+def layout_of(data_dir: Path) -> Layout:
+    """Return what a directory was made for.
+
+    Raises
+    ------
+    StartupError
+        When that cannot be read, is damaged, or of another version.
+    """
+    return _read_layout(data_dir / "layout.json")
 
 
 def _read_layout(path: Path) -> Layout:

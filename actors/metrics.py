@@ -44,6 +44,9 @@ class RayObserver(Observer):
         self._freshness_s = _histogram("event_to_update", "From receipt of an event to learned.")
         self._snapshot_s = _histogram("snapshot_duration", "Capture and commit of a snapshot.")
         self._snapshot_at = _gauge("snapshot_timestamp_seconds", "When the last snapshot was made.")
+        self._copy_s = _histogram("copy_duration", "One copy of the store off the machine.")
+        self._copied_at = _gauge("copy_timestamp_seconds", "When the last copy was made.")
+        self._copies_failed = _counter("copies_failed_total", "Copies that were not made.")
         self._impressions = _counter("impressions_total", "Slots shown.", "policy")
         self._clicks = _counter("clicks_total", "Slots with positive feedback.", "policy")
         self._reward = _gauge("reward_sum", "Reward since the log began.", "policy")
@@ -118,6 +121,14 @@ class RayObserver(Observer):
     @override
     def on_reset(self, events: int) -> None:
         self._model_resets.inc(1, self._tags)
+
+    @override
+    def on_copy(self, seconds: float | None) -> None:
+        if seconds is None:
+            self._copies_failed.inc(1, self._tags)
+        else:
+            self._copy_s.observe(seconds, self._tags)
+            self._copied_at.set(time.time(), self._tags)
 
     def _remember(self, memory: MemoryStats) -> None:
         for gauge, value in (

@@ -40,6 +40,10 @@ class Observer(Protocol):
         """Count that the model was replaced by its last good snapshot, without ``events``."""
         ...
 
+    def on_copy(self, seconds: float | None) -> None:
+        """Count one copy of the store that took ``seconds``, ``None`` for one that failed."""
+        ...
+
 
 class Silent(Observer):
     """Ignores everything."""
@@ -66,4 +70,8 @@ class Silent(Observer):
 
     @override
     def on_reset(self, events: int) -> None:
+        pass
+
+    @override
+    def on_copy(self, seconds: float | None) -> None:
         pass

@@ -13,7 +13,7 @@ from itertools import islice
 from time import perf_counter
 from typing import Literal, TypeVar
 
-from actors.batcher import Batcher
+from actors.batcher import Batcher, Doomed
 from actors.errors import ShardUnavailable
 from actors.observer import Observer, Silent
 from actors.settings import ServerSettings
@@ -37,7 +37,7 @@ from recsys.clock import now_ms
 from recsys.codec import decode_event
 from recsys.decision import Request
 from recsys.engine import Engine
-from recsys.errors import InvalidEvent, NonFinite, StoreError
+from recsys.errors import FlushFailed, InvalidEvent, NonFinite, StoreError
 from recsys.events import Decision, UserErase
 from recsys.store.records import Erasure, begun
 
@@ -63,6 +63,9 @@ class Shard:
         How many it owns; as in a new data directory if nothing is said.
     observer
         Hears of what it does.
+    doomed
+        Called when the disk did not confirm a write, after which the store refuses everything: it
+        should end the process, so that the next one finds out what the disk holds.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class Shard:
         epoch: int = 1,
         partitions: int | None = None,
         observer: Observer | None = None,
+        doomed: Doomed | None = None,
     ) -> None:
         self._index = index
         self._settings = settings
@@ -86,13 +90,22 @@ class Shard:
         self._observer = Silent() if observer is None else observer
         self._started_ms = now_ms()
         self._store_thread = ThreadPoolExecutor(1, thread_name_prefix=f"shard-{index}-store")
+        self._doomed = self._say_doomed if doomed is None else doomed
         self._batcher = Batcher(
-            index, engine, self._store_thread, settings.engine.store, self._observer
+            index,
+            engine,
+            self._store_thread,
+            settings.engine.store,
+            self._observer,
+            self._doomed,
         )
         self._stopping = asyncio.Event()
         self._maintenance: asyncio.Task[None] | None = None
         self._indexes = True
         self._healing = False
+
+    def _say_doomed(self, error: FlushFailed) -> None:
+        _log.critical("shard %d: %s", self._index, error)
 
     async def start(self) -> None:
         """Start to write and to take snapshots; call before ``call``."""
@@ -272,6 +285,8 @@ class Shard:
         except StoreError as error:
             # Nothing is lost: the log still holds every event. The next round tries again.
             _log.error("shard %d: no snapshot: %s", self._index, error)
+            if isinstance(error, FlushFailed):
+                self._doomed(error)
             return
         except Exception:
             # The same holds for a learner that cannot be saved; without the next round the log

@@ -65,6 +65,8 @@ class Engine:
 
     Attributes
     ----------
+    key
+        As given.
     erasures
         Of people; what is left to do about them.
     """
@@ -72,7 +74,7 @@ class Engine:
     def __init__(self, store: Store, settings: EngineSettings, key: bytes) -> None:
         self.settings = settings
         self._store = store
-        self._key = key
+        self.key = key
         self._shelf = Shelf(store)
         self._letters = Letters()
         self._missed = 0
@@ -120,11 +122,6 @@ class Engine:
     def state(self) -> State:
         """The learned state, for evaluation and tests; only the fold may change it."""
         return self._state
-
-    @property
-    def key(self) -> bytes:
-        """The secret under which models of people are sealed."""
-        return self._key
 
     @property
     def store(self) -> Store:
@@ -308,7 +305,7 @@ class Engine:
 
     def _fresh(self) -> State:
         """Return a state as of the last snapshot, in which nothing of this engine is seen."""
-        state = State(self.settings, self._store.load_user, self._key)
+        state = State(self.settings, self._store.load_user, self.key)
         if parts := self._store.load():
             state.restore(parts)
         return state
@@ -333,7 +330,7 @@ class Engine:
 
         Nothing may be learned until the last part was taken.
         """
-        keys = self._key, key
+        keys = self.key, key
         return export(self._state, self._store, self._load_user, partition, partitions, keys)
 
     def user(self, user_id: str) -> UserView | None:
@@ -365,7 +362,7 @@ class Engine:
         self._store.close()
 
     def _recover(self) -> State:
-        state = State(self.settings, self._load_user, self._key)
+        state = State(self.settings, self._load_user, self.key)
         parts = self._store.load()
         if parts:
             try:
@@ -385,7 +382,7 @@ class Engine:
             raise InvalidSettings(message)
         _log.warning("rebuilding the state from the whole log: %s", reason)
         self._shelf.closed = True
-        state = self._replay(State(self.settings, self._load_user, self._key), after=0)
+        state = self._replay(State(self.settings, self._load_user, self.key), after=0)
         self._shelf.closed = False
         return state
 

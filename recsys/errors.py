@@ -9,7 +9,8 @@
     ├── NonFinite           what was learned is not finite: it must not be stored or served
     ├── CorruptRecord       stored bytes fail their own checksum or format
     ├── StoreError          the store cannot do what was asked (disk, lock, schema)
-    │   └── StoreLocked     another process owns the file
+    │   ├── StoreLocked     another process owns the file
+    │   └── FlushFailed     the disk did not confirm a write; only a new opening can tell
     ├── InvalidDataset      a file of interactions or items; names file, line and column
     ├── ApiError            (client) the server answered with a problem document
     └── Unreachable         (client) no answer came, after all attempts
@@ -23,6 +24,7 @@ from typing_extensions import override
 __all__ = [
     "ApiError",
     "CorruptRecord",
+    "FlushFailed",
     "IncompatibleState",
     "InvalidDataset",
     "InvalidEvent",
@@ -123,6 +125,10 @@ class StoreError(RecsysError):
 
 class StoreLocked(StoreError):
     """Another process has this store open."""
+
+
+class FlushFailed(StoreError):
+    """The disk could not say whether it has the bytes; its owner must end, and open it anew."""
 
 
 class ApiError(RecsysError):

@@ -12,6 +12,7 @@ import httpx2
 import uvicorn
 from typing_extensions import override
 
+from actors.batcher import Doomed
 from actors.gateway import Gateway, build_app
 from actors.ports import LocalPort, ShardPort
 from actors.settings import ServerSettings
@@ -21,7 +22,7 @@ from recsys.engine import Engine
 from recsys.errors import StoreError
 from recsys.events import Event
 from recsys.settings import ArmSettings, EngineSettings, UniformSettings
-from recsys.store.base import Append
+from recsys.store.base import Append, Store
 from recsys.store.memory import MemoryStore
 
 __all__ = [
@@ -82,7 +83,7 @@ class GatedStore(MemoryStore):
         return super().append(events, positions)
 
 
-def engine_on(store: MemoryStore, settings: ServerSettings = SETTINGS) -> Engine:
+def engine_on(store: Store, settings: ServerSettings = SETTINGS) -> Engine:
     """Return an engine over a store of the test's."""
     return Engine(store, settings.engine, secrets.token_bytes(32))
 
@@ -146,11 +147,15 @@ class Served:
 
 
 @asynccontextmanager
-async def shards_of(settings: ServerSettings) -> AsyncIterator[list[Shard]]:
-    """Run shards that keep all in memory."""
+async def shards_of(
+    settings: ServerSettings, stores: Sequence[Store] | None = None, doomed: Doomed | None = None
+) -> AsyncIterator[list[Shard]]:
+    """Run shards, by default some that keep all in memory."""
     shards = [
-        Shard(index, settings, Engine.open(None, settings.engine))
-        for index in range(settings.shards.count)
+        Shard(index, settings, engine_on(store, settings), doomed=doomed)
+        for index, store in enumerate(
+            stores or [MemoryStore() for _ in range(settings.shards.count)]
+        )
     ]
     for shard in shards:
         await shard.start()
@@ -162,9 +167,13 @@ async def shards_of(settings: ServerSettings) -> AsyncIterator[list[Shard]]:
 
 
 @asynccontextmanager
-async def served(settings: ServerSettings = SETTINGS) -> AsyncIterator[Served]:
+async def served(
+    settings: ServerSettings = SETTINGS,
+    stores: Sequence[Store] | None = None,
+    doomed: Doomed | None = None,
+) -> AsyncIterator[Served]:
     """Run a server whose client calls the application directly."""
-    async with shards_of(settings) as shards:
+    async with shards_of(settings, stores, doomed) as shards:
         port = ScriptedPort(LocalPort(shards))
         app = build_app(port, settings)
         transport = httpx2.ASGITransport(app=app)

@@ -2,6 +2,7 @@
 
 import typer
 
+from actors.cli.backup import backup, restore
 from actors.cli.bench.command import bench
 from actors.cli.demo import demo
 from actors.cli.doctor import doctor
@@ -24,6 +25,8 @@ app.command()(serve)
 app.command()(demo)
 app.command()(train)
 app.command()(refit)
+app.command()(backup)
+app.command()(restore)
 app.command()(verify)
 app.command()(doctor)
 app.command()(reshard)

@@ -1,5 +1,7 @@
 """``recsys verify``: every byte of a data directory held against its checksums."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +21,9 @@ __all__ = ["report_on", "table_of", "verify"]
 
 
 def verify(
-    data_dir: Annotated[Path, typer.Argument(help="The folder of a stopped server's shards.")],
+    data_dir: Annotated[
+        Path, typer.Argument(help="The folder of a stopped server's shards, or of an engine.")
+    ],
     accept_data_loss: Annotated[
         bool,
         typer.Option(
@@ -34,12 +38,11 @@ def verify(
     """
     out = Console(soft_wrap=True, highlight=False, markup=False)
     try:
-        with existing(data_dir) as layout:
-            reports = [report_on(shard_folder(data_dir, index)) for index in range(layout.shards)]
+        with _folders(data_dir) as folders:
+            reports = list(map(report_on, folders))
             if accept_data_loss:
-                for index, report in enumerate(reports):
-                    if report.damage:
-                        folder = shard_folder(data_dir, index)
+                for index, folder in enumerate(folders):
+                    if reports[index].damage:
                         for loss in give_up_damaged(folder / "log.sqlite"):
                             out.print(f"shard {index}: {loss}")
                         reports[index] = report_on(folder)
@@ -56,6 +59,16 @@ def verify(
             "keep a copy of the folder; then restore a generation (`recsys restore`), or keep what "
             "is intact with --accept-data-loss"
         )
+
+
+@contextmanager
+def _folders(data_dir: Path) -> Iterator[list[Path]]:
+    """Give the folders of all shards, or the one of an engine that was opened in a notebook."""
+    if (data_dir / "log.sqlite").exists():
+        yield [data_dir]
+        return
+    with existing(data_dir) as layout:
+        yield [shard_folder(data_dir, index) for index in range(layout.shards)]
 
 
 def report_on(folder: Path) -> Report:

@@ -14,6 +14,8 @@ import zlib
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from recsys.errors import StoreError
+
 __all__ = ["Claim", "Mark"]
 
 _log = logging.getLogger(__name__)
@@ -56,11 +58,20 @@ class Mark:
         self._failed = False
 
     def read(self) -> Claim | None:
-        """Return the newer of the two claims that are whole, ``None`` when there is none."""
+        """Return the newer of the two claims that are whole, ``None`` when there is none.
+
+        Raises
+        ------
+        StoreError
+            When there is a file that cannot be read: what it says must not be passed over.
+        """
         try:
             content = self.path.read_bytes()
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            detail = f"{self.path} cannot be read: {error.strerror}"
+            raise StoreError(detail) from error
         slots = [slot for at in (0, _APART) if (slot := _open(content[at : at + _SLOT.size]))]
         if not slots:
             return None

@@ -6,6 +6,7 @@ them is there as a whole or not at all, and there is nothing to reconcile after 
 """
 
 import logging
+import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal, TypeVar
@@ -326,6 +327,10 @@ class SqliteStore(Store):
             for (last,) in page:
                 yield last
 
+    def copy_to(self, target: Path, stop: threading.Event) -> None:
+        """Copy the store to a new file while it is used; see ``SqliteFile.copy_to``."""
+        self._file.copy_to(target, stop)
+
     @override
     def erasures(self) -> list[Erasure]:
         return self._records("erasures", Erasure)
@@ -374,7 +379,7 @@ class SqliteStore(Store):
                 if afresh:
                     connection.execute("DELETE FROM state")
                     connection.execute("DELETE FROM users")
-                    head = msgspec.structs.replace(head, snapshot=0)
+                    head = msgspec.structs.replace(head, snapshot=0, parts=0, users=0)
                     write_head(connection, head)
             self._head = head
 

@@ -5,14 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from recsys.errors import CorruptRecord, RecsysError, StoreError, StoreLocked
+from recsys.errors import CorruptRecord, FlushFailed, RecsysError, StoreError, StoreLocked
 from recsys.store.sqlite_rows import ADVICE as REPAIR
 
-__all__ = ["FlushFailed", "translate", "translated"]
-
-
-class FlushFailed(StoreError):
-    """The disk could not say whether it has the bytes; only a new opening can tell."""
+__all__ = ["translate", "translated"]
 
 
 _FSYNC_CODES = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
@@ -20,7 +16,9 @@ _ADVICE = {
     sqlite3.SQLITE_FULL: "the disk is full; free some space, then send the same again",
     sqlite3.SQLITE_READONLY: "the file or its folder is read-only; make both writable",
     sqlite3.SQLITE_PERM: "access to the file is denied; give this user the right to write it",
-    sqlite3.SQLITE_CANTOPEN: "the file cannot be opened; its folder must exist and be writable",
+    sqlite3.SQLITE_CANTOPEN: (
+        "the file cannot be opened; its folder must exist and be writable, and `ulimit -n` allow it"
+    ),
     sqlite3.SQLITE_IOERR: "the disk failed to read or write; check the disk and its quota",
     sqlite3.SQLITE_TOOBIG: "a record is larger than the 1 GB that SQLite stores in one value",
 }

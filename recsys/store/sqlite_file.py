@@ -4,14 +4,15 @@ import logging
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 from urllib.parse import quote
 
-from recsys.errors import StoreError
-from recsys.store.sqlite_errors import FlushFailed, translated
+from recsys.errors import FlushFailed, StoreError
+from recsys.store.sqlite_errors import translated
 from recsys.store.sqlite_schema import check_kind
 
 __all__ = ["SqliteFile", "atomic", "reading", "wal_of"]
@@ -20,6 +21,8 @@ _log = logging.getLogger(__name__)
 
 _LOCK_PATIENCE_S: Final = 0.5  # a predecessor that was just killed may still hold the lock
 _BLOCK_BYTES: Final = 1 << 20  # read at once
+_PAGES_AT_ONCE: Final = 64  # of a copy
+_BREATH_S: Final = 0.0005
 _WAL_HEADER: Final = 32  # https://sqlite.org/fileformat2.html#the_write_ahead_log
 _WAL_SALTS: Final = slice(16, 24)
 _FRAME_HEADER: Final = 24
@@ -134,6 +137,37 @@ class SqliteFile:
             detail = f"{self._path}: cannot be read ({error}); check the disk"
             raise StoreError(detail) from error
         return False
+
+    def copy_to(self, target: Path, stop: threading.Event) -> None:
+        """Copy the file as it is at the end of the copying, while others go on using it.
+
+        The lock is given up after every few pages, so that nobody waits long for the disk or for
+        this. What others write meanwhile goes into the copy as well: SQLite sees to that.
+
+        Raises
+        ------
+        StoreError
+            As for ``use``; also when ``stop`` was set, and when the copy cannot be written.
+        """
+
+        def breathe(status: int, remaining: int, total: int) -> None:
+            self._lock.release()
+            # Not only released: a lock that is taken again at once is never given to a waiter.
+            time.sleep(_BREATH_S)
+            self._lock.acquire()
+            if stop.is_set():
+                self._stopped_copying()
+            if self._refusal:
+                raise StoreError(self._refusal)
+
+        with self.use() as connection, closing(sqlite3.connect(target)) as copy:
+            copy.execute("PRAGMA journal_mode = OFF")
+            copy.execute("PRAGMA synchronous = OFF")
+            connection.backup(copy, pages=_PAGES_AT_ONCE, progress=breathe)
+
+    def _stopped_copying(self) -> NoReturn:
+        detail = f"{self._path}: the copying was stopped"
+        raise StoreError(detail)
 
     def close(self) -> None:
         """Give the file back; a second call is fine."""

@@ -22,7 +22,7 @@ from recsys.store.sqlite_check import mark_of
 from recsys.store.sqlite_file import wal_of
 from tests.stores import clicks
 
-STRIDE = int(os.environ.get("RECSYS_STRIDE", "17"))
+STRIDE = int(os.environ.get("RECSYS_STRIDE", "11"))
 PAGE = 512
 """Bytes of a page: so small that the whole store has a few thousand."""
 

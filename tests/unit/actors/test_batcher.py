@@ -12,7 +12,7 @@ from actors.errors import Overloaded, ShardUnavailable
 from actors.observer import Silent
 from recsys.clock import now_ms
 from recsys.engine import Engine
-from recsys.errors import StoreError
+from recsys.errors import FlushFailed, StoreError
 from recsys.events import Decision, Event, Feedback, Slot
 from recsys.settings import StoreSettings
 from recsys.store.base import Append, Outcome
@@ -35,13 +35,17 @@ def shown(n: int) -> Decision:
     )
 
 
+def never_doomed(error: FlushFailed) -> None:
+    raise AssertionError(error)
+
+
 @asynccontextmanager
 async def running(
     ledger: Ledger, *, queue_events: int = 100, commit_events: int = 10
 ) -> AsyncIterator[Batcher]:
     settings = StoreSettings(queue_events=queue_events, commit_events=commit_events)
     with ThreadPoolExecutor(1) as executor:
-        batcher = Batcher(3, ledger, executor, settings, Silent())
+        batcher = Batcher(3, ledger, executor, settings, Silent(), never_doomed)
         batcher.start()
         try:
             yield batcher

@@ -358,8 +358,10 @@ def test_the_key_is_readable_by_its_owner_alone(tmp_path: Path, mask: int) -> No
     assert key.stat().st_mode & 0o777 == 0o600
     assert len(key.read_bytes()) == 32
     assert sorted(path.name for path in key.parent.iterdir()) == [
-        "key", "log.sqlite", "log.sqlite-mark",
-    ]  # fmt: skip
+        "key",
+        "log.sqlite",
+        "log.sqlite-mark",
+    ]
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"x" * 33])

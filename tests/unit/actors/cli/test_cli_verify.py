@@ -66,6 +66,12 @@ def test_the_key_belongs_to_it(data: Path) -> None:
     assert "shard 0: the key is missing" in done.output
 
 
+def test_the_folder_of_an_engine(data: Path) -> None:
+    done = verify(shard_folder(data, 1))
+    assert done.exit_code == 0, done.output
+    assert done.output.count("sound") == 1
+
+
 def test_a_missing_shard_is_damage(data: Path) -> None:
     (shard_folder(data, 1) / "log.sqlite").unlink()
     done = verify(data)
