@@ -8,7 +8,7 @@ the one before it.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from time import perf_counter
 from typing import NamedTuple, Protocol
@@ -36,8 +36,10 @@ _FOLD_S = 0.002
 class Ledger(Protocol):
     """The two steps of an engine that a batcher takes."""
 
-    def append(self, events: Sequence[Event]) -> list[Append]:
-        """Write durably; blocks."""
+    def append(
+        self, events: Sequence[Event], positions: Mapping[str, int] | None = None
+    ) -> list[Append]:
+        """Write durably, with where to go on in the logs the events came from; blocks."""
         ...
 
     def fold(self, events: Sequence[Event], appends: Sequence[Append]) -> None:
@@ -49,12 +51,14 @@ class _Group(NamedTuple):
     """Events that came together: never split between commits.
 
     ``done`` is resolved with one result per event once they are durable and learned, and is
-    ``None`` for decisions, for which nobody waits.
+    ``None`` for decisions, for which nobody waits. ``positions`` say where to go on in the outside
+    logs that the events came from.
     """
 
     events: Sequence[Event]
     received_ms: int
     done: asyncio.Future[list[Append]] | None
+    positions: Mapping[str, int] | None = None
 
 
 class Batcher:
@@ -90,6 +94,7 @@ class Batcher:
         self._decisions: dict[str, Decision] = {}
         self._waiting = 0
         self._wake = asyncio.Event()
+        self._written = asyncio.Event()
         self._stopping = False
         self._writer: asyncio.Task[None] | None = None
 
@@ -122,15 +127,34 @@ class Batcher:
         """
         if self._stopping:
             raise ShardUnavailable(self._shard, "it is stopping")
-        # A group larger than the whole queue must pass at some time, so it passes when empty.
-        if self._waiting and self._waiting + events > self._settings.queue_events:
+        if not self._fits(events):
             self._observer.on_rejected("overloaded", events)
             raise Overloaded(self._shard, _RETRY_AFTER_S)
 
-    async def submit(self, events: Sequence[Event], received_ms: int) -> list[Append]:
+    async def room_for(self, events: int) -> None:
+        """Wait until ``events`` more fit into the queue, for those who need not be refused."""
+        while not self._fits(events):
+            self._written.clear()
+            await self._written.wait()
+
+    def _fits(self, events: int) -> bool:
+        # A group larger than the whole queue must pass at some time, so it passes when empty.
+        return not self._waiting or self._waiting + events <= self._settings.queue_events
+
+    async def submit(
+        self,
+        events: Sequence[Event],
+        received_ms: int,
+        positions: Mapping[str, int] | None = None,
+    ) -> list[Append]:
         """Return one result per event, once they are durable and learned.
 
         Whoever stops waiting does not take the events back.
+
+        Parameters
+        ----------
+        positions
+            Where to go on in the outside logs that the events came from; durable with them.
 
         Raises
         ------
@@ -141,7 +165,7 @@ class Batcher:
         """
         self.make_room(len(events))
         done: asyncio.Future[list[Append]] = asyncio.get_running_loop().create_future()
-        self._put(_Group(events, received_ms, done))
+        self._put(_Group(events, received_ms, done, positions))
         return await done
 
     def offer(self, decision: Decision) -> None:
@@ -185,10 +209,15 @@ class Batcher:
 
     async def _commit(self, groups: Sequence[_Group]) -> list[Append] | None:
         events = [event for group in groups for event in group.events]
+        positions = dict[str, int]()
+        for group in groups:
+            positions.update(group.positions or {})
         started = perf_counter()
         loop = asyncio.get_running_loop()
         try:
-            appends = await loop.run_in_executor(self._executor, self._ledger.append, events)
+            appends = await loop.run_in_executor(
+                self._executor, self._ledger.append, events, positions
+            )
         except StoreError as error:
             self._refuse(groups, f"its store cannot write: {error}")
             return None
@@ -199,6 +228,7 @@ class Batcher:
             return None
         finally:
             self._waiting -= len(events)
+            self._written.set()
             for group in groups:
                 if group.done is None:
                     self._decisions.pop(group.events[0].event_id, None)

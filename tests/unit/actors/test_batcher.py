@@ -1,6 +1,6 @@
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
@@ -200,8 +200,10 @@ class SlowLearner:
         self._engine = engine
         self.slices = 0
 
-    def append(self, events: Sequence[Event]) -> list[Append]:
-        return self._engine.append(events)
+    def append(
+        self, events: Sequence[Event], positions: Mapping[str, int] | None = None
+    ) -> list[Append]:
+        return self._engine.append(events, positions)
 
     def fold(self, events: Sequence[Event], appends: Sequence[Append]) -> None:
         time.sleep(0.004)
