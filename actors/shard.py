@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from actors.batcher import Batcher
 from actors.errors import ShardUnavailable
+from actors.home import Attach, Side, SideHome
 from actors.observer import Observer, Silent
 from actors.settings import ServerSettings
 from actors.wire import (
@@ -55,6 +56,8 @@ class Shard:
         How often this shard has been opened.
     observer
         Hears of what it does.
+    attach
+        Makes what stands beside the shard, if anything does.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Shard:
         *,
         epoch: int = 1,
         observer: Observer | None = None,
+        attach: Attach | None = None,
     ) -> None:
         self._index = index
         self._settings = settings
@@ -79,10 +83,16 @@ class Shard:
         self._stopping = asyncio.Event()
         self._maintenance: asyncio.Task[None] | None = None
         self._indexes = True
+        self._side: Side | None = None
+        if attach is not None:
+            home = SideHome(index, engine, self._batcher, self._blocking)
+            self._side = attach(home, engine.store.positions())
 
     async def start(self) -> None:
         """Start to write and to take snapshots; call before ``call``."""
         self._batcher.start()
+        if self._side is not None:
+            self._side.start()
         self._maintenance = asyncio.create_task(
             self._maintain(), name=f"shard-{self._index}-maintenance"
         )
@@ -92,6 +102,8 @@ class Shard:
         if self._stopping.is_set():
             return
         self._stopping.set()
+        if self._side is not None:
+            await self._side.stop()
         await self._batcher.stop()
         if self._maintenance is not None:
             await self._maintenance
@@ -142,7 +154,12 @@ class Shard:
             freshness_p50_ms=self._batcher.freshness_ms.quantile(0.5),
             freshness_p99_ms=self._batcher.freshness_ms.quantile(0.99),
             queue=self._batcher.waiting,
+            kafka=None if self._side is None else self._side.stats(),
         )
+
+    def trouble(self) -> tuple[str, ...]:
+        """Return what the operator should read, one sentence each; empty when all is well."""
+        return () if self._side is None else self._side.trouble()
 
     def _recommend(self, request: Request) -> bytes:
         """Answer, and queue the decision; the answer does not wait for the disk.

@@ -6,6 +6,7 @@ that it has the engine's inner loops compiled, which takes long only once per in
 """
 
 import asyncio
+import importlib
 import logging
 import os
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from typing_extensions import override
 
 from actors.errors import RuntimeFault
 from actors.handles import Ready
+from actors.home import Attach
 from actors.lane import Call, Reply
 from actors.layout import shard_folder
 from actors.logs import log_to_stderr
@@ -60,7 +62,12 @@ class ShardActor:
         self._epoch = store.epoch if isinstance(store, SqliteStore) else 1
         self._partitions = len(range(index, settings.shards.partitions, settings.shards.count))
         self._shard = Shard(
-            index, settings, engine, epoch=self._epoch, observer=RayObserver(index, engine.stats)
+            index,
+            settings,
+            engine,
+            epoch=self._epoch,
+            observer=RayObserver(index, engine.stats),
+            attach=_attach(index, settings),
         )
         # Ray runs the constructor inside the loop that will serve the calls.
         self._started = asyncio.create_task(self._shard.start())
@@ -93,6 +100,7 @@ class ShardActor:
             sequence=self._engine.stats().sequence,
             recovered=self._recovered,
             recovery_s=self._recovery_s,
+            trouble=self._shard.trouble(),
         )
 
     async def stop(self) -> int:
@@ -111,3 +119,14 @@ class ShardActor:
             return f"{name}[opening]"
         # Once and for all: what changes is in /v1/stats and in the metrics.
         return f"{name}[{self._partitions} partitions, opened at seq {self._recovered}]"
+
+
+def _attach(index: int, settings: ServerSettings) -> Attach | None:
+    """Return what gives the shard its side of Kafka, if it is to have one."""
+    if not settings.kafka.enabled:
+        return None
+    # Not at the top: Kafka's client costs memory and time that others need not spend.
+    metrics = importlib.import_module("actors.kafka.metrics")
+    side = importlib.import_module("actors.kafka.side")
+    attach: Attach = side.attach(settings, metrics.RayKafkaObserver(index))
+    return attach
