@@ -4,6 +4,7 @@ import typer
 
 from actors.cli.bench.command import bench
 from actors.cli.demo import demo
+from actors.cli.kafka import kafka
 from actors.cli.refit import refit
 from actors.cli.serve import serve
 from actors.cli.train import train
@@ -21,6 +22,7 @@ app.command()(demo)
 app.command()(train)
 app.command()(refit)
 app.add_typer(bench, name="bench")
+app.add_typer(kafka, name="kafka")
 
 
 def main() -> None:
