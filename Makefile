@@ -13,7 +13,7 @@ MOVIELENS = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that ml
 MIND = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that mind-5k is in))/mind-5k
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-unit test-browser lint fmt lock clean \
+.PHONY: help setup demo serve test test-unit test-browser test-kafka bench-kafka lint fmt lock clean \
         bench-quality bench-shown bench-first-change bench-recovery bench-replay bench-river \
         bench-serving bench-catalogue-size bench-many-users bench-train \
         bench-taste-switch bench-return bench-turn-back bench-cold-users bench-regret bench-position-bias \
@@ -64,11 +64,14 @@ demo: setup  ## a server and simulated people on it; DURATION=120 PORT=8000
 serve: setup  ## the server with config/local.yaml; PORT=8000
 	@$(BIN)/recsys serve --config config/local.yaml $(if $(PORT),--port $(PORT))
 
-test: setup  ## the whole suite, except what needs a browser; ARGS="-k name"
-	@$(BIN)/pytest -m "not browser" $(ARGS)
+test: setup  ## the whole suite, except what needs a browser or Kafka; ARGS="-k name"
+	@$(BIN)/pytest -m "not browser and not kafka" $(ARGS)
 
 test-unit: setup  ## what needs no Ray: seconds
-	@$(BIN)/pytest -m "not browser and not integration" $(ARGS)
+	@$(BIN)/pytest -m "not browser and not integration and not kafka" $(ARGS)
+
+test-kafka: setup  ## what needs Kafka; a broker is started by Java 17 and Maven, or KAFKA_BOOTSTRAP_SERVERS names one
+	@$(BIN)/pytest -m kafka $(ARGS)
 
 test-browser: setup  ## the console in Chromium, which must be installed
 	@$(BIN)/pytest -m browser $(ARGS)
@@ -103,6 +106,9 @@ bench-river: setup  ## the errors that River publishes, through our adapter; REC
 
 bench-serving: setup  ## latency and throughput of lists; ARGS="--help"
 	@$(BIN)/python -m benchmarks.serving $(ARGS)
+
+bench-kafka: setup  ## from a record in Kafka to learned: events per second, and how fresh; ARGS="--json FILE"
+	@$(BIN)/python -m benchmarks.kafka $(ARGS)
 
 bench-catalogue-size: setup  ## what a request costs as the catalogue grows; ARGS="--sizes 1000,100000"
 	@$(BIN)/python -m benchmarks.catalogue_size $(ARGS)
