@@ -109,6 +109,20 @@ async def test_what_retention_took_is_named_exactly_and_others_are_read(rig: Rig
     assert rig.ids(0) == sorted(f"e{n}" for n in [*range(5), *range(12, 15), *range(20, 23)])
 
 
+async def test_a_place_beyond_the_end_is_not_waited_for(rig: Rig) -> None:
+    user = user_in(0, 4)
+    await rig.feed(0, 3, [user])
+    await rig.start(0)
+    await rig.caught_up(3)
+    await rig.stop(0)
+    # As after a broker that lost its newest records.
+    reset_offsets(rig, "--partition", "0", "--to", "100")
+    await rig.start(0)
+    stats = await rig.until("it is noticed", lambda s: len(s.gaps) == 1)
+    (gap,) = stats.gaps
+    assert (gap.cause, gap.missing_from, gap.missing_to) == ("beyond_end", 3, 100)
+
+
 async def test_a_topic_made_anew_is_not_taken_for_the_old_one(rig: Rig) -> None:
     user = user_in(0, 4)
     await rig.start(0)
