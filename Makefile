@@ -17,9 +17,9 @@ MOVIELENS = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that ml
 MIND = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that mind-5k is in))/mind-5k
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-unit soak-sim test-browser soak-store lint fmt lock clean \
+.PHONY: help setup demo serve test test-unit soak-sim test-browser test-kafka soak-store lint fmt lock clean \
         crash bench-quality bench-shown bench-first-change bench-recovery bench-replay bench-river \
-        bench-serving bench-acks bench-catalogue-size bench-many-users bench-train \
+        bench-serving bench-acks bench-kafka bench-catalogue-size bench-many-users bench-train \
         bench-taste-switch bench-return bench-turn-back bench-cold-users bench-regret bench-position-bias \
         bench-ablation
 
@@ -68,11 +68,14 @@ demo: setup  ## a server and simulated people on it; DURATION=120 PORT=8000
 serve: setup  ## the server with config/local.yaml; PORT=8000
 	@$(BIN)/recsys serve --config config/local.yaml $(if $(PORT),--port $(PORT))
 
-test: setup  ## the whole suite, except what needs a browser; ARGS="-k name"
-	@$(BIN)/pytest -m "not browser" $(ARGS)
+test: setup  ## the whole suite, except what needs a browser or Kafka; ARGS="-k name"
+	@$(BIN)/pytest -m "not browser and not kafka" $(ARGS)
 
 test-unit: setup  ## what needs no Ray: seconds
-	@$(BIN)/pytest -m "not browser and not integration" $(ARGS)
+	@$(BIN)/pytest -m "not browser and not integration and not kafka" $(ARGS)
+
+test-kafka: setup  ## what needs Kafka; a broker is started by Java 17 and Maven, or KAFKA_BOOTSTRAP_SERVERS names one
+	@$(BIN)/pytest -m kafka $(ARGS)
 
 soak-sim: setup  ## a shard in thousands of simulated worlds; SEEDS=2000 FIRST=0
 	@$(BIN)/python -m tests.simulation.soak --seeds $(SEEDS) --first $(FIRST)
@@ -119,6 +122,9 @@ bench-serving: setup  ## latency and throughput of lists; ARGS="--help"
 
 bench-acks: setup  ## events a second that are on the disk and learned before their ack
 	@$(BIN)/python -m benchmarks.acks $(ARGS)
+
+bench-kafka: setup  ## from a record in Kafka to learned: events per second, and how fresh; ARGS="--json FILE"
+	@$(BIN)/python -m benchmarks.kafka $(ARGS)
 
 bench-catalogue-size: setup  ## what a request costs as the catalogue grows; ARGS="--sizes 1000,100000"
 	@$(BIN)/python -m benchmarks.catalogue_size $(ARGS)

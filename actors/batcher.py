@@ -8,7 +8,7 @@ the one before it.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import NamedTuple, Protocol
 
@@ -41,8 +41,10 @@ Doomed = Callable[[FlushFailed], None]
 class Ledger(Protocol):
     """The two steps of an engine that a batcher takes."""
 
-    def append(self, events: Sequence[Event]) -> list[Append]:
-        """Write durably; blocks."""
+    def append(
+        self, events: Sequence[Event], positions: Mapping[str, int] | None = None
+    ) -> list[Append]:
+        """Write durably, with where to go on in the logs the events came from; blocks."""
         ...
 
     def fold(self, events: Sequence[Event], appends: Sequence[Append]) -> None:
@@ -54,12 +56,14 @@ class _Group(NamedTuple):
     """Events that came together: never split between commits.
 
     ``done`` is resolved with one result per event once they are durable and learned, and is
-    ``None`` for decisions, for which nobody waits.
+    ``None`` for decisions, for which nobody waits. ``positions`` say where to go on in the outside
+    logs that the events came from.
     """
 
     events: Sequence[Event]
     received_ms: int
     done: asyncio.Future[list[Append]] | None
+    positions: Mapping[str, int] | None = None
 
 
 class Batcher:
@@ -102,6 +106,7 @@ class Batcher:
         self._waiting = 0
         self._pace = Pace()
         self._wake = asyncio.Event()
+        self._written = asyncio.Event()
         self._stopping = False
         self._writer: asyncio.Task[None] | None = None
 
@@ -156,10 +161,30 @@ class Batcher:
             # When the queue of now is gone, there is room again, also for those who come back.
             raise Overloaded(self._shard, min(max(wait_s or 0.0, shortest), longest))
 
-    async def submit(self, events: Sequence[Event], received_ms: int) -> list[Append]:
+    async def room_for(self, events: int) -> None:
+        """Wait until ``events`` more fit into the queue, for those who need not be refused."""
+        while not self._fits(events):
+            self._written.clear()
+            await self._written.wait()
+
+    def _fits(self, events: int) -> bool:
+        bound = self._settings.queue_events
+        return not self._waiting or self._waiting + events <= bound - bound // _KEPT
+
+    async def submit(
+        self,
+        events: Sequence[Event],
+        received_ms: int,
+        positions: Mapping[str, int] | None = None,
+    ) -> list[Append]:
         """Return one result per event, once they are durable and learned.
 
         Whoever stops waiting does not take the events back.
+
+        Parameters
+        ----------
+        positions
+            Where to go on in the outside logs that the events came from; durable with them.
 
         Raises
         ------
@@ -169,9 +194,10 @@ class Batcher:
             When the store could not write. After a failed flush the events may be there all the
             same once the shard is opened anew: send them again with the same ids.
         """
-        self.make_room(len(events), patient=False)
+        # What comes from an outside log waits there as well.
+        self.make_room(len(events), patient=positions is not None)
         done: asyncio.Future[list[Append]] = asyncio.get_running_loop().create_future()
-        self._put(_Group(events, received_ms, done))
+        self._put(_Group(events, received_ms, done, positions))
         return await done
 
     def offer(self, decision: Decision) -> None:
@@ -221,10 +247,15 @@ class Batcher:
 
     async def _commit(self, groups: Sequence[_Group]) -> list[Append] | None:
         events = [event for group in groups for event in group.events]
+        positions = dict[str, int]()
+        for group in groups:
+            positions.update(group.positions or {})
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
-            appends = await loop.run_in_executor(self._executor, self._ledger.append, events)
+            appends = await loop.run_in_executor(
+                self._executor, self._ledger.append, events, positions
+            )
         except StoreError as error:
             self._refuse(groups, f"its store cannot write: {error}")
             if isinstance(error, FlushFailed):
@@ -237,6 +268,7 @@ class Batcher:
             return None
         finally:
             self._waiting -= len(events)
+            self._written.set()
             for group in groups:
                 if group.done is None:
                     self._decisions.pop(group.events[0].event_id, None)

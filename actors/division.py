@@ -100,8 +100,8 @@ def divide(
             retiring.rename(data_dir / f"retired-{retiring.name}-epoch-{folder.epoch}")
     after = folder.shard_map
     return Divided(
-        [before.owned_by(shard) for shard in range(known)],
-        [after.owned_by(shard) for shard in range(shards)],
+        [len(before.owned_by(shard)) for shard in range(known)],
+        [len(after.owned_by(shard)) for shard in range(shards)],
         len(waiting),
     )
 

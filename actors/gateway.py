@@ -4,6 +4,7 @@ Gateways hold no state and any number may run; what they need to know is the set
 ``docs/http.md``; its parts are in ``actors.http``.
 """
 
+import importlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -82,7 +83,7 @@ def build_app(
     echo_request_id
         Whether to answer with ``X-Request-ID``; Ray Serve does it by itself.
     """
-    shards = Shards(
+    shards = _shards(
         port,
         settings,
         shard_map or ShardMap.dealt_out(port.n_shards, settings.shards.partitions),
@@ -93,6 +94,7 @@ def build_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         await stream.close()
+        await shards.close()
 
     app = Gateway(
         title="recsys",
@@ -117,6 +119,15 @@ def build_app(
     add_pages(app)
     match_whole_paths(app)
     return app
+
+
+def _shards(port: ShardPort, settings: ServerSettings, shard_map: ShardMap) -> Shards:
+    """Return the shards, with Kafka before them where it is the log."""
+    if not settings.kafka.gateway_log:
+        return Shards(port, settings, shard_map)
+    # Not at the top: Kafka's client costs memory and time that others need not spend.
+    kind: type[Shards] = importlib.import_module("actors.kafka.gateway").LogShards
+    return kind(port, settings, shard_map)
 
 
 def _version() -> str:

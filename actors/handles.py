@@ -40,6 +40,8 @@ class Ready(msgspec.Struct, frozen=True):
         The same when it had opened its store.
     recovery_s
         How long opening took: loading the snapshot and learning what came after it.
+    trouble
+        What the operator should read, one sentence each.
     """
 
     pid: int
@@ -47,6 +49,7 @@ class Ready(msgspec.Struct, frozen=True):
     sequence: int
     recovered: int
     recovery_s: float
+    trouble: tuple[str, ...] = ()
 
 
 class Notice(msgspec.Struct, frozen=True):

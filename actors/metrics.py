@@ -83,7 +83,9 @@ class RayObserver(Observer):
     @override
     def on_commit(self, events: int, seconds: float) -> None:
         self._commit_s.observe(seconds, self._tags)
-        self._events.inc(events, self._tags)
+        # A commit may hold positions in outside logs alone, and Ray refuses to count nothing.
+        if events:
+            self._events.inc(events, self._tags)
 
     @override
     def on_folded(self, events: int, seconds: float) -> None:

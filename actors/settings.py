@@ -16,6 +16,7 @@ from pydantic_settings import (
 )
 from typing_extensions import override
 
+from actors.kafka.settings import KafkaSettings
 from recsys.settings import EngineSettings
 
 __all__ = ["CopySettings", "HttpSettings", "ServerSettings", "ShardSettings", "load_settings"]
@@ -86,6 +87,7 @@ class ServerSettings(BaseSettings):
     http: HttpSettings = HttpSettings()
     shards: ShardSettings = ShardSettings()
     engine: EngineSettings = EngineSettings()
+    kafka: KafkaSettings = KafkaSettings()
 
     @classmethod
     @override

@@ -7,7 +7,7 @@ store blocks and runs on one thread of its own; learning and recommending run in
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from time import perf_counter
@@ -15,6 +15,7 @@ from typing import Literal, TypeVar
 
 from actors.batcher import Batcher, Doomed
 from actors.errors import ShardUnavailable
+from actors.home import Attach, Side, SideHome
 from actors.observer import Observer, Silent
 from actors.settings import ServerSettings
 from actors.shard_map import ShardMap
@@ -59,13 +60,15 @@ class Shard:
         Open and recovered; the shard owns it from here on and closes it.
     epoch
         How often this shard has been opened.
-    partitions
-        How many it owns; as in a new data directory if nothing is said.
+    owned
+        Its partitions; as in a new data directory if nothing is said.
     observer
         Hears of what it does.
     doomed
         Called when the disk did not confirm a write, after which the store refuses everything: it
         should end the process, so that the next one finds out what the disk holds.
+    attach
+        Makes what stands beside the shard, if anything does.
     """
 
     def __init__(
@@ -75,18 +78,19 @@ class Shard:
         engine: Engine,
         *,
         epoch: int = 1,
-        partitions: int | None = None,
+        owned: Sequence[int] | None = None,
         observer: Observer | None = None,
         doomed: Doomed | None = None,
+        attach: Attach | None = None,
     ) -> None:
         self._index = index
         self._settings = settings
         self._engine = engine
         self._epoch = epoch
-        if partitions is None:
+        if owned is None:
             shards = settings.shards
-            partitions = ShardMap.dealt_out(shards.count, shards.partitions).owned_by(index)
-        self._partitions = partitions
+            owned = ShardMap.dealt_out(shards.count, shards.partitions).owned_by(index)
+        self._partitions = len(owned)
         self._observer = Silent() if observer is None else observer
         self._started_ms = now_ms()
         self._store_thread = ThreadPoolExecutor(1, thread_name_prefix=f"shard-{index}-store")
@@ -103,6 +107,10 @@ class Shard:
         self._maintenance: asyncio.Task[None] | None = None
         self._indexes = True
         self._healing = False
+        self._side: Side | None = None
+        if attach is not None:
+            home = SideHome(index, owned, engine, self._batcher, self._blocking)
+            self._side = attach(home, engine.store.positions())
 
     def _say_doomed(self, error: FlushFailed) -> None:
         _log.critical("shard %d: %s", self._index, error)
@@ -110,6 +118,8 @@ class Shard:
     async def start(self) -> None:
         """Start to write and to take snapshots; call before ``call``."""
         self._batcher.start()
+        if self._side is not None:
+            self._side.start()
         self._maintenance = asyncio.create_task(
             self._maintain(), name=f"shard-{self._index}-maintenance"
         )
@@ -119,6 +129,8 @@ class Shard:
         if self._stopping.is_set():
             return
         self._stopping.set()
+        if self._side is not None:
+            await self._side.stop()
         await self._batcher.stop()
         if self._maintenance is not None:
             await self._maintenance
@@ -192,7 +204,12 @@ class Shard:
             freshness_p50_ms=self._batcher.freshness_ms.quantile(0.5),
             freshness_p99_ms=self._batcher.freshness_ms.quantile(0.99),
             queue=self._batcher.waiting,
+            kafka=None if self._side is None else self._side.stats(),
         )
+
+    def trouble(self) -> tuple[str, ...]:
+        """Return what the operator should read, one sentence each; empty when all is well."""
+        return () if self._side is None else self._side.trouble()
 
     def _recommend(self, request: Request) -> bytes:
         """Answer, and queue the decision; the answer does not wait for the disk.

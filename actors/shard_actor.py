@@ -6,6 +6,7 @@ that it has the engine's inner loops compiled, which takes long only once per in
 """
 
 import asyncio
+import importlib
 import logging
 import os
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ from actors.copies.generations import Manifest
 from actors.copies.keeper import Keeper
 from actors.errors import RuntimeFault
 from actors.handles import Ready
+from actors.home import Attach
 from actors.lane import Call, Reply
 from actors.layout import read_shard_map, shard_folder
 from actors.logs import log_to_stderr
@@ -81,16 +83,18 @@ class ShardActor:
         self._recovery_s = perf_counter() - started
         store = engine.store
         self._epoch = store.epoch if isinstance(store, SqliteStore) else 1
-        self._partitions = read_shard_map(settings.shards).owned_by(index)
+        owned = read_shard_map(settings.shards).owned_by(index)
+        self._partitions = len(owned)
         self._observer = RayObserver(index, engine.stats)
         self._shard = Shard(
             index,
             settings,
             engine,
             epoch=self._epoch,
-            partitions=self._partitions,
+            owned=owned,
             observer=self._observer,
             doomed=end_process,
+            attach=_attach(index, settings),
         )
         self._keeper = Keeper(
             index,
@@ -131,6 +135,7 @@ class ShardActor:
             sequence=self._engine.stats().sequence,
             recovered=self._recovered,
             recovery_s=self._recovery_s,
+            trouble=self._shard.trouble(),
         )
 
     async def copy(self, settings: CopySettings) -> Manifest | RecsysError | None:
@@ -158,3 +163,14 @@ class ShardActor:
             return f"{name}[opening]"
         # Once and for all: what changes is in /v1/stats and in the metrics.
         return f"{name}[{self._partitions} partitions, opened at seq {self._recovered}]"
+
+
+def _attach(index: int, settings: ServerSettings) -> Attach | None:
+    """Return what gives the shard its side of Kafka, if it is to have one."""
+    if not settings.kafka.enabled:
+        return None
+    # Not at the top: Kafka's client costs memory and time that others need not spend.
+    metrics = importlib.import_module("actors.kafka.metrics")
+    side = importlib.import_module("actors.kafka.side")
+    attach: Attach = side.attach(settings, metrics.RayKafkaObserver(index))
+    return attach

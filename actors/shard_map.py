@@ -42,9 +42,9 @@ class ShardMap(msgspec.Struct, frozen=True):
         """Return the shard that owns a user."""
         return self.owners[partition_of(user_id, len(self.owners))]
 
-    def owned_by(self, shard: int) -> int:
-        """Return how many partitions a shard owns."""
-        return self.owners.count(shard)
+    def owned_by(self, shard: int) -> tuple[int, ...]:
+        """Return the partitions that a shard owns."""
+        return tuple(partition for partition, owner in enumerate(self.owners) if owner == shard)
 
 
 def rebalanced(owners: Sequence[int], shards: int) -> tuple[int, ...]:

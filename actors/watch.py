@@ -59,6 +59,7 @@ class Watch:
         self._down = False
         self._attempts = 0
         self._fault = ""
+        self._told: tuple[str, ...] = ()
 
     async def run(self, known: Ready | None) -> None:
         """Watch until cancelled.
@@ -105,6 +106,7 @@ class Watch:
         else:
             if self._known is not None and (self._down or answer.pid != self._known.pid):
                 self._returned(self._known, answer, monotonic() - self._well_s)
+            self._tell(answer.trouble)
             self._known, self._well_s, self._down, self._attempts = answer, monotonic(), False, 0
             await asyncio.sleep(self._interval_s)
 
@@ -117,6 +119,12 @@ class Watch:
             f"shard {self._shard} is back, {away_s:.1f} s after it was last well: "
             f"recovered sequence {answer.recovered} in {answer.recovery_s:.2f} s"
         )
+
+    def _tell(self, troubles: tuple[str, ...]) -> None:
+        for trouble in troubles:
+            if trouble not in self._told:
+                self._notice(f"shard {self._shard}: {trouble}")
+        self._told = troubles
 
     def _stumbled(self, error: Exception) -> None:
         fault = f"{type(error).__name__}: {error}"

@@ -8,6 +8,7 @@ from typing import Final, Literal, TypeVar
 
 import msgspec
 
+from actors.kafka.stats import KafkaStats
 from recsys.decision import Recommendation, Request
 from recsys.events import Decision, Event
 from recsys.store.base import Append
@@ -147,6 +148,8 @@ class ShardStats(msgspec.Struct, frozen=True, kw_only=True):
         thousand events; ``None`` before the first.
     queue
         Events waiting for their commit.
+    kafka
+        Of a shard that reads from Kafka and writes to it.
     """
 
     shard: int
@@ -158,6 +161,7 @@ class ShardStats(msgspec.Struct, frozen=True, kw_only=True):
     freshness_p50_ms: float | None
     freshness_p99_ms: float | None
     queue: int
+    kafka: KafkaStats | None = None
 
 
 _encoder = msgspec.msgpack.Encoder()

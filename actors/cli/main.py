@@ -6,6 +6,7 @@ from actors.cli.backup import backup, restore
 from actors.cli.bench.command import bench
 from actors.cli.demo import demo
 from actors.cli.doctor import doctor
+from actors.cli.kafka import kafka
 from actors.cli.quarantine import quarantine
 from actors.cli.refit import refit
 from actors.cli.reshard import reshard
@@ -32,6 +33,7 @@ app.command()(doctor)
 app.command()(reshard)
 app.command()(quarantine)
 app.add_typer(bench, name="bench")
+app.add_typer(kafka, name="kafka")
 
 
 def main() -> None:

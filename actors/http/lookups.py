@@ -9,6 +9,7 @@ from actors.http.paths import path_id
 from actors.http.problems import Problem, retry_after
 from actors.http.schema import Check, Liveness, Readiness
 from actors.http.shards import Shards
+from actors.kafka.stats import KafkaStats
 
 __all__ = ["LookupRoutes"]
 
@@ -54,10 +55,12 @@ class LookupRoutes:
         }
         for down in stats.unavailable:
             checks[down.shard] = Check(name=f"shard {down.shard}", ok=False, detail=down.detail)
+        # Of Kafka only what is: a server that cannot read it still answers, and learns over HTTP.
+        kafka = tuple(_check_of(shard.shard, shard.kafka) for shard in stats.shards if shard.kafka)
         ready = not stats.unavailable
         answer = Readiness(
             status="ready" if ready else "not ready",
-            checks=tuple(checks[shard] for shard in sorted(checks)),
+            checks=(*(checks[shard] for shard in sorted(checks)), *kafka),
         )
         return Response(
             self._encoder.encode(answer),
@@ -68,3 +71,12 @@ class LookupRoutes:
 
     def _answer(self, answer: msgspec.Struct) -> Response:
         return Response(self._encoder.encode(answer), media_type=JSON)
+
+
+def _check_of(shard: int, kafka: KafkaStats) -> Check:
+    """Return the check of one shard's reading from Kafka; readiness does not depend on it."""
+    troubles = [str(gap) for gap in kafka.gaps]
+    if kafka.state != "reading" or kafka.detail:
+        troubles.append(f"{kafka.state}: {kafka.detail}")
+    detail = "; ".join(troubles) or "reading"
+    return Check(name=f"kafka of shard {shard}", ok=not troubles, detail=detail)

@@ -45,6 +45,7 @@ __all__ = ["add_asking", "add_catalogue", "add_learning", "add_lookups", "add_pe
 
 _BODY_REFUSALS: Final = problems(400, 408, 413, 415, 422)
 """Answers to a body that is not as it should be."""
+_IN_KAFKA: Final = "it is in Kafka, which the shards read"
 
 
 def _add(
@@ -128,7 +129,11 @@ def add_catalogue(app: FastAPI, routes: ItemRoutes) -> None:
         routes.put,
         "Set an item",
         tag="catalogue",
-        responses={200: answer(ItemStatus, "every shard has it"), **_BODY_REFUSALS},
+        responses={
+            200: answer(ItemStatus, "every shard has it"),
+            202: answer(ItemStatus, _IN_KAFKA),
+            **_BODY_REFUSALS,
+        },
         extra={**item, **body(ItemBody)},
     )
     _add(
@@ -137,7 +142,11 @@ def add_catalogue(app: FastAPI, routes: ItemRoutes) -> None:
         routes.delete,
         "Remove an item",
         tag="catalogue",
-        responses={200: answer(ItemStatus, "no shard has it"), **problems(422)},
+        responses={
+            200: answer(ItemStatus, "no shard has it"),
+            202: answer(ItemStatus, _IN_KAFKA),
+            **problems(422),
+        },
         extra=item,
     )
     _add(
@@ -146,7 +155,11 @@ def add_catalogue(app: FastAPI, routes: ItemRoutes) -> None:
         routes.post_batch,
         "Set many items",
         tag="catalogue",
-        responses={200: answer(ItemsAnswer, "every shard has them"), **_BODY_REFUSALS},
+        responses={
+            200: answer(ItemsAnswer, "every shard has them"),
+            202: answer(ItemsAnswer, _IN_KAFKA),
+            **_BODY_REFUSALS,
+        },
         extra=body(ItemsBody),
     )
 

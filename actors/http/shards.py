@@ -90,6 +90,11 @@ class Shards:
         """How many shards there are."""
         return self._port.n_shards
 
+    @property
+    def learns_later(self) -> bool:
+        """Whether what is accepted is durable, but reaches the shards by another way."""
+        return False
+
     def owner(self, user_id: str) -> int:
         """Return the shard that owns a user."""
         return self._map.owner(user_id)
@@ -148,6 +153,9 @@ class Shards:
             raise PartlyRefused(shard, failure)
         reason = failure.reason if isinstance(failure, ShardUnavailable) else str(failure)
         raise ShardUnavailable(shard, f"{reason}; the others may have taken it: send it again")
+
+    async def close(self) -> None:
+        """Let go of what is not the port's."""
 
     async def user(self, user_id: str) -> UserView | None:
         """Look up a user's state."""

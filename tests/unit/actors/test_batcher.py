@@ -1,6 +1,6 @@
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
@@ -204,8 +204,10 @@ class SlowLearner:
         self._engine = engine
         self.slices = 0
 
-    def append(self, events: Sequence[Event]) -> list[Append]:
-        return self._engine.append(events)
+    def append(
+        self, events: Sequence[Event], positions: Mapping[str, int] | None = None
+    ) -> list[Append]:
+        return self._engine.append(events, positions)
 
     def fold(self, events: Sequence[Event], appends: Sequence[Append]) -> None:
         time.sleep(0.004)
@@ -239,3 +241,35 @@ async def test_a_fault_of_the_learner_does_not_deny_what_is_durable() -> None:
     async with running(Broken(engine_on(store))) as batcher:
         assert await batcher.submit([click(1)], now_ms()) == [Append(Outcome.ACCEPTED, 1)]
         assert await batcher.submit([click(2)], now_ms()) == [Append(Outcome.ACCEPTED, 2)]
+
+
+async def test_positions_are_written_with_their_group_and_not_without_it() -> None:
+    store = GatedStore()
+    async with running(engine_on(store)) as batcher:
+        first = asyncio.create_task(batcher.submit([click(0)], now_ms(), {"t-0": 1, "t-1": 4}))
+        assert await asyncio.to_thread(store.entered.wait, 10)
+        second = asyncio.create_task(batcher.submit([], now_ms(), {"t-0": 2}))
+        third = asyncio.create_task(batcher.submit([click(1)], now_ms(), {"t-0": 3}))
+        await asyncio.sleep(0)
+        store.gate.set()
+        assert [len(appends) for appends in await asyncio.gather(first, second, third)] == [1, 0, 1]
+        assert store.positions() == {"t-0": 3, "t-1": 4}
+        store.fault = StoreError("the disk is full")
+        with pytest.raises(ShardUnavailable):
+            await batcher.submit([click(2)], now_ms(), {"t-0": 4})
+        assert store.positions() == {"t-0": 3, "t-1": 4}
+        store.fault = None
+
+
+async def test_who_can_wait_is_let_in_when_there_is_room() -> None:
+    store = GatedStore()
+    async with running(engine_on(store), queue_events=3) as batcher:
+        await batcher.room_for(5)  # more than the queue ever holds passes when it is empty
+        tasks = await gather_behind_the_gate(batcher, store, [[click(0)], [click(1), click(2)]])
+        waiting = asyncio.create_task(batcher.room_for(1))
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        store.gate.set()
+        await waiting
+        await asyncio.gather(*tasks)
+        assert batcher.waiting == 0

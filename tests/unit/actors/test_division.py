@@ -108,7 +108,7 @@ def run(path: Path, shards: int, *, before: int = 2) -> Divided:
 
 def check(path: Path, shards: int, done: dict[str, list[Event]]) -> None:
     with owned(path, shards) as folder, engines_of(path, shards) as engines:
-        sizes = [folder.shard_map.owned_by(shard) for shard in range(shards)]
+        sizes = [len(folder.shard_map.owned_by(shard)) for shard in range(shards)]
         assert sum(sizes) == PARTITIONS
         assert max(sizes) - min(sizes) <= 1
         for user_id, events in done.items():

@@ -11,7 +11,7 @@ from recsys.partition import partition_of, shard_of
 def test_the_first_map_deals_partitions_out_in_turn() -> None:
     first = ShardMap.dealt_out(3, 8)
     assert first == ShardMap(0, (0, 1, 2, 0, 1, 2, 0, 1))
-    assert [first.owned_by(shard) for shard in range(4)] == [3, 3, 2, 0]
+    assert [first.owned_by(shard) for shard in range(4)] == [(0, 3, 6), (1, 4, 7), (2, 5), ()]
     for user_id in ("ann", "bob", "ünïcode", "x" * 200):
         assert first.partition_of(user_id) == partition_of(user_id, 8)
         assert first.owner(user_id) == shard_of(user_id, 8, 3)
