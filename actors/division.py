@@ -20,6 +20,8 @@ from typing import Final, Self
 import msgspec
 
 from actors.errors import StartupError
+from actors.kafka.base import Partition
+from actors.kafka.positions import mark_name
 from actors.layout import DataFolder, shard_folder
 from actors.settings import ServerSettings
 from actors.shard_map import ShardMap, rebalanced
@@ -92,6 +94,7 @@ def divide(
                 # Written down first: an attempt after a crash must be a later one.
                 folder.advance()
                 move(engines[old], engines[new], partition, before.partitions, folder.epoch)
+            _hand_over(engines[old], engines[new], partition, settings)
             folder.assign(partition, new)
             progress(done, len(waiting))
     folder.end_division(shards)
@@ -148,6 +151,14 @@ def _make(data_dir: Path, shard: int, donor: int, now: ShardMap, settings: Engin
         engine.snapshot()
     fresh.rename(shard_folder(data_dir, shard))
     _sync(data_dir)
+
+
+def _hand_over(old: Engine, new: Engine, partition: int, settings: ServerSettings) -> None:
+    """Tell the new owner where to go on in the partition of the same number in Kafka."""
+    feedback = Partition(settings.kafka.topics.feedback, partition)
+    names = {feedback.name, mark_name(feedback)}
+    positions = {name: at for name, at in old.store.positions().items() if name in names}
+    new.append([], positions)
 
 
 def _sync(path: Path) -> None:

@@ -145,6 +145,22 @@ def test_there_and_back(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_places_in_kafka_go_along(tmp_path: Path) -> None:
+    fill(tmp_path)
+    topic = ServerSettings().kafka.topics.feedback
+    with engines_of(tmp_path, 2) as engines:
+        for shard, engine in enumerate(engines):
+            own = {f"{topic}-{n}": 100 + n for n in range(shard, PARTITIONS, 2)}
+            marks = {f"{topic}-{n}#topic": 7 for n in range(shard, PARTITIONS, 2)}
+            engine.append([], {**own, **marks, "recsys.catalogue-1": shard, "decisions-out": 5})
+    run(tmp_path, 1)
+    with engines_of(tmp_path, 1) as [engine]:
+        positions = engine.store.positions()
+    assert {positions[f"{topic}-{n}"] for n in range(PARTITIONS)} == set(range(100, 106))
+    assert {positions[f"{topic}-{n}#topic"] for n in range(PARTITIONS)} == {7}
+    assert positions["recsys.catalogue-1"] == 0, "each shard reads the whole catalogue"
+
+
 def test_the_same_number_changes_nothing(tmp_path: Path) -> None:
     done = fill(tmp_path)
     assert run(tmp_path, 2).moved == 0
