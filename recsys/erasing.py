@@ -14,11 +14,13 @@ there. A log that is folded anew from its start no longer knows of it:
 import logging
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 
+from recsys.events import Event
+from recsys.moving.luggage import without
 from recsys.store.base import Store
 from recsys.store.records import Erasure
 
@@ -98,6 +100,16 @@ def _complete(store: Store, now_ms: int) -> list[Erasure]:
     return finished
 
 
+def _without(store: Store, until: Mapping[str, int]) -> dict[int, Event]:
+    """Return the arrivals of the people, which brought others along, without them."""
+    thinned = dict[int, Event]()
+    for sequence, event in store.arrivals(until, upto=max(until.values())):
+        gone = {user_id for user_id, last in until.items() if sequence <= last}
+        if (other := without(event, gone)) is not None:
+            thinned[sequence] = other
+    return thinned
+
+
 def _bury(store: Store, waiting: Sequence[Erasure]) -> list[Erasure]:
     """Replace the people's events; returns the erasures without the names."""
     # Whoever was erased twice: what came up to the second goes with it.
@@ -114,5 +126,10 @@ def _bury(store: Store, waiting: Sequence[Erasure]) -> list[Erasure]:
         else one
         for one in waiting
     ]
-    store.bury([sequence for sequence, _ in found], "erased", erasures=nameless)
+    store.bury(
+        [sequence for sequence, _ in found],
+        "erased",
+        others=_without(store, until),
+        erasures=nameless,
+    )
     return nameless

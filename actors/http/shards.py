@@ -180,19 +180,34 @@ class Shards:
         return None
 
     async def erase(self, user_id: str, received_ms: int) -> Erasure:
-        """Have a person forgotten; what came before the answer is on its way out."""
-        asked = Erase(user_id, self.new_decision_id(user_id), received_ms)
-        begun = self._erasure.decode(await self._call(self.owner(user_id), ERASE, encode(asked)))
-        if begun is None:
+        """Have a person forgotten; what came before the answer is on its way out.
+
+        Every shard is told: one that their partition has left still has their events in its log.
+
+        Raises
+        ------
+        ShardUnavailable
+            When a shard was not told; others may have been: the same call again is safe.
+        """
+        asked = encode(Erase(user_id, self.new_decision_id(user_id), received_ms))
+        answers = await asyncio.gather(
+            *(self._call(shard, ERASE, asked) for shard in range(self.count))
+        )
+        begun = [one for answer in answers if (one := self._erasure.decode(answer)) is not None]
+        if len(begun) < self.count:
             raise ShardUnavailable(self.owner(user_id), "it runs another version")
-        return begun
+        return _together(begun)
 
     async def erasure(self, receipt: str) -> Erasure | None:
         """Look up how far an erasure is; a receipt that is not one of ours is nobody's."""
-        shard = self._shard_named(receipt)
-        if shard is None:
+        if self._shard_named(receipt) is None:
             return None
-        return self._erasure.decode(await self._call(shard, ERASURE, encode(Lookup(id=receipt))))
+        asked = encode(Lookup(id=receipt))
+        answers = await asyncio.gather(
+            *(self._call(shard, ERASURE, asked) for shard in range(self.count))
+        )
+        found = [one for answer in answers if (one := self._erasure.decode(answer)) is not None]
+        return _together(found) if found else None
 
     async def dead_letters(self) -> list[Letter]:
         """Return the dead letters of all shards.
@@ -257,3 +272,13 @@ class Shards:
     ) -> bytes:
         limit_s = self._timeout_s if timeout_s is None else timeout_s
         return await self._port.call(shard, method, payload, limit_s)
+
+
+def _together(erasures: Sequence[Erasure]) -> Erasure:
+    """Return an erasure as one: it is done when all shards have done it."""
+    done = [one.done_ms for one in erasures]
+    return msgspec.structs.replace(
+        erasures[0],
+        removed=sum(one.removed for one in erasures),
+        done_ms=max(done) if all(done) else 0,
+    )

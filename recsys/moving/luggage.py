@@ -5,13 +5,14 @@ leaves a shard is therefore written with ids and tokens, and what arrives is num
 or a token for which the new shard has no room is left behind.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 
 from recsys.catalogue import Catalogue
 from recsys.codec import pack, unpack
 from recsys.joiner import Pending
+from recsys.moving.events import PartitionIn
 from recsys.users import Tastes, User
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "seal_luggage",
     "unpack_list",
     "unpack_person",
+    "without",
 ]
 
 
@@ -75,6 +77,22 @@ def open_luggage(record: bytes) -> Luggage:
         When the record is damaged or holds something else.
     """
     return unpack(record, Luggage)
+
+
+def without(event: PartitionIn, user_ids: Collection[str]) -> PartitionIn | None:
+    """Return an arrival as if some people had not been part of it, ``None`` if none of them was.
+
+    Raises
+    ------
+    CorruptRecord
+        When its record is damaged.
+    """
+    luggage = open_luggage(event.record)
+    people = [one for one in luggage.people if one.user.user_id not in user_ids]
+    lists = [one for one in luggage.lists if one.pending.user_id not in user_ids]
+    if len(people) == len(luggage.people) and len(lists) == len(luggage.lists):
+        return None
+    return msgspec.structs.replace(event, record=seal_luggage(Luggage(people, lists)))
 
 
 def pack_person(user: User, catalogue: Catalogue) -> Traveller:

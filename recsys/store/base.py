@@ -12,7 +12,7 @@ from enum import Enum
 
 import msgspec
 
-from recsys.events import Event
+from recsys.events import Event, PartitionIn
 from recsys.store.records import DeadLetter, Erasure
 from recsys.tombstones import Cause
 
@@ -217,11 +217,21 @@ class Store(ABC):
         """
 
     @abstractmethod
+    def arrivals(
+        self, user_ids: Collection[str], *, upto: int
+    ) -> Iterator[tuple[int, PartitionIn]]:
+        """Yield the events that may have brought people here, and their sequences, in order.
+
+        They brought others along. Raises as ``events_of``.
+        """
+
+    @abstractmethod
     def bury(
         self,
         sequences: Collection[int],
         cause: Cause,
         *,
+        others: Mapping[int, Event] | None = None,
         letters: Sequence[DeadLetter] = (),
         erasures: Sequence[Erasure] = (),
         afresh: bool = False,
@@ -233,6 +243,8 @@ class Store(ABC):
 
         Parameters
         ----------
+        others
+            Events that take the place of those with the same ids, by sequence.
         letters
             Dead letters to be kept of them.
         erasures

@@ -223,11 +223,20 @@ class MemoryStore(Store):
                 yield sequence, event.user_id
 
     @override
+    def arrivals(
+        self, user_ids: Collection[str], *, upto: int
+    ) -> Iterator[tuple[int, PartitionIn]]:
+        for sequence, event in self.read(after=0):
+            if sequence <= upto and isinstance(event, PartitionIn):
+                yield sequence, event
+
+    @override
     def bury(
         self,
         sequences: Collection[int],
         cause: Cause,
         *,
+        others: Mapping[int, Event] | None = None,
         letters: Sequence[DeadLetter] = (),
         erasures: Sequence[Erasure] = (),
         afresh: bool = False,
@@ -240,6 +249,11 @@ class MemoryStore(Store):
                     key, _ = durable.log[sequence]
                     durable.log[sequence] = (key, tombstone(key, cause))
                     durable.seen[key] = Seen(sequence, BURIED)
+            for sequence, other in (others or {}).items():
+                if sequence in durable.log:
+                    print_ = fingerprint(other)
+                    durable.log[sequence] = (print_.key, encode_event(other))
+                    durable.seen[print_.key] = Seen(sequence, print_.content)
             for sequence, letter in list(durable.letters.items()):
                 event = decode_event(letter.record)
                 if isinstance(event, Decision | Feedback | UserErase) and event.user_id in people:

@@ -9,14 +9,14 @@ import logging
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Literal, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 from typing_extensions import override
 
-from recsys.codec import encode_event, pack, unpack
+from recsys.codec import encode_event, pack
 from recsys.errors import CorruptRecord, StoreError
-from recsys.events import Decision, Event, Feedback, UserErase
+from recsys.events import Decision, Event, Feedback, PartitionIn, UserErase
 from recsys.ids import dedupe_key
 from recsys.killpoints import kill_point
 from recsys.store import sqlite_removal as removal
@@ -33,7 +33,7 @@ from recsys.store.mark import Mark
 from recsys.store.records import DeadLetter, Erasure
 from recsys.store.sqlite_check import examine, mark_of
 from recsys.store.sqlite_file import SqliteFile, atomic
-from recsys.store.sqlite_look_ups import find_user, guest_rows, recall
+from recsys.store.sqlite_look_ups import find_user, guest_rows, recall, records
 from recsys.store.sqlite_rows import ADVICE, bind, digest_parts, open_event, open_position, unsealed
 from recsys.store.sqlite_schema import number, prepare, read_head, write_head
 from recsys.tombstones import Cause
@@ -333,22 +333,13 @@ class SqliteStore(Store):
 
     @override
     def erasures(self) -> list[Erasure]:
-        return self._records("erasures", Erasure)
+        with self._file.use() as connection:
+            return records(connection, self._path, "erasures", Erasure)
 
     @override
     def dead_letters(self) -> list[DeadLetter]:
-        return self._records("dead_letters", DeadLetter)
-
-    def _records(self, table: Literal["erasures", "dead_letters"], kind: type[T]) -> list[T]:
         with self._file.use() as connection:
-            rows: list[tuple[int, bytes]] = connection.execute(
-                f"SELECT seq, record FROM {table} ORDER BY seq"
-            ).fetchall()
-        try:
-            return [unpack(record, kind) for _, record in rows]
-        except CorruptRecord as error:
-            detail = f"{self._path}: a record of {table} is damaged ({error}); {ADVICE}"
-            raise CorruptRecord(detail) from error
+            return records(connection, self._path, "dead_letters", DeadLetter)
 
     @override
     def events_of(self, user_ids: Collection[str], *, upto: int) -> Iterator[tuple[int, str]]:
@@ -359,11 +350,22 @@ class SqliteStore(Store):
                     yield sequence, event.user_id
 
     @override
+    def arrivals(
+        self, user_ids: Collection[str], *, upto: int
+    ) -> Iterator[tuple[int, PartitionIn]]:
+        for page in removal.pages_of(self._file, user_ids, upto=upto):
+            for sequence, key, record in page:
+                event = open_event(self._path, sequence, key, record)
+                if isinstance(event, PartitionIn):
+                    yield sequence, event
+
+    @override
     def bury(
         self,
         sequences: Collection[int],
         cause: Cause,
         *,
+        others: Mapping[int, Event] | None = None,
         letters: Sequence[DeadLetter] = (),
         erasures: Sequence[Erasure] = (),
         afresh: bool = False,
@@ -374,6 +376,7 @@ class SqliteStore(Store):
             with atomic(connection):
                 head = read_head(connection, self._path)
                 removal.bury(connection, sequences, cause)
+                removal.rewrite(connection, others or {})
                 removal.replace(connection, erasures, people)
                 removal.add_letters(connection, letters)
                 if afresh:

@@ -3,15 +3,18 @@
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, TypeVar
 
+from recsys.codec import unpack
 from recsys.errors import CorruptRecord
 from recsys.events import Event, PartitionIn
 from recsys.store.base import Append, Outcome
 from recsys.store.dedupe import Fingerprint, Seen
 from recsys.store.sqlite_rows import ADVICE, bind, open_user
 
-__all__ = ["find_user", "guest_rows", "recall"]
+__all__ = ["find_user", "guest_rows", "recall", "records"]
+
+T = TypeVar("T")
 
 _RECALLED: Final = 512  # keys asked for at once
 _NEIGHBOURS: Final = (
@@ -85,3 +88,26 @@ def guest_rows(
         if isinstance(event, PartitionIn) and append.outcome is Outcome.ACCEPTED
         for key, content in event.remembered
     ]
+
+
+def records(
+    connection: sqlite3.Connection,
+    path: Path,
+    table: Literal["erasures", "dead_letters"],
+    kind: type[T],
+) -> list[T]:
+    """Return all records of a table, in the order of their sequences.
+
+    Raises
+    ------
+    CorruptRecord
+        When one is damaged.
+    """
+    rows: list[tuple[int, bytes]] = connection.execute(
+        f"SELECT seq, record FROM {table} ORDER BY seq"
+    ).fetchall()
+    try:
+        return [unpack(record, kind) for _, record in rows]
+    except CorruptRecord as error:
+        detail = f"{path}: a record of {table} is damaged ({error}); {ADVICE}"
+        raise CorruptRecord(detail) from error

@@ -8,19 +8,20 @@ something is found out by looking: then the file is written anew.
 """
 
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
 import msgspec
 
-from recsys.codec import pack, unpack
-from recsys.store.dedupe import BURIED, tombstone
+from recsys.codec import encode_event, pack, unpack
+from recsys.events import Event
+from recsys.store.dedupe import BURIED, fingerprint, tombstone
 from recsys.store.records import ERASURES, LETTERS, DeadLetter, Erasure, begun
 from recsys.store.sqlite_file import SqliteFile, atomic
 from recsys.tombstones import Cause, UserErase
 
-__all__ = ["add_letters", "begin", "bury", "pages_of", "replace", "scrub"]
+__all__ = ["add_letters", "begin", "bury", "pages_of", "replace", "rewrite", "scrub"]
 
 _PAGE: Final = 2_000
 """Rows looked at under the lock at once."""
@@ -118,6 +119,16 @@ def bury(connection: sqlite3.Connection, sequences: Collection[int], cause: Caus
         )
         connection.execute("UPDATE seen SET content = ? WHERE event_key = ?", (BURIED, row[0]))
         connection.execute("DELETE FROM dead_letters WHERE seq = ?", (sequence,))
+
+
+def rewrite(connection: sqlite3.Connection, others: Mapping[int, Event]) -> None:
+    """Put events in the place of those with the same ids, inside the caller's transaction."""
+    for sequence, event in others.items():
+        key, content = fingerprint(event)
+        connection.execute(
+            "UPDATE log SET record = ? WHERE seq = ?", (encode_event(event), sequence)
+        )
+        connection.execute("UPDATE seen SET content = ? WHERE event_key = ?", (content, key))
 
 
 def scrub(file: SqliteFile, user_ids: Collection[str]) -> bool:

@@ -105,12 +105,14 @@ async def test_an_erasure_that_cannot_be_finished_waits(
     full.set()
     bury = store.bury
 
-    def refuse(sequences: object, cause: object, *, erasures: list[Erasure]) -> None:
+    def refuse(
+        sequences: object, cause: object, *, others: object = None, erasures: list[Erasure]
+    ) -> None:
         if full.is_set():
             refused.set()
             detail = "the disk is full"
             raise StoreError(detail)
-        bury(sequences, cause, erasures=erasures)  # type: ignore[arg-type]
+        bury(sequences, cause, others=others, erasures=erasures)  # type: ignore[arg-type]
 
     monkeypatch.setattr(store, "bury", refuse)
     shard = Shard(0, QUICK, engine_on(store, QUICK))

@@ -3,7 +3,7 @@
 import logging
 import shutil
 import struct
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,8 @@ from recsys.errors import StoreError
 from recsys.events import Event, Feedback, ItemUpsert, Tombstone, UserErase
 from recsys.ids import dedupe_key, feature_hash
 from recsys.keyfile import load_key
+from recsys.moving.move import move
+from recsys.partition import partition_of
 from recsys.refit.lessons import LogReader
 from recsys.settings import EngineSettings
 from recsys.store.base import Outcome
@@ -232,12 +234,15 @@ class Dying(SqliteStore):
         sequences: Collection[int],
         cause: Cause,
         *,
+        others: Mapping[int, Event] | None = None,
         letters: Sequence[DeadLetter] = (),
         erasures: Sequence[Erasure] = (),
         afresh: bool = False,
     ) -> None:
         self._die()
-        super().bury(sequences, cause, letters=letters, erasures=erasures, afresh=afresh)
+        super().bury(
+            sequences, cause, others=others, letters=letters, erasures=erasures, afresh=afresh
+        )
 
     @override
     def scrub(self, user_ids: Collection[str]) -> None:
@@ -338,3 +343,27 @@ def test_a_log_with_tombstones_can_be_refit(folder: Path) -> None:
     assert reader.lessons
     assert [lesson for lesson in reader.lessons if lesson.choice.user == trait] == []
     engine.close()
+
+
+def test_who_came_from_another_shard_is_erased_on_both(tmp_path: Path) -> None:
+    old, new = (Engine.open(tmp_path / name, LISTWISE) for name in ("old", "new"))
+    for engine in (old, new):
+        engine.apply(items(40))
+    live(old, [*OTHERS, ANN], rounds=4)
+    partition = partition_of(ANN, 2)
+    stays = [user for user in OTHERS if partition_of(user, 2) == partition]
+    assert stays, "somebody comes along"
+    move(old, new, partition, 2, epoch=1)
+    views = [new.user(user) for user in stays]
+    for engine in (old, new):
+        engine.apply([erased()])
+        engine.snapshot()
+        assert engine.erasures.complete(now_ms=5) != []
+    assert traces(tmp_path / "old", old) == traces(tmp_path / "new", new) == []
+    new.store.bury((), "erased", afresh=True)
+    new.close()
+    again = Engine.open(tmp_path / "new", LISTWISE)
+    assert [again.user(user) for user in stays] == views, "the others are still part of the log"
+    assert again.user(ANN) is None
+    again.close()
+    old.close()
