@@ -16,17 +16,14 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from random import Random
-from time import perf_counter
 from typing import Annotated, Final, Self
 
 import msgspec
 import typer
 
-from benchmarks.books import Books, Heard, close_books, hear
+from benchmarks.books import Books, Heard, close_books
 from benchmarks.crowd import fill
 from benchmarks.figures import quantile
-from benchmarks.people import PATIENCE, shard_of, visit, write
 from benchmarks.report import JsonOption, SeedOption, check_writable, run
 from benchmarks.report import write as write_document
 from benchmarks.sender import Sender
@@ -34,7 +31,8 @@ from benchmarks.server import SHARDS, own_server
 from benchmarks.streams import synthetic
 from benchmarks.striker import Blow, Striker, Victims
 from benchmarks.strikes import Strike, plan
-from recsys.client import AsyncClient, Client
+from benchmarks.usage import use
+from recsys.client import Client
 from recsys.killpoints import VARIABLE
 from recsys.settings import EngineSettings
 
@@ -42,10 +40,6 @@ __all__ = ["Hurt", "Outcome", "hurt", "main"]
 
 _ENGINE: Final = {"store": {"snapshot_every_s": 2.0}}
 """Twice as many snapshots as usual, so that fewer seconds are spent on waiting for one."""
-_WRITERS_EACH: Final = 2
-"""Per shard, whose people are all its own: the other shard's death does not hold them up."""
-_PEOPLE: Final = 60
-_WRITE_EVERY_S: Final = 0.2
 _BETWEEN: Final = 40
 """Events that are acknowledged between two strikes."""
 _NAMED: Final = 10
@@ -152,19 +146,6 @@ def _tell(blows: Sequence[Blow], strike: Strike, struck: Sequence[Blow]) -> None
     print(f"kill {dead}, {strike.name}: {where}", file=sys.stderr, flush=True)
 
 
-def _crowds() -> list[list[str]]:
-    """Return the people of each writer; as many writers for each shard."""
-    crowds: list[list[str]] = [[] for _ in range(SHARDS * _WRITERS_EACH)]
-    number = 0
-    while min(map(len, crowds)) < _PEOPLE:
-        name = f"victim-{number}"
-        place = shard_of(name) * _WRITERS_EACH + number % _WRITERS_EACH
-        if len(crowds[place]) < _PEOPLE:
-            crowds[place].append(name)
-        number += 1
-    return crowds
-
-
 async def hurt(server: Victims, strikes: Sequence[Strike], items: Sequence[str], seed: int) -> Hurt:
     """Do as planned to a server that people use.
 
@@ -173,25 +154,12 @@ async def hurt(server: Victims, strikes: Sequence[Strike], items: Sequence[str],
     items
         Ids, all in the catalogue.
     """
-    crowds = _crowds()
-    somebody = [crowds[shard * _WRITERS_EACH][0] for shard in range(SHARDS)]
-    end = asyncio.Event()
-    async with AsyncClient(server.url, retry=PATIENCE, connections=len(crowds)) as client:
-        sender = Sender(client, [], 1)
-        async with asyncio.TaskGroup() as group:
-            for number, crowd in enumerate(crowds):
-                rng = Random(f"{seed}-{number}")
-                group.create_task(
-                    write(sender, crowd, items, rng=rng, every_s=_WRITE_EVERY_S, end=end)
-                )
-            for guest in ("early", "late"):
-                group.create_task(visit(server.url, sender, guest, end))
-            started_s = perf_counter()
-            blows = await _strike_all(server, sender, strikes, somebody)
-            seconds = perf_counter() - started_s
-            end.set()
-        heard = await hear(client, [event.user_id for event in sender.sent])
-    return Hurt(blows, sender, heard, seconds)
+
+    async def strike_all(sender: Sender, somebody: Sequence[str]) -> list[Blow]:
+        return await _strike_all(server, sender, strikes, somebody)
+
+    used = await use(server.url, items, seed, strike_all)
+    return Hurt(used.outcome, used.sender, used.heard, used.seconds)
 
 
 def main(

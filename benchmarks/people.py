@@ -1,7 +1,7 @@
 """People who use a server without a pause, whatever happens to it, until they are told to stop."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Final
 
@@ -41,8 +41,21 @@ async def first_list(url: str, user_id: str) -> Recommended:
                 await asyncio.sleep(_ASK_EVERY_S)
 
 
-async def visit(url: str, sender: Sender, name: str, end: asyncio.Event) -> None:
-    """Ask for lists and click on them until the end, some people in turn."""
+async def visit(
+    url: str,
+    sender: Sender,
+    name: str,
+    end: asyncio.Event,
+    *,
+    seen: Callable[[Recommended], None] | None = None,
+) -> None:
+    """Ask for lists and click on them until the end, some people in turn.
+
+    Parameters
+    ----------
+    seen
+        Is shown every list.
+    """
     rng = Random(name)
     visits = 0
     async with AsyncClient(url, retry=PATIENCE) as client:
@@ -50,6 +63,8 @@ async def visit(url: str, sender: Sender, name: str, end: asyncio.Event) -> None
             visits += 1
             user_id = f"{name}-{visits % _VISITORS}"
             shown = await client.recommend(user_id)
+            if seen is not None:
+                seen(shown)
             click = NewFeedback(
                 type="click",
                 user_id=user_id,
