@@ -7,10 +7,11 @@ the one before it.
 
 import asyncio
 import logging
+import re
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from actors.errors import Overloaded, ShardUnavailable
 from actors.meters import Pace, Quantiles, Rate
@@ -25,6 +26,8 @@ __all__ = ["Batcher", "Doomed", "Ledger"]
 
 _log = logging.getLogger(__name__)
 
+_PLACE: Final = re.compile(r"^/.*?: ")
+"""The path with which a store's complaint begins."""
 _RETRY_AFTER_S = (1.0, 60.0)
 """Refused senders are told to come back after so long, at least and at most."""
 _KEPT = 10
@@ -109,6 +112,12 @@ class Batcher:
         self._written = asyncio.Event()
         self._stopping = False
         self._writer: asyncio.Task[None] | None = None
+        self._refusing = ""
+
+    @property
+    def refusing(self) -> str:
+        """Why the last commit was not written, empty when it was: for the operator alone."""
+        return self._refusing
 
     @property
     def waiting(self) -> int:
@@ -257,14 +266,14 @@ class Batcher:
                 self._executor, self._ledger.append, events, positions
             )
         except StoreError as error:
-            self._refuse(groups, f"its store cannot write: {error}")
+            self._refuse(groups, str(error))
             if isinstance(error, FlushFailed):
                 self._doomed(error)
             return None
         except Exception:
             # The writer must outlive a fault of the store, or every caller waits for ever.
             _log.exception("shard %d: append raised", self._shard)
-            self._refuse(groups, "its store failed")
+            self._refuse(groups, "a fault of its own; the log of the shard has more")
             return None
         finally:
             self._waiting -= len(events)
@@ -273,15 +282,23 @@ class Batcher:
                 if group.done is None:
                     self._decisions.pop(group.events[0].event_id, None)
         self._observer.on_commit(len(events), loop.time() - started)
+        if self._refusing:
+            _log.info("shard %d: events are written again", self._shard)
+        self._refusing = ""
         return appends
 
     def _refuse(self, groups: Sequence[_Group], reason: str) -> None:
         refused = sum(len(group.events) for group in groups)
-        _log.error("shard %d: %d events are not written: %s", self._shard, refused, reason)
+        if reason != self._refusing:
+            # Once, not at every commit: the log may lie on the same full disk.
+            _log.error("shard %d: events are not written: %s", self._shard, reason)
+        self._refusing = reason
         self._observer.on_rejected("store", refused)
         for group in groups:
             if group.done is not None and not group.done.done():
-                group.done.set_exception(ShardUnavailable(self._shard, reason))
+                # Where its file lies is nothing for callers.
+                why = f"its store cannot write: {_PLACE.sub('', reason)}"
+                group.done.set_exception(ShardUnavailable(self._shard, why))
 
     async def _learn(self, groups: Sequence[_Group], appends: Sequence[Append]) -> None:
         loop = asyncio.get_running_loop()

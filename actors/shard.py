@@ -205,11 +205,14 @@ class Shard:
             freshness_p99_ms=self._batcher.freshness_ms.quantile(0.99),
             queue=self._batcher.waiting,
             kafka=None if self._side is None else self._side.stats(),
+            writing=not self._batcher.refusing,
         )
 
     def trouble(self) -> tuple[str, ...]:
         """Return what the operator should read, one sentence each; empty when all is well."""
-        return () if self._side is None else self._side.trouble()
+        refusing = self._batcher.refusing
+        mine = (f"it takes no events: {refusing}",) if refusing else ()
+        return mine if self._side is None else mine + self._side.trouble()
 
     def _recommend(self, request: Request) -> bytes:
         """Answer, and queue the decision; the answer does not wait for the disk.

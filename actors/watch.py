@@ -124,6 +124,8 @@ class Watch:
         for trouble in troubles:
             if trouble not in self._told:
                 self._notice(f"shard {self._shard}: {trouble}")
+        if self._told and not troubles:
+            self._notice(f"shard {self._shard} is well again")
         self._told = troubles
 
     def _stumbled(self, error: Exception) -> None:

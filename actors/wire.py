@@ -150,6 +150,8 @@ class ShardStats(msgspec.Struct, frozen=True, kw_only=True):
         Events waiting for their commit.
     kafka
         Of a shard that reads from Kafka and writes to it.
+    writing
+        Whether the last commit was written: if not, nothing is learned, and events are refused.
     """
 
     shard: int
@@ -162,6 +164,7 @@ class ShardStats(msgspec.Struct, frozen=True, kw_only=True):
     freshness_p99_ms: float | None
     queue: int
     kafka: KafkaStats | None = None
+    writing: bool = True
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -1,5 +1,7 @@
 """``GET`` of a user, of a decision, of the statistics, and of the server's health."""
 
+from typing import Final
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,6 +17,9 @@ __all__ = ["LookupRoutes"]
 
 _READY_S = 1.0
 """A shard that takes longer to say how it is doing does not take traffic well either."""
+
+
+_NOT_WRITING: Final = "answers, but takes no events: its store cannot write"
 
 
 class LookupRoutes:
@@ -47,10 +52,17 @@ class LookupRoutes:
         return self._answer(Liveness())
 
     async def ready(self, request: Request) -> Response:
-        """Say whether every shard answers."""
+        """Say whether every shard answers.
+
+        One that cannot write still makes lists, which is more than no server would do.
+        """
         stats = await self._shards.stats(_READY_S)
         checks = {
-            shard.shard: Check(name=f"shard {shard.shard}", ok=True, detail="answers")
+            shard.shard: Check(
+                name=f"shard {shard.shard}",
+                ok=True,
+                detail="answers" if shard.writing else _NOT_WRITING,
+            )
             for shard in stats.shards
         }
         for down in stats.unavailable:

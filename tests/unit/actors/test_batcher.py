@@ -156,6 +156,26 @@ async def test_a_failed_commit_is_told_and_the_next_one_works(fault: Exception) 
         assert await batcher.submit([click(1)], now_ms()) == [Append(Outcome.ACCEPTED, 1)]
 
 
+async def test_a_full_disk_is_logged_once_and_its_end_too(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = GatedStore()
+    store.gate.set()
+    store.fault = StoreError("the disk is full")
+    caplog.set_level("INFO")
+    async with running(engine_on(store)) as batcher:
+        for n in range(3):
+            with pytest.raises(ShardUnavailable):
+                await batcher.submit([click(n)], now_ms())
+        store.fault = None
+        for n in range(3):
+            await batcher.submit([click(n)], now_ms())
+    assert [record.getMessage() for record in caplog.records] == [
+        "shard 3: events are not written: the disk is full",
+        "shard 3: events are written again",
+    ]
+
+
 async def test_whoever_stops_waiting_does_not_take_the_events_back() -> None:
     store = GatedStore()
     async with running(engine_on(store)) as batcher:

@@ -143,14 +143,20 @@ async def test_a_full_disk_fails_the_events_and_not_the_recommendations() -> Non
     tally = Tally()
     async with running(engine_on(store), observer=tally) as shard:
         await shard.call("append", batch(click(1, "bob")))
-        store.fault = StoreError("no space left on the device")
-        with pytest.raises(ShardUnavailable, match="no space left"):
+        store.fault = StoreError("/data/shard-0/log.sqlite: no space left on the device")
+        with pytest.raises(ShardUnavailable, match=r"cannot write: no space left on the device$"):
             await shard.call("append", batch(click(2)))
+        assert shard.trouble() == (
+            "it takes no events: /data/shard-0/log.sqlite: no space left on the device",
+        )
+        assert not shard.stats().writing
         assert decode(await shard.call("recommend", question(1)), Recommendation).decision.slots
         assert ("rejected", "store", 1) in tally.told
         store.fault = None
         answer = decode(await shard.call("append", batch(click(2))), Appended)
         assert answer.results[0].outcome is Outcome.ACCEPTED
+        assert shard.trouble() == ()
+        assert shard.stats().writing
 
 
 async def test_a_disk_that_cannot_be_read_makes_the_shard_unavailable() -> None:

@@ -257,3 +257,8 @@ async def test_what_troubles_a_shard_is_noticed_once_for_as_long_as_it_lasts(
         await notice(supervisor, "t-3")
         texts = [one.text for one in supervisor.notices(after=0)]
         assert texts.count("shard 1: data_gap in t-1") == 1
+        fleet.trouble.clear()
+        await notice(supervisor, "shard 1 is well again")
+        await asyncio.sleep(0.02)
+        texts = [one.text for one in supervisor.notices(after=0)]
+        assert texts.count("shard 1 is well again") == 1
