@@ -38,6 +38,7 @@ __all__ = [
 ]
 
 NAMESPACE: Final = "recsys"
+_LOOK_EVERY_S: Final = 1.0
 _CALLS: Final = 10_000
 """Calls that may wait inside one actor: questions to a shard must never queue behind its writes."""
 
@@ -79,6 +80,8 @@ def application(settings: ServerSettings) -> serve.Application:
         max_ongoing_requests=http.max_ongoing_requests,
         max_queued_requests=http.max_queued_requests,
         backpressure_config=BackpressureConfig(status_code=429, retry_after_s=1),
+        # A dead replica is replaced when a check finds it dead; until then requests wait in vain.
+        health_check_period_s=_LOOK_EVERY_S,
         ray_actor_options={"num_cpus": 0},
     )(serve.ingress()(GatewayReplica))
     return deployment.bind(_rooted(settings))
