@@ -17,11 +17,11 @@ from types import FrameType
 from typing import Final
 
 from actors.host.ports import free_port
-from actors.host.processes import Process, find
-from actors.host.run_folder import clean_leftovers
+from actors.host.processes import Process, find, marked
+from actors.host.run_folder import clean_leftovers, run_of
 from actors.layout import shard_folder
 
-__all__ = ["SHARDS", "Server", "holder", "own_server", "server_at"]
+__all__ = ["SHARDS", "Server", "holder", "own_server", "server_at", "title_of"]
 
 SHARDS: Final = 2
 _START_S: Final = 90.0
@@ -121,6 +121,12 @@ class Server:
         """Return where a shard keeps its state."""
         return shard_folder(self.data_dir, index)
 
+    def processes(self, title: str) -> list[Process]:
+        """Return its processes that call themselves so."""
+        folder = run_of(self._process.pid)
+        everyone = [] if folder is None else marked(folder)
+        return [process for process in everyone if title in title_of(process)]
+
     def _log(self, index: int) -> Path:
         return self.shard_folder(index) / "log.sqlite"
 
@@ -146,6 +152,15 @@ def holder(path: Path) -> Process | None:
         if entry.name.isdigit() and _has_open(entry, wanted):
             return find(int(entry.name))
     return None
+
+
+def title_of(process: Process) -> str:
+    """Return what a process calls itself, empty once it has ended."""
+    try:
+        command = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+    except OSError:
+        return ""
+    return command.replace(b"\0", b" ").decode(errors="replace").strip()
 
 
 def _free_ports(n: int) -> list[int]:

@@ -4,10 +4,6 @@ The short form of ``make crash``.
 """
 
 import asyncio
-import os
-import shutil
-import signal
-from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -18,7 +14,6 @@ from benchmarks.crowd import fill
 from benchmarks.server import SHARDS
 from benchmarks.strikes import IN_RECOVERY, plan
 from recsys.client import Client, Item
-from recsys.engine import Engine
 from recsys.killpoints import POINTS
 from simulators.replay import learned
 from tests.integration.cluster import Cluster
@@ -27,27 +22,13 @@ KILLS = len(POINTS) + len(IN_RECOVERY)
 SHELF = [Item(f"shelf-{number}", {"kind": f"k{number % 5}"}) for number in range(60)]
 
 
-def copied(cluster: Cluster, shard: int, target: Path) -> Path:
-    """Return a copy of what a running shard has on the disk, as if it had been killed just now."""
-    process = cluster.find_shard(shard)
-    assert process is not None
-    os.kill(process.pid, signal.SIGSTOP)
-    try:
-        folder = Path(shutil.copytree(cluster.shard_folder(shard), target / f"{shard}"))
-    finally:
-        os.kill(process.pid, signal.SIGCONT)
-    with closing(Engine.open(folder, cluster.settings.engine)) as engine:
-        engine.snapshot()
-    return folder
-
-
 def test_shards_that_die_at_every_point(cluster: Cluster, client: Client, tmp_path: Path) -> None:
     cluster.wait_until_ready()
     fill(client, SHELF)
     before = learned(client.stats())
     done = asyncio.run(hurt(cluster, plan(KILLS, 1), [item.item_id for item in SHELF], seed=1))
     heard = msgspec.structs.replace(done.heard, learned=done.heard.learned - before)
-    folders = [copied(cluster, shard, tmp_path) for shard in range(SHARDS)]
+    folders = [cluster.copy_shard(shard, tmp_path) for shard in range(SHARDS)]
     # The other tests used these shards, too.
     books = close_books(done.sender, heard, folders, cluster.settings.engine, alone=False)
     outcome = Outcome.of(done, books, status=0)
