@@ -4,6 +4,7 @@ DURATION ?= 120
 PORT ?=
 KILLS ?= 200
 SEED ?= 1
+MINUTES ?= 5
 ARGS ?=
 SEEDS ?= 2000
 FIRST ?= 0
@@ -18,7 +19,7 @@ MIND = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that mind-5k
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test test-unit soak-sim test-browser test-kafka soak-store lint fmt lock clean \
-        crash bench-quality bench-shown bench-first-change bench-recovery bench-replay bench-river \
+        crash nemesis bench-quality bench-shown bench-first-change bench-recovery bench-replay bench-river \
         bench-serving bench-acks bench-kafka bench-catalogue-size bench-many-users bench-train \
         bench-taste-switch bench-return bench-turn-back bench-cold-users bench-regret bench-position-bias \
         bench-ablation
@@ -98,6 +99,9 @@ fmt: setup  ## put style right
 
 crash: setup  ## kill -9 of shards at named points and at random; KILLS=200 SEED=1
 	@$(BIN)/python -m benchmarks.crash --kills $(KILLS) --seed $(SEED) $(ARGS)
+
+nemesis: setup  ## everything else is killed, stopped or kept from writing; SEED=1 MINUTES=5
+	@$(BIN)/python -m benchmarks.nemesis --seed $(SEED) --minutes $(MINUTES) $(ARGS)
 
 bench-quality: setup  ## how well it ranks; RECSYS_DATA=DIR with DIR/ml-100k in it
 	@$(BIN)/recsys bench quality --dataset ml-100k --data $(MOVIELENS) $(ARGS)
