@@ -104,14 +104,15 @@ class Watch:
                 self._notice(str(error))
             await asyncio.sleep(self._interval_s / 10)
         else:
-            if self._known is not None and (self._down or answer.pid != self._known.pid):
-                self._returned(self._known, answer, monotonic() - self._well_s)
+            if self._down or (self._known is not None and answer.pid != self._known.pid):
+                self._returned(answer, monotonic() - self._well_s)
             self._tell(answer.trouble)
             self._known, self._well_s, self._down, self._attempts = answer, monotonic(), False, 0
             await asyncio.sleep(self._interval_s)
 
-    def _returned(self, known: Ready, answer: Ready, away_s: float) -> None:
-        if answer.pid == known.pid:
+    def _returned(self, answer: Ready, away_s: float) -> None:
+        # Who took up the watch in the middle of it does not know who served before.
+        if self._known is None or answer.pid == self._known.pid:
             self._notice(f"shard {self._shard} answers again")
             return
         self._folder.advance()

@@ -224,6 +224,19 @@ async def test_a_restarted_supervisor_opens_nothing_twice_and_goes_on_watching(
         assert fleet.closed == []
 
 
+async def test_a_restarted_supervisor_tells_of_the_end_of_a_silence_that_it_came_into(
+    fleet: PaperFleet, folder: DataFolder, settings: ServerSettings
+) -> None:
+    fleet.faults[1] = [ShardUnavailable(1, "it did not answer in time")]
+    async with watching(fleet, folder, settings) as supervisor:
+        supervisor.resume()
+        await notice(supervisor, "shard 1 answers again")
+        assert [found.text for found in supervisor.notices(after=0)] == [
+            "shard 1 is unavailable: it did not answer in time",
+            "shard 1 answers again",
+        ]
+
+
 async def test_notices_are_numbered_and_asked_for_from_a_number_on(
     fleet: PaperFleet, folder: DataFolder, settings: ServerSettings
 ) -> None:
