@@ -2,7 +2,12 @@
 
 DURATION ?= 120
 PORT ?=
+KILLS ?= 200
+SEED ?= 1
+MINUTES ?= 5
 ARGS ?=
+SEEDS ?= 2000
+FIRST ?= 0
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,9 +18,9 @@ MOVIELENS = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that ml
 MIND = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that mind-5k is in))/mind-5k
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-unit test-browser lint fmt lock clean \
-        bench-quality bench-shown bench-first-change bench-recovery bench-replay bench-river \
-        bench-serving bench-catalogue-size bench-train \
+.PHONY: help setup demo serve test test-unit soak-sim test-browser test-kafka soak-store lint fmt lock clean \
+        crash nemesis bench-quality bench-shown bench-first-change bench-recovery bench-replay bench-river \
+        bench-serving bench-acks bench-kafka bench-catalogue-size bench-many-users bench-train \
         bench-taste-switch bench-return bench-turn-back bench-cold-users bench-regret bench-position-bias \
         bench-ablation
 
@@ -64,14 +69,23 @@ demo: setup  ## a server and simulated people on it; DURATION=120 PORT=8000
 serve: setup  ## the server with config/local.yaml; PORT=8000
 	@$(BIN)/recsys serve --config config/local.yaml $(if $(PORT),--port $(PORT))
 
-test: setup  ## the whole suite, except what needs a browser; ARGS="-k name"
-	@$(BIN)/pytest -m "not browser" $(ARGS)
+test: setup  ## the whole suite, except what needs a browser or Kafka; ARGS="-k name"
+	@$(BIN)/pytest -m "not browser and not kafka" $(ARGS)
 
 test-unit: setup  ## what needs no Ray: seconds
-	@$(BIN)/pytest -m "not browser and not integration" $(ARGS)
+	@$(BIN)/pytest -m "not browser and not integration and not kafka" $(ARGS)
+
+test-kafka: setup  ## what needs Kafka; a broker is started by Java 17 and Maven, or KAFKA_BOOTSTRAP_SERVERS names one
+	@$(BIN)/pytest -m kafka $(ARGS)
+
+soak-sim: setup  ## a shard in thousands of simulated worlds; SEEDS=2000 FIRST=0
+	@$(BIN)/python -m tests.simulation.soak --seeds $(SEEDS) --first $(FIRST)
 
 test-browser: setup  ## the console in Chromium, which must be installed
 	@$(BIN)/pytest -m browser $(ARGS)
+
+soak-store: setup  ## every byte of a small store cut and changed: some minutes
+	@RECSYS_STRIDE=1 $(BIN)/pytest --timeout=1800 --show-capture=no tests/property/test_store_bytes.py $(ARGS)
 
 lint: setup  ## style, types, and who may import whom
 	@$(BIN)/ruff check
@@ -82,6 +96,12 @@ lint: setup  ## style, types, and who may import whom
 fmt: setup  ## put style right
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+
+crash: setup  ## kill -9 of shards at named points and at random; KILLS=200 SEED=1
+	@$(BIN)/python -m benchmarks.crash --kills $(KILLS) --seed $(SEED) $(ARGS)
+
+nemesis: setup  ## everything else is killed, stopped or kept from writing; SEED=1 MINUTES=5
+	@$(BIN)/python -m benchmarks.nemesis --seed $(SEED) --minutes $(MINUTES) $(ARGS)
 
 bench-quality: setup  ## how well it ranks; RECSYS_DATA=DIR with DIR/ml-100k in it
 	@$(BIN)/recsys bench quality --dataset ml-100k --data $(MOVIELENS) $(ARGS)
@@ -104,8 +124,17 @@ bench-river: setup  ## the errors that River publishes, through our adapter; REC
 bench-serving: setup  ## latency and throughput of lists; ARGS="--help"
 	@$(BIN)/python -m benchmarks.serving $(ARGS)
 
+bench-acks: setup  ## events a second that are on the disk and learned before their ack
+	@$(BIN)/python -m benchmarks.acks $(ARGS)
+
+bench-kafka: setup  ## from a record in Kafka to learned: events per second, and how fresh; ARGS="--json FILE"
+	@$(BIN)/python -m benchmarks.kafka $(ARGS)
+
 bench-catalogue-size: setup  ## what a request costs as the catalogue grows; ARGS="--sizes 1000,100000"
 	@$(BIN)/python -m benchmarks.catalogue_size $(ARGS)
+
+bench-many-users: setup  ## a shard's memory with ever more people; ARGS="--people 100000"
+	@$(BIN)/python -m benchmarks.many_users $(ARGS)
 
 bench-train: setup  ## what learning a history costs; RECSYS_DATA as above
 	@$(BIN)/python -m benchmarks.training --data $(MOVIELENS) $(ARGS)
@@ -133,7 +162,7 @@ bench-ablation: setup  ## what each part adds; RECSYS_DATA=DIR with ml-100k, ml-
 
 lock:  ## renew requirements.lock; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
-	  --group dev --group browser --extra parquet --extra ann pyproject.toml -o requirements.lock
+	  --group dev --group browser --extra parquet --extra ann --extra cloud pyproject.toml -o requirements.lock
 
 clean:  ## remove what tests and tools left, but not .venv
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis demo-*.png

@@ -7,37 +7,47 @@ the one before it.
 
 import asyncio
 import logging
+import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from time import perf_counter
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from actors.errors import Overloaded, ShardUnavailable
-from actors.meters import Quantiles, Rate
+from actors.meters import Pace, Quantiles, Rate
 from actors.observer import Observer
 from recsys.clock import now_ms
-from recsys.errors import StoreError
+from recsys.errors import FlushFailed, StoreError
 from recsys.events import Decision, Event
 from recsys.settings import StoreSettings
 from recsys.store.base import Append, Outcome
 
-__all__ = ["Batcher", "Ledger"]
+__all__ = ["Batcher", "Doomed", "Ledger"]
 
 _log = logging.getLogger(__name__)
 
-_RETRY_AFTER_S = 1.0
+_PLACE: Final = re.compile(r"^/.*?: ")
+"""The path with which a store's complaint begins."""
+_RETRY_AFTER_S = (1.0, 60.0)
+"""Refused senders are told to come back after so long, at least and at most."""
+_KEPT = 10
+"""One in so many places of the queue is kept for decisions."""
 _FOLD_EVENTS = 8
 """Events learned between two looks at the clock."""
 _FOLD_S = 0.002
 """After so long the learning lets waiting recommendations pass."""
 
 
+Doomed = Callable[[FlushFailed], None]
+
+
 class Ledger(Protocol):
     """The two steps of an engine that a batcher takes."""
 
-    def append(self, events: Sequence[Event]) -> list[Append]:
-        """Write durably; blocks."""
+    def append(
+        self, events: Sequence[Event], positions: Mapping[str, int] | None = None
+    ) -> list[Append]:
+        """Write durably, with where to go on in the logs the events came from; blocks."""
         ...
 
     def fold(self, events: Sequence[Event], appends: Sequence[Append]) -> None:
@@ -49,12 +59,14 @@ class _Group(NamedTuple):
     """Events that came together: never split between commits.
 
     ``done`` is resolved with one result per event once they are durable and learned, and is
-    ``None`` for decisions, for which nobody waits.
+    ``None`` for decisions, for which nobody waits. ``positions`` say where to go on in the outside
+    logs that the events came from.
     """
 
     events: Sequence[Event]
     received_ms: int
     done: asyncio.Future[list[Append]] | None
+    positions: Mapping[str, int] | None = None
 
 
 class Batcher:
@@ -67,8 +79,12 @@ class Batcher:
     executor
         The store's own thread.
     settings
-        ``queue_events`` bounds the events that wait for their commit, decisions included; a commit
-        takes groups until it holds ``commit_events``.
+        ``queue_events`` bounds the events that wait for their commit, decisions included, and
+        ``queue_s`` how long, as far as can be told, for events; some places are kept for decisions,
+        so that a rush of events does not end recommending. A commit takes groups until it holds
+        ``commit_events``.
+    doomed
+        Called when nothing can be written until the store is opened anew.
     """
 
     def __init__(
@@ -78,6 +94,7 @@ class Batcher:
         executor: Executor,
         settings: StoreSettings,
         observer: Observer,
+        doomed: Doomed,
     ) -> None:
         self.freshness_ms = Quantiles()
         self.rate = Rate()
@@ -86,12 +103,21 @@ class Batcher:
         self._executor = executor
         self._settings = settings
         self._observer = observer
+        self._doomed = doomed
         self._groups: deque[_Group] = deque()
         self._decisions: dict[str, Decision] = {}
         self._waiting = 0
+        self._pace = Pace()
         self._wake = asyncio.Event()
+        self._written = asyncio.Event()
         self._stopping = False
         self._writer: asyncio.Task[None] | None = None
+        self._refusing = ""
+
+    @property
+    def refusing(self) -> str:
+        """Why the last commit was not written, empty when it was: for the operator alone."""
+        return self._refusing
 
     @property
     def waiting(self) -> int:
@@ -110,8 +136,18 @@ class Batcher:
             await self._writer
             self._writer = None
 
-    def make_room(self, events: int) -> None:
+    def resume(self) -> None:
+        """Take events again, after ``stop``."""
+        self._stopping = False
+        self.start()
+
+    def make_room(self, events: int, *, patient: bool = True) -> None:
         """Refuse unless ``events`` more fit into the queue.
+
+        Parameters
+        ----------
+        patient
+            Whether nobody waits for them, so that the time they take does not matter.
 
         Raises
         ------
@@ -123,14 +159,41 @@ class Batcher:
         if self._stopping:
             raise ShardUnavailable(self._shard, "it is stopping")
         # A group larger than the whole queue must pass at some time, so it passes when empty.
-        if self._waiting and self._waiting + events > self._settings.queue_events:
+        if not self._waiting:
+            return
+        wait_s = self._pace.seconds_for(self._waiting)
+        bound = self._settings.queue_events
+        full = self._waiting + events > (bound if patient else bound - bound // _KEPT)
+        if full or (not patient and wait_s is not None and wait_s > self._settings.queue_s):
             self._observer.on_rejected("overloaded", events)
-            raise Overloaded(self._shard, _RETRY_AFTER_S)
+            shortest, longest = _RETRY_AFTER_S
+            # When the queue of now is gone, there is room again, also for those who come back.
+            raise Overloaded(self._shard, min(max(wait_s or 0.0, shortest), longest))
 
-    async def submit(self, events: Sequence[Event], received_ms: int) -> list[Append]:
+    async def room_for(self, events: int) -> None:
+        """Wait until ``events`` more fit into the queue, for those who need not be refused."""
+        while not self._fits(events):
+            self._written.clear()
+            await self._written.wait()
+
+    def _fits(self, events: int) -> bool:
+        bound = self._settings.queue_events
+        return not self._waiting or self._waiting + events <= bound - bound // _KEPT
+
+    async def submit(
+        self,
+        events: Sequence[Event],
+        received_ms: int,
+        positions: Mapping[str, int] | None = None,
+    ) -> list[Append]:
         """Return one result per event, once they are durable and learned.
 
         Whoever stops waiting does not take the events back.
+
+        Parameters
+        ----------
+        positions
+            Where to go on in the outside logs that the events came from; durable with them.
 
         Raises
         ------
@@ -140,9 +203,10 @@ class Batcher:
             When the store could not write. After a failed flush the events may be there all the
             same once the shard is opened anew: send them again with the same ids.
         """
-        self.make_room(len(events))
+        # What comes from an outside log waits there as well.
+        self.make_room(len(events), patient=positions is not None)
         done: asyncio.Future[list[Append]] = asyncio.get_running_loop().create_future()
-        self._put(_Group(events, received_ms, done))
+        self._put(_Group(events, received_ms, done, positions))
         return await done
 
     def offer(self, decision: Decision) -> None:
@@ -168,6 +232,7 @@ class Batcher:
         return taken
 
     async def _write(self) -> None:
+        loop = asyncio.get_running_loop()
         learning: asyncio.Task[None] | None = None
         while self._groups or not self._stopping:
             if not self._groups:
@@ -175,10 +240,15 @@ class Batcher:
                 await self._wake.wait()
                 continue
             groups = self._take()
+            started = loop.time()
             appends = await self._commit(groups)
             if learning is not None:
                 await learning
                 learning = None
+            taken = sum(len(group.events) for group in groups)
+            # What a few events take says little: a flush takes as long for one as for many.
+            if taken >= self._settings.commit_events and self._groups:
+                self._pace.add(taken, loop.time() - started)
             if appends is not None:
                 learning = asyncio.create_task(self._learn(groups, appends))
         if learning is not None:
@@ -186,46 +256,63 @@ class Batcher:
 
     async def _commit(self, groups: Sequence[_Group]) -> list[Append] | None:
         events = [event for group in groups for event in group.events]
-        started = perf_counter()
+        positions = dict[str, int]()
+        for group in groups:
+            positions.update(group.positions or {})
         loop = asyncio.get_running_loop()
+        started = loop.time()
         try:
-            appends = await loop.run_in_executor(self._executor, self._ledger.append, events)
+            appends = await loop.run_in_executor(
+                self._executor, self._ledger.append, events, positions
+            )
         except StoreError as error:
-            self._refuse(groups, f"its store cannot write: {error}")
+            self._refuse(groups, str(error))
+            if isinstance(error, FlushFailed):
+                self._doomed(error)
             return None
         except Exception:
             # The writer must outlive a fault of the store, or every caller waits for ever.
             _log.exception("shard %d: append raised", self._shard)
-            self._refuse(groups, "its store failed")
+            self._refuse(groups, "a fault of its own; the log of the shard has more")
             return None
         finally:
             self._waiting -= len(events)
+            self._written.set()
             for group in groups:
                 if group.done is None:
                     self._decisions.pop(group.events[0].event_id, None)
-        self._observer.on_commit(len(events), perf_counter() - started)
+        self._observer.on_commit(len(events), loop.time() - started)
+        if self._refusing:
+            _log.info("shard %d: events are written again", self._shard)
+        self._refusing = ""
         return appends
 
     def _refuse(self, groups: Sequence[_Group], reason: str) -> None:
         refused = sum(len(group.events) for group in groups)
-        _log.error("shard %d: %d events are not written: %s", self._shard, refused, reason)
+        if reason != self._refusing:
+            # Once, not at every commit: the log may lie on the same full disk.
+            _log.error("shard %d: events are not written: %s", self._shard, reason)
+        self._refusing = reason
         self._observer.on_rejected("store", refused)
         for group in groups:
             if group.done is not None and not group.done.done():
-                group.done.set_exception(ShardUnavailable(self._shard, reason))
+                # Where its file lies is nothing for callers.
+                why = f"its store cannot write: {_PLACE.sub('', reason)}"
+                group.done.set_exception(ShardUnavailable(self._shard, why))
 
     async def _learn(self, groups: Sequence[_Group], appends: Sequence[Append]) -> None:
+        loop = asyncio.get_running_loop()
         place = 0
-        since = perf_counter()
+        since = loop.time()
         for group in groups:
             results = appends[place : place + len(group.events)]
             place += len(group.events)
             for start in range(0, len(results), _FOLD_EVENTS):
                 stop = start + _FOLD_EVENTS
                 self._fold(group.events[start:stop], results[start:stop])
-                if perf_counter() - since > _FOLD_S:
+                if loop.time() - since > _FOLD_S:
                     await asyncio.sleep(0)
-                    since = perf_counter()
+                    since = loop.time()
             self._settle(group, results)
 
     def _fold(self, events: Sequence[Event], appends: Sequence[Append]) -> None:

@@ -5,14 +5,23 @@
     RuntimeFault(RecsysError)
     ├── ShardUnavailable   no answer: it may or may not have done it; ask again with the same ids
     ├── Overloaded         its queue is full; nothing was done
-    └── StartupError       the runtime cannot start; the message says what to do
+    ├── NotOwned           another shard owns the partition; nothing was done
+    ├── StartupError       the runtime cannot start; the message says what to do
+    └── CopyError          a copy could not be made, or is not what was made
 """
 
 from typing_extensions import override
 
 from recsys.errors import RecsysError
 
-__all__ = ["Overloaded", "RuntimeFault", "ShardUnavailable", "StartupError"]
+__all__ = [
+    "CopyError",
+    "NotOwned",
+    "Overloaded",
+    "RuntimeFault",
+    "ShardUnavailable",
+    "StartupError",
+]
 
 
 class RuntimeFault(RecsysError):
@@ -61,5 +70,30 @@ class Overloaded(RuntimeFault):
         return f"the queue of shard {self.shard} is full; retry after {self.retry_after_s:g} s"
 
 
+class NotOwned(RuntimeFault):
+    """Another shard owns somebody's partition, or is about to; nothing was done.
+
+    Parameters
+    ----------
+    shard
+        Who was asked.
+    partition
+        Whose owner must be looked up anew.
+    """
+
+    def __init__(self, shard: int, partition: int) -> None:
+        super().__init__(shard, partition)
+        self.shard = shard
+        self.partition = partition
+
+    @override
+    def __str__(self) -> str:
+        return f"partition {self.partition} is not with shard {self.shard}"
+
+
 class StartupError(RuntimeFault):
     """A port is busy, a setting is wrong, a file is locked."""
+
+
+class CopyError(RuntimeFault):
+    """A copy could not be made, or what came back is not what was made."""

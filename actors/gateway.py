@@ -4,6 +4,7 @@ Gateways hold no state and any number may run; what they need to know is the set
 ``docs/http.md``; its parts are in ``actors.http``.
 """
 
+import importlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -22,13 +23,22 @@ from actors.http.methods import add_options
 from actors.http.openapi import components
 from actors.http.pages import add_pages
 from actors.http.paths import match_whole_paths
+from actors.http.people import PeopleRoutes
 from actors.http.problems import Problem, answer_error
 from actors.http.recommend import RecommendRoutes
-from actors.http.routes import add_asking, add_catalogue, add_learning, add_lookups, add_stream
+from actors.http.routes import (
+    add_asking,
+    add_catalogue,
+    add_learning,
+    add_lookups,
+    add_people,
+    add_stream,
+)
 from actors.http.shards import Shards
 from actors.http.stream import Stream
 from actors.ports import ShardPort
 from actors.settings import ServerSettings
+from actors.shard_map import ShardMap
 from recsys.errors import InvalidEvent
 
 __all__ = ["Gateway", "build_app"]
@@ -56,7 +66,11 @@ class Gateway(FastAPI):
 
 
 def build_app(
-    port: ShardPort, settings: ServerSettings, *, echo_request_id: bool = True
+    port: ShardPort,
+    settings: ServerSettings,
+    shard_map: ShardMap | None = None,
+    *,
+    echo_request_id: bool = True,
 ) -> Gateway:
     """Build the application; it calls nothing before the first request.
 
@@ -64,16 +78,23 @@ def build_app(
     ----------
     port
         Reaches the shards; stays the caller's to close.
+    shard_map
+        Who owns which users; as in a new data directory if none is given.
     echo_request_id
         Whether to answer with ``X-Request-ID``; Ray Serve does it by itself.
     """
-    shards = Shards(port, settings)
+    shards = _shards(
+        port,
+        settings,
+        shard_map or ShardMap.dealt_out(port.n_shards, settings.shards.partitions),
+    )
     stream = Stream(shards)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         await stream.close()
+        await shards.close()
 
     app = Gateway(
         title="recsys",
@@ -93,10 +114,20 @@ def build_app(
     add_learning(app, EventRoutes(shards, settings))
     add_catalogue(app, ItemRoutes(shards, settings))
     add_lookups(app, LookupRoutes(shards))
+    add_people(app, PeopleRoutes(shards, settings))
     add_stream(app, stream)
     add_pages(app)
     match_whole_paths(app)
     return app
+
+
+def _shards(port: ShardPort, settings: ServerSettings, shard_map: ShardMap) -> Shards:
+    """Return the shards, with Kafka before them where it is the log."""
+    if not settings.kafka.gateway_log:
+        return Shards(port, settings, shard_map)
+    # Not at the top: Kafka's client costs memory and time that others need not spend.
+    kind: type[Shards] = importlib.import_module("actors.kafka.gateway").LogShards
+    return kind(port, settings, shard_map)
 
 
 def _version() -> str:

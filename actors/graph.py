@@ -38,6 +38,7 @@ __all__ = [
 ]
 
 NAMESPACE: Final = "recsys"
+_LOOK_EVERY_S: Final = 1.0
 _CALLS: Final = 10_000
 """Calls that may wait inside one actor: questions to a shard must never queue behind its writes."""
 
@@ -55,12 +56,13 @@ class GatewayReplica:
     """A gateway replica: HTTP in front, the shards behind, no state of its own."""
 
     def __init__(self, settings: ServerSettings) -> None:
-        start_shards(settings)
+        supervisor = start_shards(settings)
         self._settings = settings
+        self._map = ray.get(supervisor.shard_map.remote())
         self._port = RayPort(settings.shards.count, find_shard)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return build_app(self._port, self._settings, echo_request_id=False)
+        return build_app(self._port, self._settings, self._map, echo_request_id=False)
 
 
 def build(arguments: BuildArguments) -> serve.Application:
@@ -78,6 +80,8 @@ def application(settings: ServerSettings) -> serve.Application:
         max_ongoing_requests=http.max_ongoing_requests,
         max_queued_requests=http.max_queued_requests,
         backpressure_config=BackpressureConfig(status_code=429, retry_after_s=1),
+        # A dead replica is replaced when a check finds it dead; until then requests wait in vain.
+        health_check_period_s=_LOOK_EVERY_S,
         ray_actor_options={"num_cpus": 0},
     )(serve.ingress()(GatewayReplica))
     return deployment.bind(_rooted(settings))

@@ -9,10 +9,13 @@ from typing import ParamSpec, Protocol, TypeVar
 import msgspec
 from ray import ObjectRef
 
+from actors.copies.generations import Manifest
 from actors.lane import Call, Reply
-from actors.settings import ServerSettings
+from actors.settings import CopySettings, ServerSettings
+from actors.shard_map import ShardMap
+from recsys.errors import RecsysError
 
-__all__ = ["Notice", "Ready", "Remote", "ShardHandle", "ShardMap", "SupervisorHandle"]
+__all__ = ["Notice", "Ready", "Remote", "ShardHandle", "SupervisorHandle"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -37,6 +40,8 @@ class Ready(msgspec.Struct, frozen=True):
         The same when it had opened its store.
     recovery_s
         How long opening took: loading the snapshot and learning what came after it.
+    trouble
+        What the operator should read, one sentence each.
     """
 
     pid: int
@@ -44,21 +49,7 @@ class Ready(msgspec.Struct, frozen=True):
     sequence: int
     recovered: int
     recovery_s: float
-
-
-class ShardMap(msgspec.Struct, frozen=True):
-    """Who owns which users.
-
-    Attributes
-    ----------
-    epoch
-        Grows whenever a shard was opened anew.
-    owners
-        The shard of each partition, shape ``(n_partitions,)``.
-    """
-
-    epoch: int
-    owners: tuple[int, ...]
+    trouble: tuple[str, ...] = ()
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -79,6 +70,11 @@ class ShardHandle(Protocol):
     @property
     def ready(self) -> Remote[[], Ready]:
         """Answers as soon as the shard can work."""
+        ...
+
+    @property
+    def copy(self) -> Remote[[CopySettings], Manifest | RecsysError | None]:
+        """Copy the store to a bucket now; an error of ours is an answer."""
         ...
 
     @property

@@ -7,11 +7,15 @@ shard's group commit: a lone call waits for nobody, a crowd shares the cost.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
+from actors.errors import Overloaded
 from actors.wire import Method
 from recsys.errors import RecsysError
 
 __all__ = ["Call", "Lane", "Reply"]
+
+_RETRY_AFTER_S: Final = 1.0
 
 Call = tuple[Method, bytes]
 Reply = bytes | RecsysError
@@ -30,12 +34,21 @@ class Lane:
         Messages under way at a time.
     most
         Calls in one message.
+    waiting
+        Calls that may wait for a message; more are refused. A gateway works on fewer requests at a
+        time (``http.max_ongoing_requests``), so that this only guards against a mistake.
+    shard
+        Its number, for errors.
     """
 
-    def __init__(self, send: Send, *, in_flight: int = 2, most: int = 16) -> None:
+    def __init__(
+        self, send: Send, *, in_flight: int = 2, most: int = 16, waiting: int = 4096, shard: int = 0
+    ) -> None:
         self._send = send
         self._free = in_flight
         self._most = most
+        self._bound = waiting
+        self._shard = shard
         self._waiting: dict[asyncio.Future[bytes], Call] = {}
         self._scheduled = False
         self._messages: set[asyncio.Task[None]] = set()
@@ -45,9 +58,13 @@ class Lane:
 
         Raises
         ------
+        Overloaded
+            When too many wait already; it was not sent.
         TimeoutError
             When none came in time. A call that was not sent yet never will be.
         """
+        if len(self._waiting) >= self._bound:
+            raise Overloaded(self._shard, _RETRY_AFTER_S)
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[bytes] = loop.create_future()
         self._waiting[answer] = (method, payload)

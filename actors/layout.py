@@ -3,13 +3,15 @@
 ::
 
     data/
-    ├── layout.json       how users are divided, and the epoch of the shard map
+    ├── layout.json       how users are divided: who owns which partition, and since which epoch
     ├── lock              held by the supervisor of the running server
     └── shard-0/          what Engine.open keeps for shard 0
 """
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -17,17 +19,78 @@ import msgspec
 
 from actors.errors import StartupError
 from actors.settings import ShardSettings
+from actors.shard_map import ShardMap
 
-__all__ = ["DataFolder", "shard_folder"]
+__all__ = ["DataFolder", "Layout", "existing", "layout_of", "read_shard_map", "shard_folder"]
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
+"""Format 1 had no owners: partitions were dealt out in turn. It is read, and written as this."""
 
 
-class _Layout(msgspec.Struct, forbid_unknown_fields=True):
+class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How the users of a directory are divided.
+
+    Attributes
+    ----------
+    shards
+        Whose folders there are.
+    owners
+        See ``ShardMap``; nobody's in format 1.
+    goal
+        The owners that a division of the users is to have which was begun and has not ended.
+    """
+
     format: int
     shards: int
     partitions: int
     epoch: int
+    owners: tuple[int, ...] = ()
+    goal: tuple[int, ...] = ()
+
+
+def read_shard_map(settings: ShardSettings) -> ShardMap:
+    """Return who owns what in a data directory, whoever may be using it.
+
+    Raises
+    ------
+    StartupError
+        When its layout cannot be read.
+    """
+    layout = layout_of(settings.data_dir)
+    return ShardMap(layout.epoch, layout.owners)
+
+
+def layout_of(data_dir: Path) -> Layout:
+    """Return what a directory was made for.
+
+    Raises
+    ------
+    StartupError
+        When that cannot be read, is damaged, or of another version.
+    """
+    return _read_layout(data_dir / "layout.json")
+
+
+def _read_layout(path: Path) -> Layout:
+    try:
+        layout = msgspec.json.decode(path.read_bytes(), type=Layout)
+    except OSError as error:
+        raise _unusable(path.parent, f"{path.name}: {error.strerror}") from error
+    except msgspec.DecodeError as error:
+        message = f"{path} is damaged ({error}); restore it from a copy of the directory"
+        raise StartupError(message) from error
+    if layout.format == 1:
+        first = ShardMap.dealt_out(layout.shards, layout.partitions)
+        return msgspec.structs.replace(layout, format=_FORMAT, owners=first.owners)
+    if layout.format != _FORMAT:
+        message = (
+            f"{path.parent} has layout format {layout.format}, this version reads 1 to {_FORMAT}"
+        )
+        raise StartupError(message)
+    if len(layout.owners) != layout.partitions or len(layout.goal) not in {0, layout.partitions}:
+        message = f"{path} is damaged (it has not one owner for each partition); restore it"
+        raise StartupError(message)
+    return layout
 
 
 def shard_folder(data_dir: Path, index: int) -> Path:
@@ -42,6 +105,9 @@ class DataFolder:
     ----------
     settings
         The layout must be the one that the directory was made for.
+    dividing
+        Whether the number of shards may be another, and a division that was broken off is no
+        hindrance: this process is about to end it.
 
     Raises
     ------
@@ -50,7 +116,7 @@ class DataFolder:
         another number of shards or partitions.
     """
 
-    def __init__(self, settings: ShardSettings) -> None:
+    def __init__(self, settings: ShardSettings, *, dividing: bool = False) -> None:
         self._path = settings.data_dir
         try:
             self._path.mkdir(parents=True, exist_ok=True)
@@ -60,7 +126,7 @@ class DataFolder:
             raise _unusable(self._path, why) from error
         try:
             self._take_lock()
-            self._layout = self._read(settings)
+            self._layout = self._read(settings, dividing=dividing)
         except BaseException:
             self.release()
             raise
@@ -78,38 +144,55 @@ class DataFolder:
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
 
-    def _read(self, settings: ShardSettings) -> _Layout:
+    def _read(self, settings: ShardSettings, *, dividing: bool) -> Layout:
         path = self._path / "layout.json"
-        wanted = _Layout(_FORMAT, settings.count, settings.partitions, epoch=0)
-        try:
-            if not path.exists():
-                _write(path, msgspec.json.encode(wanted))
-                return wanted
-            layout = msgspec.json.decode(path.read_bytes(), type=_Layout)
-        except OSError as error:
-            raise _unusable(self._path, f"{path.name}: {error.strerror}") from error
-        except msgspec.DecodeError as error:
-            message = f"{path} is damaged ({error}); restore it from a copy of the directory"
-            raise StartupError(message) from error
-        if layout.format != _FORMAT:
-            message = (
-                f"{self._path} has layout format {layout.format}, this version reads {_FORMAT}"
-            )
-            raise StartupError(message)
-        if (layout.shards, layout.partitions) != (wanted.shards, wanted.partitions):
+        if not path.exists():
+            first = ShardMap.dealt_out(settings.count, settings.partitions)
+            layout = Layout(_FORMAT, settings.count, settings.partitions, 0, first.owners)
+            try:
+                _write(path, msgspec.json.encode(layout))
+            except OSError as error:
+                raise _unusable(self._path, f"{path.name}: {error.strerror}") from error
+            return layout
+        layout = _read_layout(path)
+        shards = settings.count if dividing else layout.shards
+        if (shards, layout.partitions) != (settings.count, settings.partitions):
             message = (
                 f"the data directory {self._path} was made for {layout.shards} shards and "
-                f"{layout.partitions} partitions, the settings say {wanted.shards} and "
-                f"{wanted.partitions}; set shards.count and shards.partitions back or choose "
-                "another directory with --data-dir"
+                f"{layout.partitions} partitions, the settings say {settings.count} and "
+                f"{settings.partitions}; set shards.count and shards.partitions back, or divide "
+                "the users anew with `recsys reshard` (the number of partitions stays for ever), "
+                "or choose another directory with --data-dir"
+            )
+            raise StartupError(message)
+        if layout.goal and not dividing:
+            wanted = max(layout.goal) + 1
+            message = (
+                f"{self._path}: a division of the users into {wanted} shards was broken off; end "
+                f"it with `recsys reshard --shards {wanted}` first"
             )
             raise StartupError(message)
         return layout
 
     @property
+    def shards(self) -> int:
+        """How many shards have a folder."""
+        return self._layout.shards
+
+    @property
     def epoch(self) -> int:
         """The epoch of the shard map; it never goes back."""
         return self._layout.epoch
+
+    @property
+    def shard_map(self) -> ShardMap:
+        """Who owns what."""
+        return ShardMap(self._layout.epoch, self._layout.owners)
+
+    @property
+    def goal(self) -> tuple[int, ...]:
+        """Who is to own what when a division that was begun has ended; nobody before."""
+        return self._layout.goal
 
     def advance(self) -> None:
         """Begin a new epoch of the shard map.
@@ -119,8 +202,25 @@ class DataFolder:
         StartupError
             When it cannot be written; the epoch is then the old one.
         """
+        self._change(epoch=self._layout.epoch + 1)
+
+    def begin_division(self, goal: tuple[int, ...]) -> None:
+        """Write down who is to own what; raises as ``advance``."""
+        self._change(goal=goal)
+
+    def assign(self, partition: int, shard: int) -> None:
+        """Give a partition to a shard, which holds its people already; raises as ``advance``."""
+        owners = list(self._layout.owners)
+        owners[partition] = shard
+        self._change(owners=tuple(owners))
+
+    def end_division(self, shards: int) -> None:
+        """Write down that all own what they are to, in so many shards; raises as ``advance``."""
+        self._change(goal=(), shards=shards, epoch=self._layout.epoch + 1)
+
+    def _change(self, **changes: int | tuple[int, ...]) -> None:
         path = self._path / "layout.json"
-        layout = msgspec.structs.replace(self._layout, epoch=self._layout.epoch + 1)
+        layout = msgspec.structs.replace(self._layout, **changes)
         try:
             _write(path, msgspec.json.encode(layout))
         except OSError as error:
@@ -132,6 +232,30 @@ class DataFolder:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+@contextmanager
+def existing(data_dir: Path) -> Iterator[Layout]:
+    """Hold a directory that has been made, whatever it was made for.
+
+    Raises
+    ------
+    StartupError
+        When there is none, or when a server uses it.
+    """
+    path = data_dir / "layout.json"
+    if not path.exists():
+        message = f"{data_dir} holds no shards; `recsys serve` and `recsys train` make some"
+        raise StartupError(message)
+    layout = _read_layout(path)
+    folder = DataFolder(
+        ShardSettings(count=layout.shards, partitions=layout.partitions, data_dir=data_dir),
+        dividing=True,
+    )
+    try:
+        yield layout
+    finally:
+        folder.release()
 
 
 def _unusable(path: Path, why: str | None) -> StartupError:

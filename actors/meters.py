@@ -1,11 +1,11 @@
-"""Two small meters over a sliding window, for a shard's own report."""
+"""Small meters: two over a sliding window, for a shard's own report, and how fast it can go."""
 
 import math
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
 
-__all__ = ["Quantiles", "Rate"]
+__all__ = ["Pace", "Quantiles", "Rate"]
 
 
 class Quantiles:
@@ -74,3 +74,27 @@ class Rate:
             count for second, count in self._buckets if now - self._window_s <= second < now
         )
         return counted / seconds
+
+
+class Pace:
+    """How long something takes per piece while there is always more to do.
+
+    Parameters
+    ----------
+    newest
+        Weight of the newest measurement; those before it fade.
+    """
+
+    def __init__(self, newest: float = 0.2) -> None:
+        self._newest = newest
+        self._seconds: float | None = None
+
+    def add(self, pieces: int, seconds: float) -> None:
+        """Take in that so many pieces took so long, together."""
+        each = seconds / pieces
+        before = each if self._seconds is None else self._seconds
+        self._seconds = before + self._newest * (each - before)
+
+    def seconds_for(self, pieces: int) -> float | None:
+        """Return how long so many will take, ``None`` before anything is known."""
+        return None if self._seconds is None else pieces * self._seconds

@@ -44,6 +44,9 @@ class RayObserver(Observer):
         self._freshness_s = _histogram("event_to_update", "From receipt of an event to learned.")
         self._snapshot_s = _histogram("snapshot_duration", "Capture and commit of a snapshot.")
         self._snapshot_at = _gauge("snapshot_timestamp_seconds", "When the last snapshot was made.")
+        self._copy_s = _histogram("copy_duration", "One copy of the store off the machine.")
+        self._copied_at = _gauge("copy_timestamp_seconds", "When the last copy was made.")
+        self._copies_failed = _counter("copies_failed_total", "Copies that were not made.")
         self._impressions = _counter("impressions_total", "Slots shown.", "policy")
         self._clicks = _counter("clicks_total", "Slots with positive feedback.", "policy")
         self._reward = _gauge("reward_sum", "Reward since the log began.", "policy")
@@ -55,6 +58,11 @@ class RayObserver(Observer):
         )
         self._resets = _gauge("user_model_resets", "Personal models begun anew.")
         self._failed = _gauge("events_failed", "Events that raised while being learned.")
+        self._lost = _gauge("events_lost", "Acknowledged events that were damaged and given up.")
+        self._quarantined = _gauge("events_quarantined", "Events taken out of the log.")
+        self._model_resets = _counter(
+            "model_resets_total", "Times that a model was replaced by its last good snapshot."
+        )
         self._base = _gauge("base_version", "Refits that were adopted.")
         self._base_loss = _gauge(
             "base_loss", "Progressive loss when the last refit was adopted.", "of"
@@ -75,7 +83,9 @@ class RayObserver(Observer):
     @override
     def on_commit(self, events: int, seconds: float) -> None:
         self._commit_s.observe(seconds, self._tags)
-        self._events.inc(events, self._tags)
+        # A commit may hold positions in outside logs alone, and Ray refuses to count nothing.
+        if events:
+            self._events.inc(events, self._tags)
 
     @override
     def on_folded(self, events: int, seconds: float) -> None:
@@ -98,6 +108,8 @@ class RayObserver(Observer):
         self._unmatched.set(stats.unmatched, self._tags)
         self._resets.set(stats.resets, self._tags)
         self._failed.set(stats.failed, self._tags)
+        self._lost.set(stats.lost, self._tags)
+        self._quarantined.set(stats.quarantined, self._tags)
         self._base.set(stats.base.version, self._tags)
         if stats.base.version:
             self._base_loss.set(stats.base.loss, {**self._tags, "of": "refit"})
@@ -107,6 +119,18 @@ class RayObserver(Observer):
         for name, arm in stats.arms.items():
             self._count_arm(name, arm)
         self._arms = _copy(stats)
+
+    @override
+    def on_reset(self, events: int) -> None:
+        self._model_resets.inc(1, self._tags)
+
+    @override
+    def on_copy(self, seconds: float | None) -> None:
+        if seconds is None:
+            self._copies_failed.inc(1, self._tags)
+        else:
+            self._copy_s.observe(seconds, self._tags)
+            self._copied_at.set(time.time(), self._tags)
 
     def _remember(self, memory: MemoryStats) -> None:
         for gauge, value in (

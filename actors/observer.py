@@ -36,6 +36,14 @@ class Observer(Protocol):
         """Count one snapshot, which took ``seconds`` to capture and commit."""
         ...
 
+    def on_reset(self, events: int) -> None:
+        """Count that the model was replaced by its last good snapshot, without ``events``."""
+        ...
+
+    def on_copy(self, seconds: float | None) -> None:
+        """Count one copy of the store that took ``seconds``, ``None`` for one that failed."""
+        ...
+
 
 class Silent(Observer):
     """Ignores everything."""
@@ -58,4 +66,12 @@ class Silent(Observer):
 
     @override
     def on_snapshot(self, seconds: float) -> None:
+        pass
+
+    @override
+    def on_reset(self, events: int) -> None:
+        pass
+
+    @override
+    def on_copy(self, seconds: float | None) -> None:
         pass

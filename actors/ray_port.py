@@ -16,7 +16,7 @@ from actors.handles import ShardHandle
 from actors.lane import Call, Lane, Reply
 from actors.ports import ShardPort
 from actors.ray_errors import translate
-from actors.wire import APPEND, Method
+from actors.wire import APPEND, ERASE, Method
 
 __all__ = ["RayPort"]
 
@@ -78,11 +78,11 @@ class _Route:
         self.handle = handle
         self._shard = shard
         self._gone = gone
-        self._events = Lane(self._send)
-        self._questions = Lane(self._send)
+        self._events = Lane(self._send, shard=shard)
+        self._questions = Lane(self._send, shard=shard)
 
     def lane(self, method: Method) -> Lane:
-        return self._events if method == APPEND else self._questions
+        return self._events if method in {APPEND, ERASE} else self._questions
 
     async def _send(self, calls: Sequence[Call]) -> Sequence[Reply]:
         handle = self.handle

@@ -19,6 +19,7 @@ from ray.exceptions import RayError
 from ray.serve.config import HTTPOptions
 from ray.serve.exceptions import RayServeException
 
+from actors.doorbell import Doorbell
 from actors.errors import RuntimeFault, StartupError
 from actors.graph import NAMESPACE, application, start_shards
 from actors.handles import Notice, SupervisorHandle
@@ -64,6 +65,7 @@ class Runtime:
         self._supervisor: SupervisorHandle | None = None
         self._noticed = 0
         self._silent = 0
+        self._doorbell = Doorbell(self.url)
 
     def start(self) -> None:
         """Start everything and return when ``/readyz`` answers 200.
@@ -157,6 +159,10 @@ class Runtime:
         self._silent = 0
         self._noticed = notices[-1].number if notices else self._noticed
         return notices
+
+    def ring(self) -> str:
+        """Ask the API whether it lives; return a sentence when that has changed, else nothing."""
+        return self._doorbell.ring()
 
     def drain(self) -> None:
         """Stop to answer, write and snapshot what the shards hold, and end all processes."""

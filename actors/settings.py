@@ -16,9 +16,10 @@ from pydantic_settings import (
 )
 from typing_extensions import override
 
+from actors.kafka.settings import KafkaSettings
 from recsys.settings import EngineSettings
 
-__all__ = ["HttpSettings", "ServerSettings", "ShardSettings", "load_settings"]
+__all__ = ["CopySettings", "HttpSettings", "ServerSettings", "ShardSettings", "load_settings"]
 
 
 class HttpSettings(BaseModel):
@@ -41,6 +42,16 @@ class HttpSettings(BaseModel):
     future_skew_s: float = Field(300.0, ge=0)
 
 
+class CopySettings(BaseModel):
+    """Generations of the shards' stores off the machine; an empty ``url`` means none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str = ""
+    every_s: float = Field(300.0, ge=1)
+    keep: int = Field(3, ge=3, le=10_000)
+
+
 class ShardSettings(BaseModel):
     """How users are divided, and where their state lies."""
 
@@ -49,6 +60,7 @@ class ShardSettings(BaseModel):
     count: int = Field(2, ge=1, le=1024)
     partitions: int = Field(64, ge=1, le=65_536)
     data_dir: Path = Path("data")
+    copies: CopySettings = CopySettings()
 
     @model_validator(mode="after")
     def _enough_partitions(self) -> Self:
@@ -75,6 +87,7 @@ class ServerSettings(BaseSettings):
     http: HttpSettings = HttpSettings()
     shards: ShardSettings = ShardSettings()
     engine: EngineSettings = EngineSettings()
+    kafka: KafkaSettings = KafkaSettings()
 
     @classmethod
     @override

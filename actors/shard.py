@@ -7,19 +7,24 @@ store blocks and runs on one thread of its own; learning and recommending run in
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from time import perf_counter
-from typing import TypeVar
+from typing import Literal, TypeVar
 
-from actors.batcher import Batcher
+from actors.batcher import Batcher, Doomed
 from actors.errors import ShardUnavailable
+from actors.home import Attach, Side, SideHome
 from actors.observer import Observer, Silent
 from actors.settings import ServerSettings
+from actors.shard_map import ShardMap
 from actors.wire import (
     Appended,
     Batch,
+    Erase,
+    Letter,
+    Letters,
     LogAfter,
     LogPart,
     Lookup,
@@ -30,10 +35,12 @@ from actors.wire import (
 )
 from recsys.candidates.nearest import Index
 from recsys.clock import now_ms
+from recsys.codec import decode_event
 from recsys.decision import Request
 from recsys.engine import Engine
-from recsys.errors import InvalidEvent, StoreError
-from recsys.events import Decision
+from recsys.errors import FlushFailed, InvalidEvent, NonFinite, StoreError
+from recsys.events import Decision, UserErase
+from recsys.store.records import Erasure, begun
 
 __all__ = ["Shard"]
 
@@ -53,8 +60,15 @@ class Shard:
         Open and recovered; the shard owns it from here on and closes it.
     epoch
         How often this shard has been opened.
+    owned
+        Its partitions; as in a new data directory if nothing is said.
     observer
         Hears of what it does.
+    doomed
+        Called when the disk did not confirm a write, after which the store refuses everything: it
+        should end the process, so that the next one finds out what the disk holds.
+    attach
+        Makes what stands beside the shard, if anything does.
     """
 
     def __init__(
@@ -64,25 +78,48 @@ class Shard:
         engine: Engine,
         *,
         epoch: int = 1,
+        owned: Sequence[int] | None = None,
         observer: Observer | None = None,
+        doomed: Doomed | None = None,
+        attach: Attach | None = None,
     ) -> None:
         self._index = index
         self._settings = settings
         self._engine = engine
         self._epoch = epoch
+        if owned is None:
+            shards = settings.shards
+            owned = ShardMap.dealt_out(shards.count, shards.partitions).owned_by(index)
+        self._partitions = len(owned)
         self._observer = Silent() if observer is None else observer
         self._started_ms = now_ms()
         self._store_thread = ThreadPoolExecutor(1, thread_name_prefix=f"shard-{index}-store")
+        self._doomed = self._say_doomed if doomed is None else doomed
         self._batcher = Batcher(
-            index, engine, self._store_thread, settings.engine.store, self._observer
+            index,
+            engine,
+            self._store_thread,
+            settings.engine.store,
+            self._observer,
+            self._doomed,
         )
         self._stopping = asyncio.Event()
         self._maintenance: asyncio.Task[None] | None = None
         self._indexes = True
+        self._healing = False
+        self._side: Side | None = None
+        if attach is not None:
+            home = SideHome(index, owned, engine, self._batcher, self._blocking)
+            self._side = attach(home, engine.store.positions())
+
+    def _say_doomed(self, error: FlushFailed) -> None:
+        _log.critical("shard %d: %s", self._index, error)
 
     async def start(self) -> None:
         """Start to write and to take snapshots; call before ``call``."""
         self._batcher.start()
+        if self._side is not None:
+            self._side.start()
         self._maintenance = asyncio.create_task(
             self._maintain(), name=f"shard-{self._index}-maintenance"
         )
@@ -92,6 +129,8 @@ class Shard:
         if self._stopping.is_set():
             return
         self._stopping.set()
+        if self._side is not None:
+            await self._side.stop()
         await self._batcher.stop()
         if self._maintenance is not None:
             await self._maintenance
@@ -115,6 +154,8 @@ class Shard:
         """
         if self._stopping.is_set():
             raise ShardUnavailable(self._index, "it is stopping")
+        if self._healing:
+            raise ShardUnavailable(self._index, "it goes back to its last good snapshot")
         try:
             return await self._answer(method, payload)
         except StoreError as error:
@@ -128,6 +169,17 @@ class Shard:
                 return self._recommend(decode(payload, Request))
             case "append":
                 return encode(await self._append(decode(payload, Batch)))
+            case "erase":
+                return encode(await self._erase(decode(payload, Erase)))
+            case _:
+                return await self._look_up(method, payload)
+
+    async def _look_up(
+        self,
+        method: Literal["user", "decision", "stats", "log", "erasure", "letters"],
+        payload: bytes,
+    ) -> bytes:
+        match method:
             case "user":
                 return encode(self._engine.user(decode(payload, Lookup).id))
             case "decision":
@@ -136,21 +188,33 @@ class Shard:
                 return encode(self.stats())
             case "log":
                 return await self._log_after(decode(payload, LogAfter))
+            case "erasure":
+                receipt = decode(payload, Lookup).id
+                return encode(await self._blocking(lambda: self._engine.erasures.find(receipt)))
+            case "letters":
+                return encode(await self._blocking(self._letters))
 
     def stats(self) -> ShardStats:
         """Return the state of this shard."""
-        shards = self._settings.shards
         return ShardStats(
             shard=self._index,
             epoch=self._epoch,
             started_ms=self._started_ms,
-            partitions=len(range(self._index, shards.partitions, shards.count)),
+            partitions=self._partitions,
             engine=self._engine.stats(),
             events_per_second=self._batcher.rate.per_second(),
             freshness_p50_ms=self._batcher.freshness_ms.quantile(0.5),
             freshness_p99_ms=self._batcher.freshness_ms.quantile(0.99),
             queue=self._batcher.waiting,
+            kafka=None if self._side is None else self._side.stats(),
+            writing=not self._batcher.refusing,
         )
+
+    def trouble(self) -> tuple[str, ...]:
+        """Return what the operator should read, one sentence each; empty when all is well."""
+        refusing = self._batcher.refusing
+        mine = (f"it takes no events: {refusing}",) if refusing else ()
+        return mine if self._side is None else mine + self._side.trouble()
 
     def _recommend(self, request: Request) -> bytes:
         """Answer, and queue the decision; the answer does not wait for the disk.
@@ -185,6 +249,27 @@ class Shard:
             return waiting
         return await self._blocking(lambda: self._engine.decision(decision_id))
 
+    async def _erase(self, asked: Erase) -> Erasure:
+        event = UserErase(event_id=asked.receipt, user_id=asked.user_id, ts_ms=asked.received_ms)
+        self._engine.check((event,))
+        results = await self._batcher.submit((event,), asked.received_ms)
+        return begun(results[0].sequence, event)
+
+    def _letters(self) -> Letters:
+        return Letters(
+            tuple(
+                Letter(
+                    shard=self._index,
+                    sequence=letter.sequence,
+                    kind=letter.kind,
+                    event_id=decode_event(letter.record).event_id,
+                    cause=letter.cause,
+                    ts_ms=letter.ts_ms,
+                )
+                for letter in self._engine.store.dead_letters()
+            )
+        )
+
     async def _log_after(self, asked: LogAfter) -> bytes:
         """Read, and encode, on the store's thread: commits wait for it, so let parts be small."""
 
@@ -202,6 +287,7 @@ class Shard:
                     await self._stopping.wait()
             except TimeoutError:
                 await self._snapshot()
+                await self._finish_erasures()
                 await self._index_items()
             else:
                 return
@@ -215,9 +301,14 @@ class Shard:
             capture = self._engine.capture()
             await self._blocking(lambda: self._engine.commit(capture))
             self._engine.committed(capture)
+        except NonFinite as error:
+            await self._heal(error)
+            return
         except StoreError as error:
             # Nothing is lost: the log still holds every event. The next round tries again.
             _log.error("shard %d: no snapshot: %s", self._index, error)
+            if isinstance(error, FlushFailed):
+                self._doomed(error)
             return
         except Exception:
             # The same holds for a learner that cannot be saved; without the next round the log
@@ -225,6 +316,46 @@ class Shard:
             _log.exception("shard %d: no snapshot", self._index)
             return
         self._observer.on_snapshot(perf_counter() - started)
+
+    async def _heal(self, error: NonFinite) -> None:
+        """Go back to the last good snapshot, without the events that made the model not finite."""
+        _log.error("shard %d: the model is not finite: %s", self._index, error)
+        if self._stopping.is_set():  # nothing is lost, and the next opening ends here again
+            return
+        self._healing = True
+        started = perf_counter()
+        await self._batcher.stop()
+        try:
+            removed = await self._blocking(self._engine.heal)
+        except Exception:
+            _log.exception("shard %d: the model cannot be mended", self._index)
+        else:
+            seconds = perf_counter() - started
+            _log.error(
+                "shard %d: back at its last good snapshot and the log after it, without %d events, "
+                "after %.1f s", self._index, removed, seconds,
+            )  # fmt: skip
+            self._observer.on_reset(removed)
+        finally:
+            self._healing = False
+            self._batcher.resume()
+
+    async def _finish_erasures(self) -> None:
+        """Let the people who were erased leave log and files, as far as a snapshot allows.
+
+        Not on the store's thread: the log is looked through page by page, and commits pass between.
+        """
+        while self._engine.erasures.pending and not self._stopping.is_set():
+            try:
+                if not await asyncio.to_thread(self._engine.erasures.complete, now_ms()):
+                    return
+            except StoreError as error:
+                # The next round, or the next process, goes on where this one was.
+                _log.error("shard %d: erasures wait: %s", self._index, error)
+                return
+            except Exception:
+                _log.exception("shard %d: erasures wait", self._index)
+                return
 
     async def _index_items(self) -> None:
         """Have the items of a large catalogue indexed anew when it is time.

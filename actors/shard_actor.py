@@ -6,29 +6,52 @@ that it has the engine's inner loops compiled, which takes long only once per in
 """
 
 import asyncio
+import importlib
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
+from typing import Final
 
 from typing_extensions import override
 
+from actors.copies.generations import Manifest
+from actors.copies.keeper import Keeper
 from actors.errors import RuntimeFault
 from actors.handles import Ready
+from actors.home import Attach
 from actors.lane import Call, Reply
-from actors.layout import shard_folder
+from actors.layout import read_shard_map, shard_folder
 from actors.logs import log_to_stderr
 from actors.metrics import RayObserver
-from actors.settings import ServerSettings
+from actors.settings import CopySettings, ServerSettings
 from actors.shard import Shard
 from actors.wire import Method
 from recsys.engine import Engine
-from recsys.errors import RecsysError
+from recsys.errors import FlushFailed, RecsysError
+from recsys.killpoints import watch
 from recsys.store.sqlite import SqliteStore
 
-__all__ = ["ShardActor"]
+__all__ = ["ShardActor", "end_process"]
 
 _log = logging.getLogger(__name__)
+
+_DOOMED: Final = 74  # EX_IOERR of sysexits.h
+
+
+def end_process(error: FlushFailed, leave: Callable[[int], object] = os._exit) -> None:
+    """End this process at once, for Ray to start another that opens the store anew.
+
+    Nothing is flushed or closed: a second flush could succeed without the bytes of the first.
+
+    Parameters
+    ----------
+    leave
+        What ends it.
+    """
+    _log.critical("ending, to recover from what the disk holds: %s", error)
+    logging.shutdown()
+    leave(_DOOMED)
 
 
 class ShardActor:
@@ -52,18 +75,37 @@ class ShardActor:
         Engine.warm_up(settings.engine)
         _log.info("%s: warmed up after %.2f s", self._name, perf_counter() - started)
         started = perf_counter()
-        engine = Engine.open(shard_folder(settings.shards.data_dir, index), settings.engine)
+        folder = shard_folder(settings.shards.data_dir, index)
+        watch(folder)
+        engine = Engine.open(folder, settings.engine)
         self._engine = engine
         self._recovered = engine.stats().sequence
         self._recovery_s = perf_counter() - started
         store = engine.store
         self._epoch = store.epoch if isinstance(store, SqliteStore) else 1
-        self._partitions = len(range(index, settings.shards.partitions, settings.shards.count))
+        owned = read_shard_map(settings.shards).owned_by(index)
+        self._partitions = len(owned)
+        self._observer = RayObserver(index, engine.stats)
         self._shard = Shard(
-            index, settings, engine, epoch=self._epoch, observer=RayObserver(index, engine.stats)
+            index,
+            settings,
+            engine,
+            epoch=self._epoch,
+            owned=owned,
+            observer=self._observer,
+            doomed=end_process,
+            attach=_attach(index, settings),
+        )
+        self._keeper = Keeper(
+            index,
+            settings.shards,
+            store,
+            shard_folder(settings.shards.data_dir, index),
+            self._observer,
         )
         # Ray runs the constructor inside the loop that will serve the calls.
         self._started = asyncio.create_task(self._shard.start())
+        self._copying = asyncio.create_task(self._keeper.run(), name=f"{self._name}-copies")
         _log.info(
             "%s: open at sequence %d after %.2f s (epoch %d)",
             self._name, self._recovered, self._recovery_s, self._epoch,
@@ -93,11 +135,21 @@ class ShardActor:
             sequence=self._engine.stats().sequence,
             recovered=self._recovered,
             recovery_s=self._recovery_s,
+            trouble=self._shard.trouble(),
         )
+
+    async def copy(self, settings: CopySettings) -> Manifest | RecsysError | None:
+        """See ``Keeper.copy``; an error of ours is an answer."""
+        try:
+            return await self._keeper.copy(settings)
+        except RecsysError as error:
+            return error
 
     async def stop(self) -> int:
         """See ``Shard.stop``; returns the last sequence."""
         await self._started
+        self._keeper.stop()
+        await self._copying
         await self._shard.stop()
         sequence = self._engine.stats().sequence
         _log.info("%s: closed at sequence %d", self._name, sequence)
@@ -111,3 +163,14 @@ class ShardActor:
             return f"{name}[opening]"
         # Once and for all: what changes is in /v1/stats and in the metrics.
         return f"{name}[{self._partitions} partitions, opened at seq {self._recovered}]"
+
+
+def _attach(index: int, settings: ServerSettings) -> Attach | None:
+    """Return what gives the shard its side of Kafka, if it is to have one."""
+    if not settings.kafka.enabled:
+        return None
+    # Not at the top: Kafka's client costs memory and time that others need not spend.
+    metrics = importlib.import_module("actors.kafka.metrics")
+    side = importlib.import_module("actors.kafka.side")
+    attach: Attach = side.attach(settings, metrics.RayKafkaObserver(index))
+    return attach

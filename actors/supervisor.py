@@ -1,6 +1,7 @@
 """Creates the shards, knows who owns what, and has each of them watched."""
 
 import asyncio
+import importlib
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -11,10 +12,11 @@ from typing_extensions import override
 
 from actors.errors import ShardUnavailable, StartupError
 from actors.fleet import Fleet, RayFleet, ShardLost
-from actors.handles import Notice, Ready, ShardHandle, ShardMap
+from actors.handles import Notice, Ready, ShardHandle
 from actors.layout import DataFolder
 from actors.logs import log_to_stderr
 from actors.settings import ServerSettings
+from actors.shard_map import ShardMap
 from actors.watch import Watch
 
 __all__ = ["Supervisor", "SupervisorActor"]
@@ -119,11 +121,8 @@ class Supervisor:
         )
 
     def shard_map(self) -> ShardMap:
-        """Return who owns which users: partition modulo number of shards."""
-        owners = tuple(
-            partition % self._shards.count for partition in range(self._shards.partitions)
-        )
-        return ShardMap(epoch=self._folder.epoch, owners=owners)
+        """Return who owns which users."""
+        return self._folder.shard_map
 
     def notices(self, after: int) -> list[Notice]:
         """Return the notices with a number above ``after``, of the last 200."""
@@ -175,6 +174,7 @@ class SupervisorActor:
     ) -> None:
         log_to_stderr()
         self._settings = settings
+        self._looked = False
         fleet = RayFleet(lambda shard: get_or_create(shard, settings), kill)
         self._supervisor = Supervisor(fleet, DataFolder(settings.shards), settings)
         if any(exists(shard) for shard in range(settings.shards.count)):
@@ -186,14 +186,19 @@ class SupervisorActor:
         Raises
         ------
         StartupError
-            When a shard cannot be opened, or when they run with other settings.
+            When a shard cannot be opened, when they run with other settings, or when Kafka's topics
+            do not fit them.
         """
-        if (settings.shards, settings.engine) != (self._settings.shards, self._settings.engine):
+        if _of_shards(settings) != _of_shards(self._settings):
             message = (
                 "the shards of this Ray cluster run with other settings; "
-                "changes of shards or engine need a new cluster"
+                "changes of shards, engine or kafka need a new cluster"
             )
             raise StartupError(message)
+        if settings.kafka.enabled and not self._looked:
+            # Not at the top: Kafka's client costs memory that others need not spend.
+            await importlib.import_module("actors.kafka.startup").refuse_unfit_topics(settings)
+            self._looked = True
         return await self._supervisor.start()
 
     async def shard_map(self) -> ShardMap:
@@ -211,3 +216,8 @@ class SupervisorActor:
     @override
     def __repr__(self) -> str:
         return "supervisor"
+
+
+def _of_shards(settings: ServerSettings) -> tuple[object, ...]:
+    """Return what a running shard cannot change."""
+    return settings.shards, settings.engine, settings.kafka

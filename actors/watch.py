@@ -59,6 +59,7 @@ class Watch:
         self._down = False
         self._attempts = 0
         self._fault = ""
+        self._told: tuple[str, ...] = ()
 
     async def run(self, known: Ready | None) -> None:
         """Watch until cancelled.
@@ -103,13 +104,15 @@ class Watch:
                 self._notice(str(error))
             await asyncio.sleep(self._interval_s / 10)
         else:
-            if self._known is not None and (self._down or answer.pid != self._known.pid):
-                self._returned(self._known, answer, monotonic() - self._well_s)
+            if self._down or (self._known is not None and answer.pid != self._known.pid):
+                self._returned(answer, monotonic() - self._well_s)
+            self._tell(answer.trouble)
             self._known, self._well_s, self._down, self._attempts = answer, monotonic(), False, 0
             await asyncio.sleep(self._interval_s)
 
-    def _returned(self, known: Ready, answer: Ready, away_s: float) -> None:
-        if answer.pid == known.pid:
+    def _returned(self, answer: Ready, away_s: float) -> None:
+        # Who took up the watch in the middle of it does not know who served before.
+        if self._known is None or answer.pid == self._known.pid:
             self._notice(f"shard {self._shard} answers again")
             return
         self._folder.advance()
@@ -117,6 +120,14 @@ class Watch:
             f"shard {self._shard} is back, {away_s:.1f} s after it was last well: "
             f"recovered sequence {answer.recovered} in {answer.recovery_s:.2f} s"
         )
+
+    def _tell(self, troubles: tuple[str, ...]) -> None:
+        for trouble in troubles:
+            if trouble not in self._told:
+                self._notice(f"shard {self._shard}: {trouble}")
+        if self._told and not troubles:
+            self._notice(f"shard {self._shard} is well again")
+        self._told = troubles
 
     def _stumbled(self, error: Exception) -> None:
         fault = f"{type(error).__name__}: {error}"

@@ -8,6 +8,7 @@ from typing import Final, Literal, TypeVar
 
 import msgspec
 
+from actors.kafka.stats import KafkaStats
 from recsys.decision import Recommendation, Request
 from recsys.events import Decision, Event
 from recsys.store.base import Append
@@ -16,12 +17,18 @@ from recsys.views import Stats
 __all__ = [
     "APPEND",
     "DECISION",
+    "ERASE",
+    "ERASURE",
+    "LETTERS",
     "LOG",
     "RECOMMEND",
     "STATS",
     "USER",
     "Appended",
     "Batch",
+    "Erase",
+    "Letter",
+    "Letters",
     "LogAfter",
     "LogPart",
     "Lookup",
@@ -31,7 +38,9 @@ __all__ = [
     "encode",
 ]
 
-Method = Literal["recommend", "append", "user", "decision", "stats", "log"]
+Method = Literal[
+    "recommend", "append", "user", "decision", "stats", "log", "erase", "erasure", "letters"
+]
 RECOMMEND: Final = "recommend"
 """``Request`` -> ``Recommendation``; the shard logs the decision itself."""
 APPEND: Final = "append"
@@ -44,6 +53,12 @@ STATS: Final = "stats"
 """nil -> ``ShardStats``."""
 LOG: Final = "log"
 """``LogAfter`` -> ``LogPart``, of what is durable."""
+ERASE: Final = "erase"
+"""``Erase`` -> ``recsys.store.records.Erasure``, as it begins, after the group commit."""
+ERASURE: Final = "erasure"
+"""``Lookup`` of a receipt -> ``recsys.store.records.Erasure`` or nil."""
+LETTERS: Final = "letters"
+"""nil -> ``Letters``."""
 
 T = TypeVar("T")
 
@@ -73,6 +88,39 @@ class Lookup(msgspec.Struct, frozen=True):
     id: str
 
 
+class Erase(msgspec.Struct, frozen=True):
+    """Asks for a person to be forgotten.
+
+    Attributes
+    ----------
+    receipt
+        Id of the event that says so.
+    received_ms
+        As in ``Batch``.
+    """
+
+    user_id: str
+    receipt: str
+    received_ms: int
+
+
+class Letter(msgspec.Struct, frozen=True, kw_only=True):
+    """A dead letter without its event, see ``recsys.store.records.DeadLetter``."""
+
+    shard: int
+    sequence: int
+    kind: str
+    event_id: str
+    cause: str
+    ts_ms: int
+
+
+class Letters(msgspec.Struct, frozen=True):
+    """The dead letters of a shard, oldest first."""
+
+    letters: tuple[Letter, ...]
+
+
 class LogAfter(msgspec.Struct, frozen=True):
     """Asks for the events of the log after a sequence, at most so many."""
 
@@ -100,6 +148,10 @@ class ShardStats(msgspec.Struct, frozen=True, kw_only=True):
         thousand events; ``None`` before the first.
     queue
         Events waiting for their commit.
+    kafka
+        Of a shard that reads from Kafka and writes to it.
+    writing
+        Whether the last commit was written: if not, nothing is learned, and events are refused.
     """
 
     shard: int
@@ -111,6 +163,8 @@ class ShardStats(msgspec.Struct, frozen=True, kw_only=True):
     freshness_p50_ms: float | None
     freshness_p99_ms: float | None
     queue: int
+    kafka: KafkaStats | None = None
+    writing: bool = True
 
 
 _encoder = msgspec.msgpack.Encoder()

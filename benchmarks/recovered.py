@@ -2,7 +2,7 @@
 
 import msgspec
 
-from benchmarks.audit import Audit
+from benchmarks.books import Books
 from benchmarks.figures import Quantiles
 from benchmarks.rebuild import Rebuilt
 
@@ -36,12 +36,8 @@ class RecoveryResult(msgspec.Struct, frozen=True):
         Acknowledgements that said ``duplicate``: the first one was lost with its process.
     ack_ms
         Per batch, all of its attempts included.
-    learned
-        Feedback that ``/v1/stats`` counts.
     notices
         What the server printed about its shards.
-    rebuilt
-        By shard.
     """
 
     events: int
@@ -51,19 +47,8 @@ class RecoveryResult(msgspec.Struct, frozen=True):
     worst_s: float | None
     repeated: int
     ack_ms: Quantiles
-    learned: int
     notices: list[str]
-    audit: Audit
-    rebuilt: list[Rebuilt]
-
-    @property
-    def clean(self) -> bool:
-        """Whether nothing was lost, doubled or mixed up."""
-        return (
-            self.audit.clean
-            and self.learned == self.audit.acknowledged
-            and not any(shard.different for shard in self.rebuilt)
-        )
+    books: Books
 
 
 def rows(result: RecoveryResult) -> dict[str, str]:
@@ -74,7 +59,7 @@ def rows(result: RecoveryResult) -> dict[str, str]:
         )
         for number, kill in enumerate(result.kills, start=1)
     }
-    accounts = result.audit
+    accounts = result.books.audit
     said = {f"the server, {number}": text for number, text in enumerate(result.notices, start=1)}
     spread = "" if result.median_s is None else f"{result.median_s:.2f} s, {result.worst_s:.2f} s"
     return (
@@ -92,9 +77,10 @@ def rows(result: RecoveryResult) -> dict[str, str]:
             "written twice": str(accounts.written_twice),
             "in the log, not acknowledged": str(accounts.unasked),
             "people whose order was lost": str(accounts.out_of_order),
-            "learned, as the server counts": f"{result.learned:,}",
+            "learned, as the server counts": f"{result.books.learned:,}",
             "state as if there had been no kill": ", ".join(
-                f"shard {shard}: {_same(rebuilt)}" for shard, rebuilt in enumerate(result.rebuilt)
+                f"shard {shard}: {_same(rebuilt)}"
+                for shard, rebuilt in enumerate(result.books.rebuilt)
             ),
         }
     )

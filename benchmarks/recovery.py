@@ -7,10 +7,8 @@ before the last one is back. Measured is the time from the kill to the first lis
 shard's people, asked for every few hundredths of a second. All the time some other people ask for
 lists and click on them, so that the models learn which everybody shares.
 
-In the end all events are acknowledged. They are held against what ``/v1/stats`` and ``/v1/users``
-say was learned, before the server ends; against the logs on the disk, once it has ended; and the
-logs, folded anew without a crash, must give the very bytes that the shards had learned. The kills
-need a server of the benchmark's own.
+In the end ``benchmarks.books`` does the accounts. The kills need a server of the benchmark's own.
+``benchmarks.crash`` kills longer, and in narrower places.
 """
 
 import asyncio
@@ -19,97 +17,56 @@ import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 from time import perf_counter
 from typing import Annotated, Final
 
 import typer
 
-from actors.settings import ServerSettings, ShardSettings
-from benchmarks.audit import Sent, audit
+from benchmarks.books import Heard, close_books, hear
 from benchmarks.crowd import fill
 from benchmarks.figures import Quantiles, quantile
-from benchmarks.rebuild import rebuild
+from benchmarks.people import PATIENCE, first_list, shard_of, visit
 from benchmarks.recovered import Kill, RecoveryResult, rows
 from benchmarks.report import JsonOption, SeedOption, check_writable, run, show, write
 from benchmarks.sender import Sender
 from benchmarks.server import SHARDS, Server, own_server
 from benchmarks.streams import recorded, synthetic
-from recsys.client import AsyncClient, Client, NewFeedback, Recommended, Retry
-from recsys.errors import ApiError, InvalidDataset, Unreachable
-from recsys.partition import partition_of
-from simulators.replay import learned
+from recsys.client import AsyncClient, Client, NewFeedback
+from recsys.errors import InvalidDataset
+from recsys.settings import EngineSettings
 
 __all__ = ["main"]
 
-_ASK_EVERY_S: Final = 0.02
-_VISIT_EVERY_S: Final = 0.02
-_VISITORS: Final = 50
-_ASK_TIMEOUT_S: Final = 2.0
 _BACK_S: Final = 60.0
 """A shard that is not back by then never will be."""
-_PATIENCE: Final = Retry(attempts=200, first_s=0.05, longest_s=1.0)
 
 
 async def _kill(server: Server, sender: Sender, shard: int, user_id: str) -> Kill:
     """Kill a shard and wait until it answers."""
     victim = server.shard(shard)
-    async with AsyncClient(server.url, retry=Retry(attempts=1), timeout_s=_ASK_TIMEOUT_S) as client:
-        await client.recommend(user_id)
-        acknowledged = len(sender.acknowledged)
-        started_s = perf_counter()
-        os.kill(victim.pid, signal.SIGKILL)
-        async with asyncio.timeout(_BACK_S):
-            await _first_list(client, user_id)
-        back_s = perf_counter() - started_s
+    await first_list(server.url, user_id)
+    acknowledged = len(sender.acknowledged)
+    started_s = perf_counter()
+    os.kill(victim.pid, signal.SIGKILL)
+    async with asyncio.timeout(_BACK_S):
+        await first_list(server.url, user_id)
+    back_s = perf_counter() - started_s
     if server.shard(shard) == victim:
         message = f"shard {shard} answers from the process that was killed"
         raise RuntimeError(message)
     return Kill(shard, acknowledged, round(back_s, 3))
 
 
-async def _first_list(client: AsyncClient, user_id: str) -> Recommended:
-    while True:
-        try:
-            return await client.recommend(user_id)
-        except (ApiError, Unreachable):
-            await asyncio.sleep(_ASK_EVERY_S)
-
-
 async def _kill_all(
     server: Server, sender: Sender, kills: int, events: Sequence[NewFeedback]
 ) -> list[Kill]:
-    somebody = {_shard_of(event.user_id): event.user_id for event in events}
+    somebody = {shard_of(event.user_id): event.user_id for event in events}
     done = []
     for number in range(kills):
         await sender.reach((number + 1) * len(events) // (kills + 1))
         shard = number % SHARDS
         done.append(await _kill(server, sender, shard, somebody[shard]))
     return done
-
-
-async def _visit(url: str, sender: Sender, name: str, end: asyncio.Event) -> None:
-    """Ask for lists and click on them until the end, some people in turn."""
-    rng = Random(name)
-    visits = 0
-    async with AsyncClient(url, retry=_PATIENCE) as client:
-        while not end.is_set():
-            visits += 1
-            user_id = f"{name}-{visits % _VISITORS}"
-            shown = await client.recommend(user_id)
-            click = NewFeedback(
-                type="click",
-                user_id=user_id,
-                item_id=rng.choice(shown.items).item_id,
-                event_id=f"{name}-visit-{visits}",
-                decision_id=shown.decision_id,
-            )
-            await sender.deliver([click])
-            await asyncio.sleep(_VISIT_EVERY_S)
-
-
-def _shard_of(user_id: str) -> int:
-    return partition_of(user_id, ShardSettings().partitions) % SHARDS
 
 
 @dataclass
@@ -119,60 +76,50 @@ class _Seen:
     elapsed_s: float
     kills: list[Kill]
     sender: Sender
-    learned: int
-    learned_of: dict[str, int]
+    heard: Heard
 
 
 async def _watch(
     server: Server, events: Sequence[NewFeedback], *, connections: int, batch: int, kills: int
 ) -> _Seen:
-    async with AsyncClient(server.url, retry=_PATIENCE, connections=connections) as client:
+    async with AsyncClient(server.url, retry=PATIENCE, connections=connections) as client:
         sender, end = Sender(client, events, batch), asyncio.Event()
         started_s = perf_counter()
         async with asyncio.TaskGroup() as group:
             killing = group.create_task(_kill_all(server, sender, kills, events))
             for guest in ("early", "late"):
-                group.create_task(_visit(server.url, sender, guest, end))
+                group.create_task(visit(server.url, sender, guest, end))
             await sender.send(connections)
             elapsed_s = perf_counter() - started_s
             await killing
             end.set()
-        learned_of = {}
-        for user_id in sorted({event.user_id for event in sender.sent}):
-            person = await client.user(user_id)
-            learned_of[user_id] = 0 if person is None else person.events
         return _Seen(
             elapsed_s=elapsed_s,
             kills=killing.result(),
             sender=sender,
-            learned=learned(await client.stats()),
-            learned_of=learned_of,
+            heard=await hear(client, [event.user_id for event in sender.sent]),
         )
 
 
 def _result(seen: _Seen, server: Server) -> RecoveryResult:
     """Do the accounts, once the server has ended."""
     sender = seen.sender
-    sent = [Sent(event.event_id, event.user_id) for event in sender.sent]
-    logs = [
-        [Sent(event.event_id, event.user_id) for event in server.feedback(shard)]
-        for shard in range(SHARDS)
-    ]
     back_s = [kill.back_s for kill in seen.kills]
     return RecoveryResult(
-        events=len(sent),
+        events=len(sender.sent),
         elapsed_s=round(seen.elapsed_s, 3),
         kills=seen.kills,
         median_s=quantile(back_s, 0.5) if back_s else None,
         worst_s=max(back_s, default=None),
         repeated=sender.repeated,
         ack_ms=Quantiles.of(sender.ack_ms),
-        learned=seen.learned,
         notices=[line for line in server.output().splitlines() if " is back" in line],
-        audit=audit(sent, sender.acknowledged, logs, seen.learned_of),
-        rebuilt=[
-            rebuild(server.shard_folder(shard), ServerSettings().engine) for shard in range(SHARDS)
-        ],
+        books=close_books(
+            sender,
+            seen.heard,
+            [server.shard_folder(shard) for shard in range(SHARDS)],
+            EngineSettings(),
+        ),
     )
 
 
@@ -208,7 +155,7 @@ def main(
         "events": events, "kills": kills, "batch": batch, "connections": connections, "seed": seed,
     }  # fmt: skip
     write(json_file, "recovery", parameters, result)
-    if status or not result.clean:
+    if status or not result.books.clean:
         raise typer.Exit(1)
 
 

@@ -4,6 +4,7 @@ It ends with the benchmark, however that ends: by itself, by a fault, by Ctrl-C 
 """
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -16,13 +17,11 @@ from types import FrameType
 from typing import Final
 
 from actors.host.ports import free_port
-from actors.host.processes import Process, find
-from actors.host.run_folder import clean_leftovers
+from actors.host.processes import Process, find, marked
+from actors.host.run_folder import clean_leftovers, run_of
 from actors.layout import shard_folder
-from recsys.events import Feedback
-from recsys.store.sqlite import SqliteStore
 
-__all__ = ["SHARDS", "Server", "holder", "own_server", "server_at"]
+__all__ = ["SHARDS", "Server", "holder", "own_server", "server_at", "title_of"]
 
 SHARDS: Final = 2
 _START_S: Final = 90.0
@@ -40,6 +39,8 @@ class Server:
         Empty; takes settings, data and output.
     engine
         The ``engine`` section of its settings; what is absent has its default.
+    environment
+        Variables that its processes have beside ours.
 
     Raises
     ------
@@ -47,7 +48,12 @@ class Server:
         When it does not come up; the message ends with what it said.
     """
 
-    def __init__(self, folder: Path, engine: Mapping[str, object]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        engine: Mapping[str, object],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.data_dir = folder / "data"
         self._output = folder / "output"
         port, dashboard, stats, metrics = _free_ports(4)
@@ -69,7 +75,11 @@ class Server:
         with self._output.open("w") as output:
             # In a session of its own, so that Ctrl-C reaches it once, through us.
             self._process = subprocess.Popen(
-                command, stdout=output, stderr=output, start_new_session=True
+                command,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                env={**os.environ, **(environment or {})},
             )
         try:
             self._wait_until_ready()
@@ -97,26 +107,28 @@ class Server:
         RuntimeError
             When there is none.
         """
-        process = holder(self._log(index))
+        process = self.find_shard(index)
         if process is None:
             message = f"no process has the log of shard {index} open"
             raise RuntimeError(message)
         return process
 
+    def find_shard(self, index: int) -> Process | None:
+        """Do as ``shard``, but return ``None`` when there is none."""
+        return holder(self._log(index))
+
     def shard_folder(self, index: int) -> Path:
         """Return where a shard keeps its state."""
         return shard_folder(self.data_dir, index)
 
+    def processes(self, title: str) -> list[Process]:
+        """Return its processes that call themselves so."""
+        folder = run_of(self._process.pid)
+        everyone = [] if folder is None else marked(folder)
+        return [process for process in everyone if title in title_of(process)]
+
     def _log(self, index: int) -> Path:
         return self.shard_folder(index) / "log.sqlite"
-
-    def feedback(self, index: int) -> list[Feedback]:
-        """Return the feedback in a shard's log, in its order; not before ``stop``."""
-        store = SqliteStore(self._log(index))
-        try:
-            return [event for _, event in store.read(after=0) if isinstance(event, Feedback)]
-        finally:
-            store.close()
 
     def stop(self) -> int:
         """End it as Ctrl-C does and return its exit status. A second call is fine."""
@@ -140,6 +152,15 @@ def holder(path: Path) -> Process | None:
         if entry.name.isdigit() and _has_open(entry, wanted):
             return find(int(entry.name))
     return None
+
+
+def title_of(process: Process) -> str:
+    """Return what a process calls itself, empty once it has ended."""
+    try:
+        command = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+    except OSError:
+        return ""
+    return command.replace(b"\0", b" ").decode(errors="replace").strip()
 
 
 def _free_ports(n: int) -> list[int]:
@@ -168,13 +189,15 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 @contextmanager
-def own_server(engine: Mapping[str, object]) -> Iterator[Server]:
-    """Run a server with these settings of its engine and a fresh data directory."""
+def own_server(
+    engine: Mapping[str, object], environment: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """Run a server as ``Server`` describes it, over a fresh data directory."""
     # A shell that starts us in the background lets us ignore Ctrl-C, and `timeout` sends SIGTERM.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _interrupt)
     with tempfile.TemporaryDirectory(prefix="bench-recsys-") as name:
-        server = Server(Path(name), engine)
+        server = Server(Path(name), engine, environment)
         try:
             yield server
         finally:

@@ -7,7 +7,7 @@ else runs on the machine does not count, and neither does waiting for the disk.
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from time import process_time
@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from actors.cli.history import Source, read_history
 from actors.settings import ServerSettings, ShardSettings
+from actors.shard_map import ShardMap
 from actors.training.history import decode_batch
 from actors.training.teacher import Teacher, prepare_process
 from benchmarks.report import JsonOption, check_writable, run, show, write
@@ -76,9 +77,11 @@ class _Watched(Engine):
             super().check(events, pointer)
 
     @override
-    def append(self, events: Sequence[Event]) -> list[Append]:
+    def append(
+        self, events: Sequence[Event], positions: Mapping[str, int] | None = None
+    ) -> list[Append]:
         with self.watch.over("append, a commit each 4,000"):
-            return super().append(events)
+            return super().append(events, positions)
 
     @override
     def fold(self, events: Sequence[Event], appends: Sequence[Append]) -> None:
@@ -98,7 +101,7 @@ def measure(data: Path, engine: EngineSettings) -> Costs:
     with watch.over("read and check the file"):
         history = read_history(Source(data), settings)
     with watch.over("divide and encode"):
-        (lessons,) = history.divide(settings.shards)
+        (lessons,) = history.divide(ShardMap.dealt_out(1, settings.shards.partitions), 1)
         batches = list(lessons.batches())
     with (
         tempfile.TemporaryDirectory() as folder,

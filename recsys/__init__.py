@@ -13,7 +13,7 @@ item, user, catalogue
     What is recommended, to whom, and the set of items with attributes.
 event
     One immutable fact in a log: ``Decision``, ``Feedback``, ``ItemUpsert``, ``ItemRemove``,
-    ``Adopt``.
+    ``Adopt``, ``UserErase``; a ``Tombstone`` where one was taken out.
 decision
     One served list: slots of item, propensity and score.
 propensity

@@ -6,6 +6,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.errors import NonFinite
+
 __all__ = ["Packed", "grown", "pack_array", "unpack_array"]
 
 S = TypeVar("S", bound=np.generic)
@@ -36,7 +38,16 @@ def grown(array: NDArray[S], n: int, fill: float = 0) -> NDArray[S]:
 
 
 def pack_array(array: NDArray[S]) -> Packed:
-    """Return the portable form of an array."""
+    """Return the portable form of an array.
+
+    Raises
+    ------
+    NonFinite
+        When it holds a number that is not finite.
+    """
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        message = f"an array of shape {array.shape} holds numbers that are not finite"
+        raise NonFinite(message)
     return Packed(array.dtype.newbyteorder("<").str, array.shape, array.tobytes())
 
 

@@ -130,6 +130,10 @@ class Catalogue:
         """Return an attribute token such as ``genre=crime``."""
         return self._tokens[index]
 
+    def token_index(self, token: str) -> int | None:
+        """Return the index of an attribute token, adding it if there is room."""
+        return next(iter(self._known_tokens([token])), None)
+
     def index(self, item_id: str) -> int | None:
         """Return the dense index of an item the log has named, removed ones included."""
         return self._index.get(item_id)

@@ -17,11 +17,22 @@ import msgspec
 from recsys.errors import CorruptRecord
 from recsys.events import Event
 
-__all__ = ["FORMAT", "decode_event", "encode_event", "open_record", "pack", "seal_record", "unpack"]
+__all__ = [
+    "FORMAT",
+    "HEADER_BYTES",
+    "decode_event",
+    "encode_event",
+    "open_record",
+    "pack",
+    "seal_record",
+    "unpack",
+]
 
 FORMAT: Final = 2
 _MAGIC: Final = b"RS"
 _HEADER: Final = struct.Struct("<2sBII")
+HEADER_BYTES: Final = _HEADER.size
+"""What a record begins with; it holds the checksum of the rest."""
 
 T = TypeVar("T")
 
@@ -46,6 +57,9 @@ def open_record(record: bytes) -> bytes:
     CorruptRecord
         When magic, format, length or checksum are not what ``seal_record`` wrote.
     """
+    if not isinstance(record, bytes):  # a flipped bit in a column's type makes text of it
+        detail = f"a record is made of bytes, got {type(record).__name__}"
+        raise CorruptRecord(detail)
     if len(record) < _HEADER.size:
         detail = f"a record has at least {_HEADER.size} bytes, got {len(record)}"
         raise CorruptRecord(detail)

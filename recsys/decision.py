@@ -2,8 +2,9 @@
 
 import msgspec
 
+from recsys.conform import settle
 from recsys.errors import InvalidEvent
-from recsys.events import MAX_SLOTS, Context, Decision, check_context, check_ts, settle
+from recsys.events import MAX_SLOTS, Context, Decision, check_context, check_ts
 from recsys.ids import check_id
 
 __all__ = ["Recommendation", "Request", "conform_request", "validate_request"]
@@ -48,16 +49,19 @@ class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
     unknown_items
         Candidates that are not in the catalogue, sorted. Those it never had were ranked as items
         without history; those that were removed were left out.
+    degraded
+        Whether the scores were not finite, so that the mix took their place.
     """
 
     decision: Decision
     unknown_items: tuple[str, ...] = ()
+    degraded: bool = False
 
 
 def conform_request(request: Request) -> Request:
     """Return a copy of a request, each value of the type that the schema says.
 
-    Python makes a struct of anything; see ``recsys.events.conform``.
+    Python makes a struct of anything; see ``recsys.conform``.
 
     Raises
     ------

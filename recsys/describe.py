@@ -5,11 +5,13 @@ import copy
 import msgspec
 
 from recsys.candidates.transitions import Transitions
+from recsys.shelf import Shelf
 from recsys.state import State
+from recsys.store.base import Store
 from recsys.users import User
 from recsys.views import RecentItem, Stats, Taste, UserView
 
-__all__ = ["stats_of", "view_of"]
+__all__ = ["fingerprint_of", "stats_of", "view_of"]
 
 
 def view_of(state: State, user: User) -> UserView:
@@ -32,13 +34,13 @@ def view_of(state: State, user: User) -> UserView:
     )
 
 
-def stats_of(state: State, snapshot_sequence: int) -> Stats:
+def stats_of(state: State, store: Store) -> Stats:
     """Return counters and sizes; the sequence is that of the last snapshot."""
     counters = state.counters
     transitions = state.source(Transitions)
     return Stats(
         sequence=counters.sequence,
-        snapshot_sequence=snapshot_sequence,
+        snapshot_sequence=store.snapshot_sequence,
         items=state.catalogue.n_alive,
         users_in_memory=len(state.users),
         feedback=dict(counters.feedback),
@@ -58,7 +60,22 @@ def stats_of(state: State, snapshot_sequence: int) -> Stats:
         unmatched=state.joiner.late,
         resets=state.user_model.resets,
         failed=counters.failed,
+        lost=store.lost,
+        quarantined=counters.quarantined,
+        found_share=state.found_share,
         base=counters.base,
         memory=state.meter.stats,
         drift=copy.deepcopy(state.drift.stats),
+    )
+
+
+def fingerprint_of(state: State, shelf: Shelf) -> str:
+    """Return a digest of all that was learned, people included; reads the whole store."""
+    dirty = {user.user_id: user for user in state.users.dirty()}
+    known = dirty.keys() | (shelf.ids(state.void) - state.users.erased.keys())
+    return state.fingerprint(
+        state.seal_user(dirty[user_id])
+        if user_id in dirty
+        else shelf.load(user_id, state.void) or b""
+        for user_id in sorted(known)
     )

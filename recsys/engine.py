@@ -7,27 +7,35 @@ than the latter. ``apply`` and ``snapshot`` are both halves in a row, for caller
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys import healing
+from recsys.admission import check_events
 from recsys.candidates.factors import Factors
 from recsys.candidates.nearest import Index
+from recsys.capture import Capture, Letters
+from recsys.conform import conform
 from recsys.decision import Recommendation, Request, conform_request, validate_request
-from recsys.describe import stats_of, view_of
-from recsys.errors import IncompatibleState, InvalidEvent, InvalidSettings, StoreError
-from recsys.events import Adopt, Decision, Event, ItemUpsert, conform, validate
+from recsys.describe import fingerprint_of, stats_of, view_of
+from recsys.erasing import Erasures
+from recsys.errors import IncompatibleState, InvalidSettings, StoreError
+from recsys.events import Decision, Event, UserErase
 from recsys.fold import fold
 from recsys.keyfile import KEY_BYTES, load_key
+from recsys.killpoints import kill_point
+from recsys.moving.export import Part, export
 from recsys.recommend import recommend
 from recsys.settings import EngineSettings
+from recsys.shelf import Shelf
 from recsys.state import State
 from recsys.store.base import Append, Outcome, Store
 from recsys.store.memory import MemoryStore
+from recsys.store.records import letter_of
 from recsys.store.sqlite import SqliteStore
 from recsys.views import Stats, UserView
 from recsys.warm_up import live
@@ -35,20 +43,6 @@ from recsys.warm_up import live
 __all__ = ["Capture", "Engine"]
 
 _log = logging.getLogger(__name__)
-
-
-class Capture(msgspec.Struct, frozen=True):
-    """The state after ``sequence``, as bytes that further learning cannot change.
-
-    Attributes
-    ----------
-    users
-        Those that changed since the capture before.
-    """
-
-    sequence: int
-    parts: dict[str, bytes]
-    users: dict[str, bytes]
 
 
 class Engine:
@@ -68,15 +62,23 @@ class Engine:
     InvalidSettings
         When the settings cannot go on from the snapshot and the log no longer reaches back far
         enough to rebuild it.
+
+    Attributes
+    ----------
+    key
+        As given.
+    erasures
+        Of people; what is left to do about them.
     """
 
     def __init__(self, store: Store, settings: EngineSettings, key: bytes) -> None:
         self.settings = settings
         self._store = store
-        self._key = key
-        self._unsaved = dict[str, bytes]()
-        self._rebuilding = False
+        self.key = key
+        self._shelf = Shelf(store)
+        self._letters = Letters()
         self._missed = 0
+        self.erasures = Erasures(store)
         self._state = self._recover()
 
     @classmethod
@@ -164,27 +166,19 @@ class Engine:
         InvalidEvent
             Naming the field, with the JSON pointer of ``events`` before it.
         """
-        catalogue = self._state.catalogue
-        new = set[str]()
-        for place, event in enumerate(events):
-            validate(event, f"{pointer}/{place}")
-            if isinstance(event, Adopt) and event.version != (base := self._next_base):
-                detail = f"the next base version is {base}, got {event.version}"
-                raise InvalidEvent(f"{pointer}/{place}/version", detail)
-            if isinstance(event, ItemUpsert) and catalogue.index(event.item_id) is None:
-                new.add(event.item_id)
-                if len(new) > catalogue.room:
-                    bound = self.settings.catalogue.max_items
-                    detail = f"the catalogue is full (catalogue.max_items is {bound})"
-                    raise InvalidEvent(f"{pointer}/{place}/item_id", detail)
+        check_events(self._state, events, pointer)
 
-    @property
-    def _next_base(self) -> int:
-        return self._state.counters.base.version + 1
+    def append(
+        self, events: Sequence[Event], positions: Mapping[str, int] | None = None
+    ) -> list[Append]:
+        """Make checked events durable, each id once; blocks.
 
-    def append(self, events: Sequence[Event]) -> list[Append]:
-        """Make checked events durable, each id once; blocks."""
-        return self._store.append(events)
+        Parameters
+        ----------
+        positions
+            See ``recsys.store.base.Store.append``.
+        """
+        return self._store.append(events, positions)
 
     def fold(self, events: Sequence[Event], appends: Sequence[Append]) -> None:
         """Learn the events that ``append`` accepted, in the order of appending.
@@ -202,14 +196,19 @@ class Engine:
     def _fold_one(self, sequence: int, event: Event) -> None:
         try:
             fold(self._state, sequence, event)
+            self._shelf.drop(event)
+            if isinstance(event, UserErase):
+                self.erasures.begun(sequence)
         except StoreError:
             # The store failed, not the event: no snapshot may say that it was learned.
             self._missed = sequence
             raise
-        except Exception:
-            # The event is durable and would fail again at every recovery: it is counted and left
-            # behind, so that the events after it are still learned.
+        except Exception as error:
+            # The event is durable and would fail again at every recovery, at the same place: what
+            # it has changed until then is as much a function of the log as all else. It is counted
+            # and left behind, so that the events after it are still learned.
             self._state.counters.failed += 1
+            self._letters.add(letter_of(sequence, event, error))
             _log.exception("event %d of kind %s failed", sequence, type(event).__name__)
 
     def capture(self) -> Capture:
@@ -217,6 +216,8 @@ class Engine:
 
         Raises
         ------
+        NonFinite
+            When something learned is not finite: see ``heal``.
         StoreError
             When an event was not learned because the store failed, or the folder for temporary
             files is full.
@@ -227,9 +228,14 @@ class Engine:
         users = self._state.users
         changed = {user.user_id: self._state.seal_user(user) for user in users.dirty()}
         users.clean()
-        self._unsaved.update(changed)
-        sequence = self._state.counters.sequence
-        return Capture(sequence, self._state.parts(), dict(self._unsaved))
+        return Capture(
+            self._state.counters.sequence,
+            self._state.parts(),
+            self._shelf.add(changed),
+            users.erased,
+            self._letters.waiting(),
+            dict(self._state.void),
+        )
 
     def commit(self, capture: Capture) -> None:
         """Write a capture in one transaction; blocks.
@@ -239,13 +245,24 @@ class Engine:
         StoreError
             When it could not be written; its users are part of the next capture.
         """
-        self._store.commit_snapshot(capture.sequence, capture.parts, capture.users)
+        kill_point("after-capture")
+        self._store.commit_snapshot(
+            capture.sequence,
+            capture.parts,
+            capture.users,
+            gone=[*capture.gone, *self._shelf.gone(capture.void)],
+            letters=capture.letters,
+        )
+        kill_point("after-snapshot")
 
     def committed(self, capture: Capture) -> None:
         """Tell memory that a capture is durable, so that idle users may leave."""
-        for user_id, record in capture.users.items():
-            if self._unsaved.get(user_id) is record:
-                del self._unsaved[user_id]
+        self._shelf.settle(capture.users)
+        self._state.users.left(capture.gone)
+        self._letters.settle(capture.letters)
+        for partition, sequence in capture.void.items():
+            if self._state.void.get(partition) == sequence:
+                del self._state.void[partition]
         self._spill()
 
     def _trim(self) -> None:
@@ -254,7 +271,7 @@ class Engine:
             self._spill()
 
     def _spill(self) -> None:
-        for user in self._state.users.spill(self._unsaved):
+        for user in self._state.users.spill(self._shelf):
             for model in self._state.personal:
                 model.forget(user)
 
@@ -263,6 +280,35 @@ class Engine:
         capture = self.capture()
         self.commit(capture)
         self.committed(capture)
+
+    def heal(self) -> int:
+        """Go back to the last snapshot, without the events that made the state not finite; blocks.
+
+        To be called when ``capture`` has raised ``NonFinite``, while nothing else is. The events
+        leave tombstones and become dead letters, so that every later replay does without them.
+
+        Returns
+        -------
+        How many events were taken out.
+
+        Raises
+        ------
+        StoreError
+            When the store cannot write, or when the state cannot be mended.
+        """
+        removed = healing.quarantine_poison(self._store, self._fresh)
+        self._shelf.clear()
+        self._letters.clear()
+        self._missed = 0
+        self._state = self._recover()
+        return removed
+
+    def _fresh(self) -> State:
+        """Return a state as of the last snapshot, in which nothing of this engine is seen."""
+        state = State(self.settings, self._store.load_user, self.key)
+        if parts := self._store.load():
+            state.restore(parts)
+        return state
 
     def to_index(self) -> NDArray[np.float32] | None:
         """Return what a ``recsys.candidates.nearest.Index`` is to be made of, to give ``indexed``.
@@ -279,6 +325,14 @@ class Engine:
         if (factors := self._state.source(Factors)) is not None:
             factors.use(index)
 
+    def export(self, partition: int, partitions: int, key: bytes) -> Iterator[Part]:
+        """Yield what is known of a partition's people, for the engine with this ``key``.
+
+        Nothing may be learned until the last part was taken.
+        """
+        keys = self.key, key
+        return export(self._state, self._store, self._load_user, partition, partitions, keys)
+
     def user(self, user_id: str) -> UserView | None:
         """Return what is known about a person, ``None`` for a stranger."""
         user = self._state.users.get(user_id)
@@ -293,7 +347,7 @@ class Engine:
 
     def stats(self) -> Stats:
         """Return counters and sizes."""
-        return stats_of(self._state, self._store.snapshot_sequence)
+        return stats_of(self._state, self._store)
 
     def fingerprint(self) -> str:
         """Return a digest of all that was learned, people included; reads the whole store.
@@ -301,21 +355,14 @@ class Engine:
         Equal for two engines that folded the same log under the same settings and key, however
         often one of them crashed or was asked.
         """
-        state = self._state
-        dirty = {user.user_id: user for user in state.users.dirty()}
-        known = {*dirty, *self._unsaved, *self._store.user_ids()}
-        records = (
-            state.seal_user(dirty[user_id]) if user_id in dirty else self._load_user(user_id) or b""
-            for user_id in sorted(known)
-        )
-        return state.fingerprint(records)
+        return fingerprint_of(self._state, self._shelf)
 
     def close(self) -> None:
         """Close the store. What is not in a snapshot is folded again at the next opening."""
         self._store.close()
 
     def _recover(self) -> State:
-        state = State(self.settings, self._load_user, self._key)
+        state = State(self.settings, self._load_user, self.key)
         parts = self._store.load()
         if parts:
             try:
@@ -334,20 +381,18 @@ class Engine:
             )
             raise InvalidSettings(message)
         _log.warning("rebuilding the state from the whole log: %s", reason)
-        # While the log is folded from its start, stored users are from the future.
-        self._rebuilding = True
-        state = self._replay(State(self.settings, self._load_user, self._key), after=0)
-        self._rebuilding = False
+        self._shelf.closed = True
+        state = self._replay(State(self.settings, self._load_user, self.key), after=0)
+        self._shelf.closed = False
         return state
 
     def _replay(self, state: State, after: int) -> State:
         self._state = state
         for sequence, event in self._store.read(after=after):
             self._fold_one(sequence, event)
+            kill_point("mid-recovery")
+        kill_point("after-recovery")
         return state
 
     def _load_user(self, user_id: str) -> bytes | None:
-        if self._rebuilding:
-            return None
-        record = self._unsaved.get(user_id)
-        return self._store.load_user(user_id) if record is None else record
+        return self._shelf.load(user_id, self._state.void)

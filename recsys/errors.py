@@ -6,9 +6,11 @@
     ├── InvalidEvent        an event or request breaks a documented limit; names the field
     ├── InvalidSettings     a setting or a combination of settings makes no sense
     ├── IncompatibleState   sound bytes that these settings or libraries cannot go on with
+    ├── NonFinite           what was learned is not finite: it must not be stored or served
     ├── CorruptRecord       stored bytes fail their own checksum or format
     ├── StoreError          the store cannot do what was asked (disk, lock, schema)
-    │   └── StoreLocked     another process owns the file
+    │   ├── StoreLocked     another process owns the file
+    │   └── FlushFailed     the disk did not confirm a write; only a new opening can tell
     ├── InvalidDataset      a file of interactions or items; names file, line and column
     ├── ApiError            (client) the server answered with a problem document
     └── Unreachable         (client) no answer came, after all attempts
@@ -22,10 +24,12 @@ from typing_extensions import override
 __all__ = [
     "ApiError",
     "CorruptRecord",
+    "FlushFailed",
     "IncompatibleState",
     "InvalidDataset",
     "InvalidEvent",
     "InvalidSettings",
+    "NonFinite",
     "RecsysError",
     "StoreError",
     "StoreLocked",
@@ -66,6 +70,14 @@ class IncompatibleState(RecsysError):
     """A snapshot was made under other settings or by other library versions.
 
     The engine then rebuilds the state from the log, if the log still reaches back to its start.
+    """
+
+
+class NonFinite(RecsysError):
+    """Something learned is infinite or not a number; the message says what.
+
+    A snapshot of it would be a bad one for ever, so none is made: see
+    ``recsys.engine.Engine.heal``.
     """
 
 
@@ -113,6 +125,10 @@ class StoreError(RecsysError):
 
 class StoreLocked(StoreError):
     """Another process has this store open."""
+
+
+class FlushFailed(StoreError):
+    """The disk could not say whether it has the bytes; its owner must end, and open it anew."""
 
 
 class ApiError(RecsysError):

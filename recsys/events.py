@@ -2,18 +2,20 @@
 
 An event is one immutable fact in a log. The same classes cross HTTP (as JSON or msgpack), sit in
 the log, and are folded into the engine's state. ``validate`` holds the limits that types cannot
-say; it runs at the edge and again before an event is appended. ``conform`` holds an event that was
-made in Python against the types themselves.
+say; it runs at the edge and again before an event is appended. ``recsys.conform`` holds an event
+that was made in Python against the types themselves.
 """
 
 import hashlib
 import math
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 
 from recsys.errors import InvalidEvent
 from recsys.ids import check_id
+from recsys.moving.events import PartitionIn, PartitionOut, check_move
+from recsys.tombstones import Tombstone, UserErase
 
 __all__ = [
     "FEEDBACK_TYPES",
@@ -30,13 +32,15 @@ __all__ = [
     "Feedback",
     "ItemRemove",
     "ItemUpsert",
+    "PartitionIn",
+    "PartitionOut",
     "Slot",
+    "Tombstone",
+    "UserErase",
     "check_attributes",
     "check_context",
     "check_ts",
-    "conform",
     "digest_of",
-    "settle",
     "validate",
 ]
 
@@ -221,13 +225,18 @@ class Adopt(
     baseline: float
 
 
-Event = Decision | Feedback | ItemUpsert | ItemRemove | Adopt
+Event = (
+    Decision
+    | Feedback
+    | ItemUpsert
+    | ItemRemove
+    | Adopt
+    | UserErase
+    | PartitionIn
+    | PartitionOut
+    | Tombstone
+)
 """The tagged union of everything a log holds."""
-
-T = TypeVar("T")
-
-_encoder = msgspec.msgpack.Encoder()
-_decoder: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
 
 
 def _check_number(value: float, pointer: str, bound: float = MAX_NUMBER) -> None:
@@ -342,35 +351,6 @@ def check_ts(ts_ms: int, pointer: str) -> None:
         raise InvalidEvent(pointer, "must lie between the years 1970 and 9999")
 
 
-def conform(event: Event, pointer: str = "") -> Event:
-    """Return an event as a log gives it back: a copy, each value of the type that the schema says.
-
-    Python makes a struct of anything. A number 1994 for the float that is meant, or a list that
-    its owner changes later, would let what is learned now differ from what the log teaches; a
-    value of another type would be written and never be read again.
-
-    Raises
-    ------
-    InvalidEvent
-        When a value is not of its type.
-    """
-    return settle(event, _decoder, pointer)
-
-
-def settle(value: T, decoder: msgspec.msgpack.Decoder[T], pointer: str = "") -> T:
-    """Return a copy of a struct, each value of the type that the decoder's says.
-
-    Raises
-    ------
-    InvalidEvent
-        When a value is not of its type.
-    """
-    try:
-        return decoder.decode(_encoder.encode(value))
-    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
-        raise InvalidEvent(pointer, str(error)) from error
-
-
 def validate(event: Event, pointer: str = "") -> None:
     """Hold an event against every limit of this module.
 
@@ -398,3 +378,9 @@ def validate(event: Event, pointer: str = "") -> None:
             check_id(event.item_id, f"{pointer}/item_id")
         case Adopt():
             _check_adopt(event, pointer)
+        case PartitionIn() | PartitionOut():
+            check_move(event, pointer)
+        case UserErase():
+            check_id(event.user_id, f"{pointer}/user_id")
+        case Tombstone():
+            raise InvalidEvent(pointer, "only a store makes tombstones")

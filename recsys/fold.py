@@ -8,12 +8,24 @@ import numpy as np
 from recsys.candidates.base import Asker
 from recsys.candidates.gather import fill
 from recsys.errors import IncompatibleState
-from recsys.events import Adopt, Decision, Event, Feedback, ItemRemove, ItemUpsert
+from recsys.events import (
+    Adopt,
+    Decision,
+    Event,
+    Feedback,
+    ItemRemove,
+    ItemUpsert,
+    PartitionIn,
+    PartitionOut,
+    Tombstone,
+    UserErase,
+)
 from recsys.features.base import Choice, context_hashes, narrow
 from recsys.features.table import NOWHERE, surface
 from recsys.ids import feature_hash
 from recsys.joiner import Joined, Pending, PendingSlot
 from recsys.learners.trust import open_list, settle_list
+from recsys.moving.fold import arrive, depart
 from recsys.recommend import eligible
 from recsys.state import State
 from recsys.users import User
@@ -47,6 +59,38 @@ def fold(state: State, sequence: int, event: Event) -> None:
             state.grow()
         case Adopt():
             _adopt(state, event)
+        case _:
+            _rearrange(state, event)
+
+
+def _rearrange(state: State, event: Event) -> None:
+    """Take an event that says who belongs here, or that another one no longer counts."""
+    match event:
+        case PartitionIn():
+            for joined in arrive(state, event):
+                _learn(state, joined)
+        case PartitionOut():
+            depart(state, event)
+        case UserErase():
+            _erase(state, event)
+        case Tombstone():
+            state.counters.quarantined += event.cause != "erased"
+
+
+def _erase(state: State, event: UserErase) -> None:
+    """Drop all that is a person's own; what they taught what all share stays in there."""
+    user = state.users.get(event.user_id)
+    if user is not None:
+        for model in state.personal:
+            model.forget(user)
+        for source in state.sources:
+            source.erase(user)
+    state.users.erase(event.user_id, state.counters.sequence)
+    state.joiner.erase(event.user_id)
+    trait = feature_hash("user", event.user_id)
+    state.examples.erase(trait)
+    state.choices.erase(trait)
+    state.meter.erase(trait)
 
 
 def _adopt(state: State, event: Adopt) -> None:
@@ -161,10 +205,8 @@ def _found(state: State, user: User, item: int, ts_ms: int) -> None:
     """
     if not state.learner.from_choices or item in user.consumed:
         return
-    counters, settings = state.counters, state.settings.learners.listwise
-    share = settings.found_share if counters.choices >= settings.found_first else 1.0
-    share *= settings.found_beside / (settings.found_beside + counters.listed)
-    if share < 1.0 and feature_hash("found", str(counters.sequence)) / 2**32 >= share:
+    share = state.found_share
+    if share < 1.0 and feature_hash("found", str(state.counters.sequence)) / 2**32 >= share:
         return
     # An item that came with the feedback itself could not have been considered: it would teach that
     # whatever is new this very moment is chosen.
@@ -209,7 +251,8 @@ def _choose(state: State, choice: Choice, *, listed: bool) -> None:
 
 def _credit(state: State, joined: Joined, reward: float, ts_ms: int) -> None:
     """Count a slot's reward for its arm; its first positive feedback is a click."""
-    arm = state.counters.arms[joined.arm]
+    # The list may have been shown by the shard from which its person came.
+    arm = state.counters.arms.setdefault(joined.arm, ArmStats())
     arm.reward += reward
     item = joined.example.item
     if joined.discovered:

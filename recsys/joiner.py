@@ -13,7 +13,7 @@ that the catalogue lacks nothing is learned before somebody acts on it.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 import numpy as np
@@ -150,9 +150,30 @@ class Joiner:
             yield from self._close(previous)
         self._pending[pending.decision_id] = pending
         self._latest[pending.user_id] = pending.decision_id
+        yield from self._evict()
+
+    def _evict(self) -> Iterator[Joined]:
         while len(self._pending) > self._settings.pending_decisions:
             self.evicted += 1
             yield from self._drop_oldest()
+
+    def depart(self, gone: Callable[[str], bool]) -> list[Pending]:
+        """Take out, and return, the decisions for the people of whom ``gone`` says so."""
+        left = [pending for pending in self._pending.values() if gone(pending.user_id)]
+        for pending in left:
+            del self._pending[pending.decision_id]
+            self._latest.pop(pending.user_id, None)
+        return left
+
+    def waiting(self, of: Callable[[str], bool]) -> list[Pending]:
+        """Return the decisions for the people of whom ``of`` says so, in the order they came."""
+        return [pending for pending in self._pending.values() if of(pending.user_id)]
+
+    def arrive(self, pending: Pending) -> Iterator[Joined]:
+        """Take in a decision that waited elsewhere; yields what an evicted one leaves."""
+        self._pending[pending.decision_id] = pending
+        self._latest[pending.user_id] = pending.decision_id
+        yield from self._evict()
 
     def feedback(
         self, user_id: str, decision_id: str, item: int, item_id: str, reward: float
@@ -221,6 +242,13 @@ class Joiner:
             if oldest.ts_ms + self._window_ms > now_ms:
                 return
             yield from self._drop_oldest()
+
+    def erase(self, user_id: str) -> None:
+        """Drop a person's decisions; nothing is learned of them."""
+        for decision_id, pending in list(self._pending.items()):
+            if pending.user_id == user_id:
+                del self._pending[decision_id]
+        self._latest.pop(user_id, None)
 
     def _drop_oldest(self) -> Iterator[Joined]:
         decision_id, pending = self._pending.popitem(last=False)

@@ -9,7 +9,7 @@ candidates too.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import mmh3
 import numpy as np
@@ -33,7 +33,10 @@ from recsys.settings import ArmSettings
 from recsys.state import State
 from recsys.users import User
 
-__all__ = ["eligible", "recommend"]
+__all__ = ["DEGRADED", "eligible", "recommend"]
+
+DEGRADED: Final = "degraded"
+"""Policy of the lists that were served in the place of scores that were not finite."""
 
 
 class _Choices(NamedTuple):
@@ -91,10 +94,14 @@ def recommend(state: State, request: Request) -> Recommendation:
             feature_hash("user", request.user_id), context, cut.items, asked.rows, asked.shared
         )
         scores = _scores(state, arm, cut, candidates, user)
+        if degraded := not np.isfinite(scores).all():
+            scores = _safe(state, cut)
         slate = _draw(state, policy, scores, cut, asker, tokens, n, seed)
         logged = asked.logged_rows[slate.chosen]
     else:
         scores = _prior(state, cut) if arm.ranker == "mix" else cut.mixed.astype(np.float64)
+        if degraded := not np.isfinite(scores).all():
+            scores = _safe(state, cut)
         slate = draw(policy, scores, request.n, seed)
         drawn = _drawn(state, choices, slate.chosen)
         asked = state.features.ask(asker, drawn, tokens, n)
@@ -114,14 +121,17 @@ def recommend(state: State, request: Request) -> Recommendation:
         user_id=request.user_id,
         ts_ms=request.ts_ms,
         slots=slots,
-        policy=name,
+        # Another name: what no learner has scored promises nothing, and is no success of the arm.
+        policy=DEGRADED if degraded else name,
         context=request.context,
         model_sequence=state.counters.sequence,
         threshold=slate.threshold,
         fallback=not user.items,
         features=narrow(asked.logged_shared),
     )
-    return Recommendation(decision=decision, unknown_items=_unknown(state, request))
+    return Recommendation(
+        decision=decision, unknown_items=_unknown(state, request), degraded=degraded
+    )
 
 
 def _draw(
@@ -279,6 +289,12 @@ def _prior(state: State, cut: Cut) -> NDArray[np.float64]:
     mixed = cut.mixed.astype(np.float64)
     prior: NDArray[np.float64] = state.counts.base_rate * mixed / (mixed.max(initial=0.0) or 1.0)
     return prior
+
+
+def _safe(state: State, cut: Cut) -> NDArray[np.float64]:
+    """Return scores that are finite whatever has become of learners and sources, ``_prior``."""
+    mixed = np.nan_to_num(cut.mixed, nan=0.0, posinf=0.0, neginf=0.0)
+    return np.nan_to_num(_prior(state, cut._replace(mixed=mixed)), nan=0.0)
 
 
 def _personal(

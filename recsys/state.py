@@ -21,7 +21,7 @@ from recsys.candidates.transitions import Transitions
 from recsys.catalogue import Catalogue
 from recsys.codec import pack, unpack
 from recsys.drift.response import DriftWatch
-from recsys.errors import IncompatibleState
+from recsys.errors import IncompatibleState, NonFinite
 from recsys.features.base import Choice, Example
 from recsys.features.counts import ItemCounts
 from recsys.features.encode import TextEncoder
@@ -42,7 +42,7 @@ from recsys.settings import EngineSettings, SourceName
 from recsys.users import User, UserTable
 from recsys.views import ArmStats, Base
 
-__all__ = ["Counters", "State"]
+__all__ = ["Counters", "Move", "State"]
 
 _LAYOUT = 6
 """Raised when parts change their meaning: older snapshots are then rebuilt from the log."""
@@ -50,15 +50,26 @@ SourceT = TypeVar("SourceT", bound=Source)
 _VW_COLUMNS = ("mix", "likes", "click_lift_3d", "click_lift_30d", "taste", "taste_deviation")
 
 
+class Move(msgspec.Struct, frozen=True):
+    """The last move of a partition: epoch of the shard map, and whether it came or went."""
+
+    epoch: int
+    came: bool
+
+
 class Counters(msgspec.Struct):
     """What the fold counts.
 
     Attributes
     ----------
+    moves
+        By partition.
     clock_ms
         The latest time that an event has named: the joiner's clock.
     choices, listed
         That the learner has learned, and how many of them were made on lists.
+    quarantined
+        Events that were taken out of the log, those of people who were erased left aside.
     """
 
     sequence: int = 0
@@ -71,6 +82,8 @@ class Counters(msgspec.Struct):
     replayed: int = 0
     failed: int = 0
     base: Base = Base()
+    moves: dict[int, Move] = {}
+    quarantined: int = 0
 
 
 class State:
@@ -87,6 +100,9 @@ class State:
     ----------
     settings
         As given, less what they say of features that they switch off.
+    void
+        Partitions, and of how many, whose people were dropped after the last snapshot: what the
+        store holds of them is no longer true. By them the sequence of the event that said so.
     weights, popularity
         Of the sources' columns in the mix, and in that of the arms that rank by popularity, shape
         ``(n_columns,)``.
@@ -96,6 +112,7 @@ class State:
         self, settings: EngineSettings, load_user: Callable[[str], bytes | None], key: bytes
     ) -> None:
         self.counters = Counters()
+        self.void = dict[tuple[int, int], int]()
         self.catalogue = Catalogue(settings.catalogue)
         self.counts = ItemCounts()
         self._grown_to = (-1, -1)
@@ -180,6 +197,16 @@ class State:
         """Names of the numeric features of a candidate."""
         return self.features.columns
 
+    @property
+    def found_share(self) -> float:
+        """Probability with which the learner is taught what somebody finds by themselves now.
+
+        A function of the state, so that a log tells it of every event that it holds.
+        """
+        counters, settings = self.counters, self.settings.learners.listwise
+        share = settings.found_share if counters.choices >= settings.found_first else 1.0
+        return share * settings.found_beside / (settings.found_beside + counters.listed)
+
     def grow(self) -> None:
         """Give every component room for the catalogue's items."""
         n_items = len(self.catalogue)
@@ -204,13 +231,31 @@ class State:
         return names[-1]
 
     def seal_user(self, user: User) -> bytes:
-        """Return a user's record with their personal models in it."""
+        """Return a user's record with their personal models in it.
+
+        Raises
+        ------
+        NonFinite
+            When something that was learned of them is not finite.
+        """
+        if not user.is_finite():
+            message = "what was learned of a person is not finite"
+            raise NonFinite(message)
         for model in self.personal:
             model.store(user)
         return pack(user)
 
     def parts(self) -> dict[str, bytes]:
-        """Return all shared state, a record per part."""
+        """Return all shared state, a record per part.
+
+        Raises
+        ------
+        NonFinite
+            When something in it is not finite.
+        """
+        if not self.learner.is_finite():
+            message = "the learner's answers are not finite"
+            raise NonFinite(message)
         off = _switched_off(self.settings)
         return {
             "counters": pack(self.counters),

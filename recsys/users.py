@@ -1,7 +1,8 @@
 """A person's own state, and the table that keeps the recently seen ones in memory."""
 
+import math
 from collections import OrderedDict
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from itertools import islice
 
 import msgspec
@@ -115,6 +116,17 @@ class User(msgspec.Struct, kw_only=True):
     account: Account = msgspec.field(default_factory=Account)
     novelty: Novelty = Novelty()
 
+    def is_finite(self) -> bool:
+        """Return whether all that was learned of them is a finite number."""
+        tastes, unrest, account = self.tastes, self.unrest, self.account
+        return math.isfinite(
+            sum(tastes.mean.values())
+            + sum(tastes.left.values())
+            + sum((unrest.mean, unrest.fall, unrest.top, unrest.restlessness))
+            + sum((account.open_looks, account.open_promised, account.open_earned))
+            + sum((account.promised, account.earned, self.novelty.shown, self.liked_strength))
+        )
+
     def like(self, item: int, ts_ms: int, bound: int) -> None:
         """Put an item at the end of the history."""
         self.items.append(item)
@@ -158,6 +170,7 @@ class UserTable:
         self._in_memory = in_memory
         self._users: OrderedDict[str, User] = OrderedDict()
         self._dirty: dict[str, None] = {}
+        self._erased: dict[str, int] = {}
         self._loaded = 0
         self.spilled = 0
 
@@ -174,13 +187,17 @@ class UserTable:
         user = self._users.get(user_id)
         if user is not None:
             return user
-        record = self._load(user_id)
+        record = None if user_id in self._erased else self._load(user_id)
         if record is None:
             return None
         user = unpack(record, User)
         self._users[user_id] = user
         self._loaded += 1
         return user
+
+    def find(self, user_id: str) -> User | None:
+        """Return somebody who is in memory, without asking the store."""
+        return self._users.get(user_id)
 
     def touch(self, user_id: str) -> User:
         """Return a user who is about to change, made if need be."""
@@ -191,6 +208,47 @@ class UserTable:
         self._users.move_to_end(user_id)
         self._dirty[user_id] = None
         return user
+
+    def depart(self, gone: Callable[[str], bool]) -> list[User]:
+        """Drop from memory, and return, the people of whom ``gone`` says so, changed or not."""
+        dropped = [user for user_id, user in self._users.items() if gone(user_id)]
+        for user in dropped:
+            del self._users[user.user_id]
+            self._dirty.pop(user.user_id, None)
+        return dropped
+
+    def arrive(self, user: User) -> None:
+        """Take in a person whose record is not in the store."""
+        self._users[user.user_id] = user
+        self._users.move_to_end(user.user_id)
+        self._dirty[user.user_id] = None
+
+    def in_memory(self) -> list[str]:
+        """Return the ids of the people in memory."""
+        return list(self._users)
+
+    def erase(self, user_id: str, sequence: int) -> None:
+        """Make a person a stranger, whatever the store still holds of them.
+
+        Parameters
+        ----------
+        sequence
+            Of the event that says so.
+        """
+        self._users.pop(user_id, None)
+        self._dirty.pop(user_id, None)
+        self._erased[user_id] = sequence
+
+    @property
+    def erased(self) -> dict[str, int]:
+        """Who was erased and is still in the store, and the sequences of the events: a copy."""
+        return dict(self._erased)
+
+    def left(self, erased: Mapping[str, int]) -> None:
+        """Forget that people were erased, after they have left the store."""
+        for user_id, sequence in erased.items():
+            if self._erased.get(user_id) == sequence:
+                del self._erased[user_id]
 
     def dirty(self) -> list[User]:
         """Return the users that changed since the last ``clean``."""

@@ -141,9 +141,17 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     resets
         Personal River models begun anew, see ``recsys.learners.user_model``.
     failed
-        Events that raised while being learned (they stay in the log).
+        Events that raised while being learned (they stay in the log; see the dead letters).
+    quarantined
+        Events that were taken out of the log because they had made the model not finite, or by an
+        operator.
+    lost
+        Acknowledged events that were damaged on the disk and given up by the operator's order.
     base
         The refit that was adopted last.
+    found_share
+        Probability with which what somebody finds by themselves is a lesson for the ranker now.
+        What is shown always is one: an overloaded server refuses events, it learns all it takes.
     """
 
     sequence: int
@@ -160,6 +168,9 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     unmatched: int = 0
     resets: int = 0
     failed: int
+    lost: int = 0
+    quarantined: int = 0
+    found_share: float = 1.0
     base: Base = Base()
     memory: MemoryStats = MemoryStats()
     drift: DriftStats = msgspec.field(default_factory=DriftStats)

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
@@ -12,6 +12,7 @@ import httpx2
 import uvicorn
 from typing_extensions import override
 
+from actors.batcher import Doomed
 from actors.gateway import Gateway, build_app
 from actors.ports import LocalPort, ShardPort
 from actors.settings import ServerSettings
@@ -21,7 +22,7 @@ from recsys.engine import Engine
 from recsys.errors import StoreError
 from recsys.events import Event
 from recsys.settings import ArmSettings, EngineSettings, UniformSettings
-from recsys.store.base import Append
+from recsys.store.base import Append, Store
 from recsys.store.memory import MemoryStore
 
 __all__ = [
@@ -70,17 +71,19 @@ class GatedStore(MemoryStore):
         self.commits: list[int] = []
 
     @override
-    def append(self, events: Sequence[Event]) -> list[Append]:
+    def append(
+        self, events: Sequence[Event], positions: Mapping[str, int] | None = None
+    ) -> list[Append]:
         self.entered.set()
         if not self.gate.wait(timeout=20):
             raise StoreError("the gate stayed closed")
         if self.fault is not None:
             raise self.fault
         self.commits.append(len(events))
-        return super().append(events)
+        return super().append(events, positions)
 
 
-def engine_on(store: MemoryStore, settings: ServerSettings = SETTINGS) -> Engine:
+def engine_on(store: Store, settings: ServerSettings = SETTINGS) -> Engine:
     """Return an engine over a store of the test's."""
     return Engine(store, settings.engine, secrets.token_bytes(32))
 
@@ -144,11 +147,15 @@ class Served:
 
 
 @asynccontextmanager
-async def shards_of(settings: ServerSettings) -> AsyncIterator[list[Shard]]:
-    """Run shards that keep all in memory."""
+async def shards_of(
+    settings: ServerSettings, stores: Sequence[Store] | None = None, doomed: Doomed | None = None
+) -> AsyncIterator[list[Shard]]:
+    """Run shards, by default some that keep all in memory."""
     shards = [
-        Shard(index, settings, Engine.open(None, settings.engine))
-        for index in range(settings.shards.count)
+        Shard(index, settings, engine_on(store, settings), doomed=doomed)
+        for index, store in enumerate(
+            stores or [MemoryStore() for _ in range(settings.shards.count)]
+        )
     ]
     for shard in shards:
         await shard.start()
@@ -160,9 +167,13 @@ async def shards_of(settings: ServerSettings) -> AsyncIterator[list[Shard]]:
 
 
 @asynccontextmanager
-async def served(settings: ServerSettings = SETTINGS) -> AsyncIterator[Served]:
+async def served(
+    settings: ServerSettings = SETTINGS,
+    stores: Sequence[Store] | None = None,
+    doomed: Doomed | None = None,
+) -> AsyncIterator[Served]:
     """Run a server whose client calls the application directly."""
-    async with shards_of(settings) as shards:
+    async with shards_of(settings, stores, doomed) as shards:
         port = ScriptedPort(LocalPort(shards))
         app = build_app(port, settings)
         transport = httpx2.ASGITransport(app=app)

@@ -1,5 +1,6 @@
 """Stores to be crashed, damaged and brought into trouble by tests."""
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ __all__ = [
     "clicks",
     "damage",
     "filled",
+    "flush_fails",
     "raw",
     "sequences",
 ]
@@ -62,7 +64,7 @@ class SqlitePlace:
         path = self._path(len(self._stores))
         path.parent.mkdir(parents=True)
         if self._stores:
-            for name in (self.path.name, f"{self.path.name}-wal"):
+            for name in (self.path.name, f"{self.path.name}-wal", f"{self.path.name}-mark"):
                 if (left := self.path.with_name(name)).exists():
                     shutil.copyfile(left, path.with_name(name))
         self._stores.append(SqliteStore(path, log_events=self._log_events))
@@ -129,3 +131,19 @@ def damage(path: Path, query: str, *values: str | bytes | int) -> Path:
     with raw(path) as connection:
         assert connection.execute(query, values).rowcount > 0
     return path
+
+
+@contextmanager
+def flush_fails(path: Path) -> Iterator[None]:
+    """Let writes to an open file succeed and its flushes fail: ``/dev/null`` does both."""
+    descriptors = Path("/proc/self/fd")
+    (file,) = [int(fd.name) for fd in descriptors.iterdir() if fd.exists() and fd.samefile(path)]
+    kept = os.dup(file)
+    null = os.open("/dev/null", os.O_RDWR)
+    os.dup2(null, file)
+    try:
+        yield
+    finally:
+        os.dup2(kept, file)
+        os.close(kept)
+        os.close(null)

@@ -181,6 +181,9 @@ def _greet(runtime: "Runtime", settings: ServerSettings, console: Console) -> No
 
 
 def show_news(runtime: "Runtime", console: Console) -> None:
-    """Print what the supervisor noticed since the last time."""
+    """Print what the supervisor noticed since the last time, and whether the API answers."""
     for notice in runtime.news():
         say(console, notice.text)
+    heard = runtime.ring()
+    if heard:
+        say(console, heard)

@@ -99,9 +99,10 @@ def _learn(
 ) -> _Tally:
     tally = _Tally()
     with ExitStack() as stack:
-        stack.callback(DataFolder(settings.shards).release)
+        folder = DataFolder(settings.shards)
+        stack.callback(folder.release)
         started_s = perf_counter()
-        lessons = history.divide(settings.shards)
+        lessons = history.divide(folder.shard_map, folder.shards)
         _warn_of_length(max(map(len, lessons)), settings.engine.store.log_events)
         with interrupts.held():
             crew = stack.enter_context(Crew(settings))

@@ -45,6 +45,9 @@ def prepare_environment(http: HttpSettings, folder: RunFolder) -> None:
         **_ALWAYS,
         # Workers would run at niceness 15, behind everything else on the machine.
         "RAY_worker_niceness": "0",
+        # Calls of a shard that has died fail at once, instead of waiting for two seconds whether
+        # Ray has more to say about the death, even when the shard is back.
+        "RAY_timeout_ms_task_wait_for_death_info": "0",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         # One machine, and HAProxy retries refused connections: nobody needs half a minute to
         # take note that a replica leaves.

@@ -2,14 +2,25 @@
 
 import errno
 import socket
-from typing import NamedTuple
+from pathlib import Path
+from typing import Final, NamedTuple
 
 from actors.errors import StartupError
 from actors.settings import HttpSettings
 
-__all__ = ["Port", "check_ports", "free_port", "ports_of", "with_free_side_ports"]
+__all__ = [
+    "Port",
+    "check_ports",
+    "free_port",
+    "owner_of",
+    "ports_of",
+    "refusal",
+    "with_free_side_ports",
+]
 
 _EVERYWHERE = "0.0.0.0"
+_PROC: Final = Path("/proc")
+_LISTENS: Final = "0A"  # in /proc/net/tcp
 
 
 class Port(NamedTuple):
@@ -65,7 +76,7 @@ def check_ports(ports: list[Port]) -> None:
         if any(port.number == other.number for other in ports[:place]):
             message = f"port {port.number}{purpose} is wanted twice; {port.cure}"
             raise StartupError(message)
-        reason = _refusal(port.host, port.number)
+        reason = refusal(port.host, port.number)
         if reason is not None:
             message = f"port {port.number}{purpose} {reason}; stop it or {port.cure}"
             if "in use" not in reason:
@@ -73,7 +84,8 @@ def check_ports(ports: list[Port]) -> None:
             raise StartupError(message)
 
 
-def _refusal(host: str, number: int) -> str | None:
+def refusal(host: str, number: int) -> str | None:
+    """Say why a port cannot be had, ``None`` when it can."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         # Without it, connections of the last run that are fading away would count.
@@ -85,6 +97,26 @@ def _refusal(host: str, number: int) -> str | None:
                 return "is in use by another process"
             return f"cannot be used: {(error.strerror or str(error)).lower()}"
     return None
+
+
+def owner_of(number: int) -> str:
+    """Name the process that listens on a port; empty where ``/proc`` does not tell."""
+    sockets = set[str]()
+    for table in ("tcp", "tcp6"):
+        try:
+            lines = (_PROC / "net" / table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for fields in map(str.split, lines):
+            if fields[3] == _LISTENS and int(fields[1].rpartition(":")[2], 16) == number:
+                sockets.add(f"socket:[{fields[9]}]")
+    for process in _PROC.glob("[0-9]*") if sockets else ():
+        try:
+            if any(str(file.readlink()) in sockets for file in (process / "fd").iterdir()):
+                return f"process {process.name}, {(process / 'comm').read_text().strip()}"
+        except OSError:
+            continue  # somebody else's, or it has ended
+    return ""
 
 
 def free_port() -> int:
@@ -104,6 +136,6 @@ def with_free_side_ports(http: HttpSettings) -> HttpSettings:
             ("haproxy_stats_port", _EVERYWHERE),
             ("haproxy_metrics_port", _EVERYWHERE),
         )
-        if _refusal(host, getattr(http, name)) is not None
+        if refusal(host, getattr(http, name)) is not None
     }
     return http.model_copy(update=changes)

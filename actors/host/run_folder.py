@@ -14,7 +14,7 @@ import msgspec
 
 from actors.host.processes import SUPPORTED, Process, alive, end_marked, find, marked
 
-__all__ = ["Cluster", "RunFolder", "base_folder", "clean_leftovers", "cluster_on"]
+__all__ = ["Cluster", "RunFolder", "base_folder", "clean_leftovers", "cluster_on", "run_of"]
 
 _PREFIX: Final = "recsys-"
 _OWNER: Final = "owner.json"
@@ -128,6 +128,15 @@ def cluster_on(data_dir: Path) -> Cluster | None:
             continue  # it has not started yet
         if Path(cluster.data_dir) == data_dir.absolute():
             return cluster
+    return None
+
+
+def run_of(pid: int) -> Path | None:
+    """Return the folder of the server that a process runs, if it runs one."""
+    for folder in sorted(base_folder().glob(f"{_PREFIX}*")):
+        owner = _owner(folder)
+        if owner is not None and owner.pid == pid and alive(Process(pid, owner.started)):
+            return folder
     return None
 
 

@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Final
 
 import msgspec
 from starlette.requests import Request
@@ -19,22 +17,17 @@ from actors.http.bodies import (
     media_type,
     read_body,
 )
+from actors.http.feedback import feedback_of
 from actors.http.problems import retry_after
 from actors.http.schema import EventBody, EventResult, EventsAnswer, EventsBody
 from actors.http.shards import Shards
 from actors.settings import ServerSettings
 from recsys.clock import now_ms
 from recsys.errors import InvalidEvent
-from recsys.events import Feedback, validate
-from recsys.ids import new_id
+from recsys.events import Feedback
 from recsys.store.base import Append, Outcome
 
 __all__ = ["EventRoutes"]
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND: Final = timedelta(milliseconds=1)
-_EARLIEST_MS: Final = 100_000_000_000
-"""March 1973. A smaller number is a time in seconds sent by mistake."""
 
 
 class EventRoutes:
@@ -58,8 +51,9 @@ class EventRoutes:
         if len(bodies) > self._http.max_batch_events:
             detail = f"at most {self._http.max_batch_events} events, got {len(bodies)}"
             raise InvalidEvent(pointer, detail)
+        skew_s = self._http.future_skew_s
         events = [
-            self._event(body, f"{pointer}/{index}", received_ms)
+            feedback_of(body, f"{pointer}/{index}", received_ms, skew_s)
             for index, body in enumerate(bodies)
         ]
         results, failures = await self._append(events, received_ms)
@@ -79,35 +73,6 @@ class EventRoutes:
         if payload.lstrip()[:1] == b"{":
             return "/events", decode_body(self._json_object, payload).events
         return "", decode_body(self._json_list, payload)
-
-    def _event(self, body: EventBody, pointer: str, received_ms: int) -> Feedback:
-        event = Feedback(
-            event_id=new_id() if body.event_id is None else body.event_id,
-            user_id=body.user_id,
-            ts_ms=self._time(body.timestamp, pointer, received_ms),
-            type=body.type,
-            item_id=body.item_id,
-            value=body.value,
-            decision_id=body.decision_id,
-            context=body.context,
-        )
-        validate(event, pointer)
-        return event
-
-    def _time(self, timestamp: datetime | int | None, pointer: str, received_ms: int) -> int:
-        if timestamp is None:
-            return received_ms
-        if isinstance(timestamp, datetime):
-            ts_ms = (timestamp - _EPOCH) // _MILLISECOND
-        else:
-            ts_ms = timestamp
-            if 0 <= ts_ms < _EARLIEST_MS:
-                detail = f"epoch milliseconds are expected, got {ts_ms}, which looks like seconds"
-                raise InvalidEvent(f"{pointer}/timestamp", detail)
-        if ts_ms > received_ms + self._http.future_skew_s * 1000:
-            detail = f"lies more than {self._http.future_skew_s:g} s in the future of the server"
-            raise InvalidEvent(f"{pointer}/timestamp", detail)
-        return ts_ms
 
     async def _append(
         self, events: Sequence[Feedback], received_ms: int
@@ -167,7 +132,7 @@ def _result(index: int, event_id: str, shard: int, append: Append) -> EventResul
         event_id=event_id,
         status=append.outcome.value,
         shard=shard,
-        sequence=append.sequence,
+        sequence=append.sequence or None,
         detail="this id was there with other content; the first one stays" if conflict else None,
     )
 

@@ -108,7 +108,8 @@ class ItemRoutes:
             raise Problem(503, detail, errors=(fault,), headers=retry_after()) from None
 
     def _answer(self, answer: ItemStatus | ItemsAnswer) -> Response:
-        return Response(self._encoder.encode(answer), media_type=JSON)
+        status = 202 if self._shards.learns_later else 200
+        return Response(self._encoder.encode(answer), status, media_type=JSON)
 
 
 def _of_one(pointer: str) -> str:

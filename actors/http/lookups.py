@@ -1,5 +1,7 @@
 """``GET`` of a user, of a decision, of the statistics, and of the server's health."""
 
+from typing import Final
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,11 +11,15 @@ from actors.http.paths import path_id
 from actors.http.problems import Problem, retry_after
 from actors.http.schema import Check, Liveness, Readiness
 from actors.http.shards import Shards
+from actors.kafka.stats import KafkaStats
 
 __all__ = ["LookupRoutes"]
 
 _READY_S = 1.0
 """A shard that takes longer to say how it is doing does not take traffic well either."""
+
+
+_NOT_WRITING: Final = "answers, but takes no events: its store cannot write"
 
 
 class LookupRoutes:
@@ -46,18 +52,27 @@ class LookupRoutes:
         return self._answer(Liveness())
 
     async def ready(self, request: Request) -> Response:
-        """Say whether every shard answers."""
+        """Say whether every shard answers.
+
+        One that cannot write still makes lists, which is more than no server would do.
+        """
         stats = await self._shards.stats(_READY_S)
         checks = {
-            shard.shard: Check(name=f"shard {shard.shard}", ok=True, detail="answers")
+            shard.shard: Check(
+                name=f"shard {shard.shard}",
+                ok=True,
+                detail="answers" if shard.writing else _NOT_WRITING,
+            )
             for shard in stats.shards
         }
         for down in stats.unavailable:
             checks[down.shard] = Check(name=f"shard {down.shard}", ok=False, detail=down.detail)
+        # Of Kafka only what is: a server that cannot read it still answers, and learns over HTTP.
+        kafka = tuple(_check_of(shard.shard, shard.kafka) for shard in stats.shards if shard.kafka)
         ready = not stats.unavailable
         answer = Readiness(
             status="ready" if ready else "not ready",
-            checks=tuple(checks[shard] for shard in sorted(checks)),
+            checks=(*(checks[shard] for shard in sorted(checks)), *kafka),
         )
         return Response(
             self._encoder.encode(answer),
@@ -68,3 +83,12 @@ class LookupRoutes:
 
     def _answer(self, answer: msgspec.Struct) -> Response:
         return Response(self._encoder.encode(answer), media_type=JSON)
+
+
+def _check_of(shard: int, kafka: KafkaStats) -> Check:
+    """Return the check of one shard's reading from Kafka; readiness does not depend on it."""
+    troubles = [str(gap) for gap in kafka.gaps]
+    if kafka.state != "reading" or kafka.detail:
+        troubles.append(f"{kafka.state}: {kafka.detail}")
+    detail = "; ".join(troubles) or "reading"
+    return Check(name=f"kafka of shard {shard}", ok=not troubles, detail=detail)

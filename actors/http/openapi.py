@@ -10,6 +10,8 @@ import msgspec
 
 from actors.http.bodies import JSON, MSGPACK, NDJSON
 from actors.http.schema import (
+    DeadLettersAnswer,
+    ErasureAnswer,
     EventBody,
     EventsAnswer,
     EventsBody,
@@ -44,7 +46,9 @@ __all__ = [
 Part = dict[str, object]
 
 _DOCUMENTS: Final[tuple[type[msgspec.Struct], ...]] = (
+    DeadLettersAnswer,
     Decision,
+    ErasureAnswer,
     EventBody,
     EventsAnswer,
     EventsBody,

@@ -85,6 +85,7 @@ class RecommendRoutes:
             policy=made.policy,
             model_sequence=made.model_sequence,
             fallback=made.fallback,
+            degraded=recommendation.degraded,
             unknown_items=recommendation.unknown_items,
             took_ms=round((perf_counter() - started) * 1000, 3),
         )

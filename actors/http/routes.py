@@ -20,8 +20,11 @@ from actors.http.openapi import (
     parameter,
     problems,
 )
+from actors.http.people import PeopleRoutes
 from actors.http.recommend import RecommendRoutes
 from actors.http.schema import (
+    DeadLettersAnswer,
+    ErasureAnswer,
     EventsAnswer,
     ItemBody,
     ItemsAnswer,
@@ -38,10 +41,11 @@ from actors.http.stream import Stream
 from recsys.events import Decision
 from recsys.views import UserView
 
-__all__ = ["add_asking", "add_catalogue", "add_learning", "add_lookups", "add_stream"]
+__all__ = ["add_asking", "add_catalogue", "add_learning", "add_lookups", "add_people", "add_stream"]
 
 _BODY_REFUSALS: Final = problems(400, 408, 413, 415, 422)
 """Answers to a body that is not as it should be."""
+_IN_KAFKA: Final = "it is in Kafka, which the shards read"
 
 
 def _add(
@@ -125,7 +129,11 @@ def add_catalogue(app: FastAPI, routes: ItemRoutes) -> None:
         routes.put,
         "Set an item",
         tag="catalogue",
-        responses={200: answer(ItemStatus, "every shard has it"), **_BODY_REFUSALS},
+        responses={
+            200: answer(ItemStatus, "every shard has it"),
+            202: answer(ItemStatus, _IN_KAFKA),
+            **_BODY_REFUSALS,
+        },
         extra={**item, **body(ItemBody)},
     )
     _add(
@@ -134,7 +142,11 @@ def add_catalogue(app: FastAPI, routes: ItemRoutes) -> None:
         routes.delete,
         "Remove an item",
         tag="catalogue",
-        responses={200: answer(ItemStatus, "no shard has it"), **problems(422)},
+        responses={
+            200: answer(ItemStatus, "no shard has it"),
+            202: answer(ItemStatus, _IN_KAFKA),
+            **problems(422),
+        },
         extra=item,
     )
     _add(
@@ -143,7 +155,11 @@ def add_catalogue(app: FastAPI, routes: ItemRoutes) -> None:
         routes.post_batch,
         "Set many items",
         tag="catalogue",
-        responses={200: answer(ItemsAnswer, "every shard has them"), **_BODY_REFUSALS},
+        responses={
+            200: answer(ItemsAnswer, "every shard has them"),
+            202: answer(ItemsAnswer, _IN_KAFKA),
+            **_BODY_REFUSALS,
+        },
         extra=body(ItemsBody),
     )
 
@@ -194,6 +210,36 @@ def add_lookups(app: FastAPI, routes: LookupRoutes) -> None:
             200: answer(Readiness, "every shard answers"),
             503: answer(Readiness, "some shard does not answer; see Retry-After"),
         },
+    )
+
+
+def add_people(app: FastAPI, routes: PeopleRoutes) -> None:
+    """Add what forgets people, and what tells of what could not be learned."""
+    _add(
+        app,
+        "DELETE /v1/users/{user_id:path}",
+        routes.erase,
+        "Erase a person",
+        tag="state",
+        responses={202: answer(ErasureAnswer, "the erasure has begun"), **problems(422)},
+        extra=parameter("user_id", "id of the user; slashes may stand as they are"),
+    )
+    _add(
+        app,
+        "GET /v1/erasures/{receipt:path}",
+        routes.erasure,
+        "How far an erasure is",
+        tag="state",
+        responses={200: answer(ErasureAnswer, "how far it is"), **problems(404, 422)},
+        extra=parameter("receipt", "as DELETE /v1/users answered it"),
+    )
+    _add(
+        app,
+        "GET /v1/dead-letters",
+        routes.dead_letters,
+        "Dead letters",
+        tag="state",
+        responses={200: answer(DeadLettersAnswer, "of all shards, oldest first within each")},
     )
 
 

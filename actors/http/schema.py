@@ -10,13 +10,15 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from actors.wire import ShardStats
+from actors.wire import Letter, ShardStats
 from recsys.events import FEEDBACK_TYPES, MAX_CONTEXT, MAX_NUMBER, MAX_SLOTS, Attributes, Context
 from recsys.ids import MAX_ID_BYTES
 from recsys.views import ArmStats
 
 __all__ = [
     "Check",
+    "DeadLettersAnswer",
+    "ErasureAnswer",
     "EventBody",
     "EventResult",
     "EventsAnswer",
@@ -106,6 +108,7 @@ class RecommendAnswer(_Answer):
     policy: Annotated[str, Meta(description="the arm that served it")]
     model_sequence: int
     fallback: Annotated[bool, Meta(description="the user has liked nothing yet: what is popular")]
+    degraded: Annotated[bool, Meta(description="the learner had no answer: the mix in its place")]
     unknown_items: Annotated[
         tuple[str, ...],
         Meta(description="candidates not in the catalogue: ranked if it never had them"),
@@ -183,6 +186,37 @@ class ItemsAnswer(_Answer):
 
     accepted: int
     items: tuple[ItemStatus, ...]
+
+
+class ErasureAnswer(_Answer):
+    """How far the erasure of a person is; it names nobody.
+
+    Attributes
+    ----------
+    complete_by_ms
+        When it is done at the latest, copies of the files elsewhere left aside.
+    done_ms
+        When it was done.
+    removed_events
+        Events of the log that are gone, known when they are.
+    removes, keeps
+        What goes, and what cannot go.
+    """
+
+    receipt: str
+    status: Literal["pending", "done"]
+    accepted_ms: int
+    complete_by_ms: int
+    done_ms: int | None
+    removed_events: int
+    removes: tuple[str, ...]
+    keeps: tuple[str, ...]
+
+
+class DeadLettersAnswer(_Answer):
+    """Events that could not be learned, or were taken out of the log, by shard."""
+
+    letters: tuple[Letter, ...]
 
 
 class UnavailableShard(_Answer):

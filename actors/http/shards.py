@@ -11,14 +11,21 @@ from actors.errors import Overloaded, RuntimeFault, ShardUnavailable
 from actors.http.schema import StatsAnswer, UnavailableShard
 from actors.ports import ShardPort
 from actors.settings import ServerSettings
+from actors.shard_map import ShardMap
 from actors.wire import (
     APPEND,
     DECISION,
+    ERASE,
+    ERASURE,
+    LETTERS,
     RECOMMEND,
     STATS,
     USER,
     Appended,
     Batch,
+    Erase,
+    Letter,
+    Letters,
     Lookup,
     Method,
     ShardStats,
@@ -29,8 +36,8 @@ from recsys.decision import Recommendation, Request
 from recsys.errors import InvalidEvent
 from recsys.events import Decision, Event
 from recsys.ids import new_id
-from recsys.partition import partition_of, shard_of
 from recsys.store.base import Append
+from recsys.store.records import Erasure
 from recsys.views import ArmStats, UserView
 
 __all__ = ["PartlyRefused", "Shards"]
@@ -60,9 +67,9 @@ class PartlyRefused(Exception):
 class Shards:
     """Routes calls: user to partition to shard, decision to partition to shard."""
 
-    def __init__(self, port: ShardPort, settings: ServerSettings) -> None:
+    def __init__(self, port: ShardPort, settings: ServerSettings, shard_map: ShardMap) -> None:
         self._port = port
-        self._partitions = settings.shards.partitions
+        self._map = shard_map
         self._timeout_s = settings.http.shard_timeout_s
         self._recommendation = msgspec.msgpack.Decoder(Recommendation)
         self._appended = msgspec.msgpack.Decoder(Appended)
@@ -73,19 +80,28 @@ class Shards:
             Decision | None
         )
         self._stats = msgspec.msgpack.Decoder(ShardStats)
+        self._erasure: msgspec.msgpack.Decoder[Erasure | None] = msgspec.msgpack.Decoder(
+            Erasure | None
+        )
+        self._letters = msgspec.msgpack.Decoder(Letters)
 
     @property
     def count(self) -> int:
         """How many shards there are."""
         return self._port.n_shards
 
+    @property
+    def learns_later(self) -> bool:
+        """Whether what is accepted is durable, but reaches the shards by another way."""
+        return False
+
     def owner(self, user_id: str) -> int:
         """Return the shard that owns a user."""
-        return shard_of(user_id, self._partitions, self._port.n_shards)
+        return self._map.owner(user_id)
 
     def new_decision_id(self, user_id: str) -> str:
         """Make the id of a decision for a user; the partition in front says where it lies."""
-        return f"{partition_of(user_id, self._partitions):x}-{new_id()}"
+        return f"{self._map.partition_of(user_id):x}-{new_id()}"
 
     async def recommend(self, request: Request) -> Recommendation:
         """Ask the user's shard."""
@@ -138,20 +154,80 @@ class Shards:
         reason = failure.reason if isinstance(failure, ShardUnavailable) else str(failure)
         raise ShardUnavailable(shard, f"{reason}; the others may have taken it: send it again")
 
+    async def close(self) -> None:
+        """Let go of what is not the port's."""
+
     async def user(self, user_id: str) -> UserView | None:
         """Look up a user's state."""
         payload = await self._call(self.owner(user_id), USER, encode(Lookup(id=user_id)))
         return self._user.decode(payload)
 
     async def decision(self, decision_id: str) -> Decision | None:
-        """Look up a decision; an id that is not one of ours belongs to nobody."""
-        match = _DECISION_ID.fullmatch(decision_id)
-        if match is None or (partition := int(match[1], 16)) >= self._partitions:
+        """Look up a decision; an id that is not one of ours belongs to nobody.
+
+        The log of whoever owned the partition then has it: the owner of now is asked first, the
+        others when it does not know.
+        """
+        owner = self._shard_named(decision_id)
+        if owner is None:
             return None
-        shard = partition % self._port.n_shards
-        return self._decision.decode(
-            await self._call(shard, DECISION, encode(Lookup(id=decision_id)))
+        for shard in (owner, *(other for other in range(self.count) if other != owner)):
+            found = self._decision.decode(
+                await self._call(shard, DECISION, encode(Lookup(id=decision_id)))
+            )
+            if found is not None:
+                return found
+        return None
+
+    async def erase(self, user_id: str, received_ms: int) -> Erasure:
+        """Have a person forgotten; what came before the answer is on its way out.
+
+        Every shard is told: one that their partition has left still has their events in its log.
+
+        Raises
+        ------
+        ShardUnavailable
+            When a shard was not told; others may have been: the same call again is safe.
+        """
+        asked = encode(Erase(user_id, self.new_decision_id(user_id), received_ms))
+        answers = await asyncio.gather(
+            *(self._call(shard, ERASE, asked) for shard in range(self.count))
         )
+        begun = [one for answer in answers if (one := self._erasure.decode(answer)) is not None]
+        if len(begun) < self.count:
+            raise ShardUnavailable(self.owner(user_id), "it runs another version")
+        return _together(begun)
+
+    async def erasure(self, receipt: str) -> Erasure | None:
+        """Look up how far an erasure is; a receipt that is not one of ours is nobody's."""
+        if self._shard_named(receipt) is None:
+            return None
+        asked = encode(Lookup(id=receipt))
+        answers = await asyncio.gather(
+            *(self._call(shard, ERASURE, asked) for shard in range(self.count))
+        )
+        found = [one for answer in answers if (one := self._erasure.decode(answer)) is not None]
+        return _together(found) if found else None
+
+    async def dead_letters(self) -> list[Letter]:
+        """Return the dead letters of all shards.
+
+        Raises
+        ------
+        ShardUnavailable
+            When a shard does not answer.
+        """
+        answers = await asyncio.gather(
+            *(self._call(shard, LETTERS, encode(None)) for shard in range(self.count))
+        )
+        return [letter for answer in answers for letter in self._letters.decode(answer).letters]
+
+    def _shard_named(self, made_here: str) -> int | None:
+        """Return the shard that owns the partition which an id of ``new_decision_id`` names."""
+        match = _DECISION_ID.fullmatch(made_here)
+        if match is None or (partition := int(match[1], 16)) >= self._map.partitions:
+            return None
+        return self._map.owners[partition]
 
     async def stats(self, timeout_s: float | None = None) -> StatsAnswer:
         """Ask every shard for its state; those that do not answer are listed as such.
@@ -196,3 +272,13 @@ class Shards:
     ) -> bytes:
         limit_s = self._timeout_s if timeout_s is None else timeout_s
         return await self._port.call(shard, method, payload, limit_s)
+
+
+def _together(erasures: Sequence[Erasure]) -> Erasure:
+    """Return an erasure as one: it is done when all shards have done it."""
+    done = [one.done_ms for one in erasures]
+    return msgspec.structs.replace(
+        erasures[0],
+        removed=sum(one.removed for one in erasures),
+        done_ms=max(done) if all(done) else 0,
+    )

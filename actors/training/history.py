@@ -8,10 +8,9 @@ from typing import Final
 
 import msgspec
 
-from actors.settings import ShardSettings
+from actors.shard_map import ShardMap
 from recsys.datasets import Interaction, feedback_of, with_items
 from recsys.events import Attributes, Event, ItemUpsert
-from recsys.partition import shard_of
 
 __all__ = ["History", "Lessons", "decode_batch"]
 
@@ -56,10 +55,10 @@ class History:
         """The items with which somebody did something."""
         return frozenset(one.item for one in self.interactions)
 
-    def divide(self, shards: ShardSettings) -> list["Lessons"]:
+    def divide(self, shard_map: ShardMap, shards: int) -> list["Lessons"]:
         """Give each shard the feedback of its users, and all of them all items."""
-        owners = {user: shard_of(user, shards.partitions, shards.count) for user in self.users}
-        rows: list[list[Interaction | ItemUpsert]] = [[] for _ in range(shards.count)]
+        owners = {user: shard_map.owner(user) for user in self.users}
+        rows: list[list[Interaction | ItemUpsert]] = [[] for _ in range(shards)]
         for one in with_items(self.interactions, self.items, self.items_source):
             if isinstance(one, Interaction):
                 rows[owners[one.user]].append(one)

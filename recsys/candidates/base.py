@@ -100,6 +100,9 @@ class Source(ABC):
         Scores are finite and not negative; 0 says nothing. Only order and ratios mean something.
         """
 
+    def erase(self, user: User) -> None:  # noqa: B027 - most know nobody
+        """Drop what is this person's own and can be told from what is others'."""
+
     @abstractmethod
     def snapshot(self) -> bytes:
         """Return the whole state as a record of ``recsys.codec``."""

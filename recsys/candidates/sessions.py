@@ -26,6 +26,8 @@ from recsys.users import User
 
 __all__ = ["Sessions"]
 
+_GONE = np.iinfo(np.int32).min
+"""Older than all sessions."""
 _LENGTH = 20
 """Likes per session; a longer one goes on as the next."""
 
@@ -111,6 +113,22 @@ class Sessions(Source):
     @override
     def score(self, asker: Asker, pool: Pool, column: int) -> None:
         """Nothing to add: the sum over the sessions found is the score."""
+
+    @override
+    def erase(self, user: User) -> None:
+        """Drop the person's current session; nothing says whose those before it were."""
+        ring, (serials, likes) = self._ring, self._postings
+        row = user.session % len(ring.sizes)
+        if user.session < max(self._started - len(ring.sizes), 0):
+            return
+        n = self._settings.occurrences
+        for item in set(ring.items[row, : ring.sizes[row]].tolist()):
+            # Oldest first; what is left moves to the newest places, which are looked at first.
+            places = np.arange(likes[item] - min(likes[item], n), likes[item]) % n
+            kept = serials[item, places][serials[item, places] != user.session]
+            gone = len(places) - len(kept)
+            serials[item, places] = np.concatenate([np.full(gone, _GONE, np.int32), kept])
+        ring.items[row], ring.sizes[row] = 0, 0
 
     @override
     def snapshot(self) -> bytes:

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from recsys.checks.store_moves import MOVES
+from recsys.checks.store_removal import REMOVAL
 from recsys.codec import pack
 from recsys.errors import StoreError
 from recsys.events import (
@@ -74,6 +76,11 @@ def store_checks() -> Iterator[StoreCheck]:
     yield StoreCheck("a refused snapshot changes nothing", _refused_snapshot)
     yield StoreCheck("users are listed in order", _users_sorted)
     yield StoreCheck("what was handed out does not change", _answers_are_copies)
+    yield StoreCheck("positions are durable with their events", _positions)
+    for name, check in REMOVAL.items():
+        yield StoreCheck(name, check)
+    for name, check in MOVES.items():
+        yield StoreCheck(name, check)
     yield StoreCheck("closing twice is fine, using it afterwards is not", _close)
 
 
@@ -175,6 +182,19 @@ def _empty_append(open_store: OpenStore) -> None:
     store.append(_clicks(1))
     _expect("outcomes", [], store.append([]))
     _expect("last sequence", 1, store.last_sequence)
+
+
+def _positions(open_store: OpenStore) -> None:
+    store = open_store()
+    _expect("positions of a new store", {}, store.positions())
+    store.append(_clicks(1), {"clicks-0": 7, "clicks-1": 2})
+    _expect("no events", [], store.append([], {"clicks-1": 3}))
+    store.append(_clicks(2))
+    store = open_store()
+    _expect("positions", {"clicks-0": 7, "clicks-1": 3}, store.positions())
+    store.positions()["clicks-0"] = 0
+    _expect("positions", {"clicks-0": 7, "clicks-1": 3}, store.positions())
+    _expect("last sequence", 2, store.last_sequence)
 
 
 def _read_after(open_store: OpenStore) -> None:

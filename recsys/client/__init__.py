@@ -27,6 +27,7 @@ from recsys.client.retry import Retry
 from recsys.client.schema import (
     MAX_BATCH,
     DownShard,
+    ErasureStatus,
     EventResult,
     EventResults,
     Item,
@@ -44,6 +45,7 @@ __all__ = [
     "AsyncClient",
     "Client",
     "DownShard",
+    "ErasureStatus",
     "EventResult",
     "EventResults",
     "Item",

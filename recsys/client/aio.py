@@ -7,6 +7,7 @@ from typing import Self, TypeVar
 from recsys.client import calls
 from recsys.client.retry import Delivery, Retry
 from recsys.client.schema import (
+    ErasureStatus,
     EventResults,
     Item,
     ItemResults,
@@ -128,6 +129,14 @@ class AsyncClient:
     async def decision(self, decision_id: str) -> Decision | None:
         """Return a decision as logged, ``None`` for an unknown one."""
         return await self._find(calls.decision(decision_id))
+
+    async def erase_user(self, user_id: str) -> ErasureStatus:
+        """Have all that is known of a person forgotten; the receipt says what and until when."""
+        return await self._connection.do(calls.erase_user(user_id))
+
+    async def erasure(self, receipt: str) -> ErasureStatus | None:
+        """Return how far an erasure is, ``None`` for an unknown receipt."""
+        return await self._find(calls.erasure(receipt))
 
     async def stats(self) -> ServerStats:
         """Return the state of all shards, and the arms summed over them."""

@@ -7,6 +7,7 @@ from typing import Self, TypeVar
 from recsys.client import calls
 from recsys.client.retry import Delivery, Retry
 from recsys.client.schema import (
+    ErasureStatus,
     EventResults,
     Item,
     ItemResults,
@@ -121,6 +122,14 @@ class Client:
     def decision(self, decision_id: str) -> Decision | None:
         """Return a decision as logged, ``None`` for an unknown one."""
         return self._find(calls.decision(decision_id))
+
+    def erase_user(self, user_id: str) -> ErasureStatus:
+        """Have all that is known of a person forgotten; the receipt says what and until when."""
+        return self._connection.do(calls.erase_user(user_id))
+
+    def erasure(self, receipt: str) -> ErasureStatus | None:
+        """Return how far an erasure is, ``None`` for an unknown receipt."""
+        return self._find(calls.erasure(receipt))
 
     def stats(self) -> ServerStats:
         """Return the state of all shards, and the arms summed over them."""

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import msgspec
 
 from recsys.client.schema import (
+    ErasureStatus,
     EventResults,
     Item,
     ItemResults,
@@ -29,6 +30,8 @@ __all__ = [
     "STATS",
     "Call",
     "decision",
+    "erase_user",
+    "erasure",
     "put_item",
     "put_items",
     "rank",
@@ -142,6 +145,16 @@ def user(user_id: str) -> Call[UserView]:
 def decision(decision_id: str) -> Call[Decision]:
     """Ask for a decision as logged."""
     return Call("GET", _path("decisions", decision_id), Decision)
+
+
+def erase_user(user_id: str) -> Call[ErasureStatus]:
+    """Have a person forgotten."""
+    return Call("DELETE", _path("users", user_id), ErasureStatus)
+
+
+def erasure(receipt: str) -> Call[ErasureStatus]:
+    """Ask how far an erasure is."""
+    return Call("GET", _path("erasures", receipt), ErasureStatus)
 
 
 def read_answer(call: Call[T], status: int, headers: Mapping[str, str], body: bytes) -> T:

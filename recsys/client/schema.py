@@ -16,6 +16,7 @@ from recsys.views import ArmStats, Stats
 __all__ = [
     "MAX_BATCH",
     "DownShard",
+    "ErasureStatus",
     "EventResult",
     "EventResults",
     "Item",
@@ -92,6 +93,8 @@ class Recommended(msgspec.Struct, frozen=True, kw_only=True):
         The arm that served it.
     fallback
         Whether the user was unknown, so that popular items were served.
+    degraded
+        Whether the learner had no answer, so that the mix of the sources took its place.
     """
 
     decision_id: str
@@ -99,6 +102,7 @@ class Recommended(msgspec.Struct, frozen=True, kw_only=True):
     policy: str
     model_sequence: int
     fallback: bool
+    degraded: bool = False
     unknown_items: tuple[str, ...] = ()
     took_ms: float = 0.0
 
@@ -135,6 +139,29 @@ class ItemResults(msgspec.Struct, frozen=True):
 
     accepted: int
     items: tuple[ItemStatus, ...]
+
+
+class ErasureStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the erasure of a person is.
+
+    Attributes
+    ----------
+    status
+        pending or done.
+    complete_by_ms, done_ms
+        When it is done at the latest; when it was.
+    removes, keeps
+        What goes, and what cannot go.
+    """
+
+    receipt: str
+    status: str
+    accepted_ms: int
+    complete_by_ms: int
+    done_ms: int | None = None
+    removed_events: int = 0
+    removes: tuple[str, ...] = ()
+    keeps: tuple[str, ...] = ()
 
 
 class ShardState(msgspec.Struct, frozen=True, kw_only=True):

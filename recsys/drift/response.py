@@ -158,6 +158,11 @@ class DriftWatch:
         self.stats.alarms[name] = self.stats.alarms.get(name, 0) + 1
         self.stats.last_ms = max(self.stats.last_ms, ts_ms)
 
+    @property
+    def alarms(self) -> int:
+        """Alarms of the shard so far; somebody new has acted on all of them."""
+        return self._alarms
+
     def snapshot(self) -> bytes:
         """Return the whole watch as a record."""
         return pack(

@@ -52,6 +52,11 @@ class TextEncoder:
         ]
         return "\n".join(lines).encode()
 
+    def probe(self) -> bytes:
+        """Return the text of a request of nobody for two unknown items, each feature once."""
+        line = self._unknown + self._numeric % ((1.0,) * len(self._used))
+        return f"{self._shared(0, ())}\n{line}\n{line}".encode()
+
     def example(self, example: Example, cost: float, probability: float) -> bytes:
         """Return the text of one example: a shared line and the labelled line of its slot."""
         row = self._row(example.numeric)

@@ -66,6 +66,10 @@ class Learner(ABC):
     def loss(self, choice: Choice) -> float | None:
         """Return the loss of a choice in nats, learning nothing; ``None`` as in ``choose``."""
 
+    def is_finite(self) -> bool:
+        """Return whether what it has learned is finite, as far as its snapshot does not say."""
+        return True
+
     @abstractmethod
     def snapshot(self) -> bytes:
         """Return the whole state as a record of ``recsys.codec``; it is safe to go on learning."""

@@ -20,7 +20,7 @@ from typing_extensions import override
 from recsys.codec import pack, unpack
 from recsys.errors import CorruptRecord, IncompatibleState
 
-__all__ = ["FORBIDDEN", "key_mark", "open_envelope", "seal_envelope"]
+__all__ = ["FORBIDDEN", "key_mark", "open_envelope", "reseal_envelope", "seal_envelope"]
 
 _ALLOWED = {
     "builtins": frozenset(
@@ -103,6 +103,28 @@ def seal_envelope(value: object, *, key: bytes, version: str) -> bytes:
     return pack(_Envelope(version, _digest(key, version, data), data))
 
 
+def reseal_envelope(record: bytes, key: bytes, other: bytes) -> bytes:
+    """Return a record that was sealed under one key as it would be under another; opens nothing.
+
+    Raises
+    ------
+    CorruptRecord
+        When it was not written under the first key, or is damaged.
+    """
+    envelope = _verified(record, key)
+    digest = _digest(other, envelope.version, envelope.pickle)
+    return pack(_Envelope(envelope.version, digest, envelope.pickle))
+
+
+def _verified(record: bytes, key: bytes) -> _Envelope:
+    envelope = unpack(record, _Envelope)
+    expected = _digest(key, envelope.version, envelope.pickle)
+    if not hmac.compare_digest(envelope.digest, expected):
+        detail = "a stored model was not written by this installation"
+        raise CorruptRecord(detail)
+    return envelope
+
+
 def open_envelope(record: bytes, *, key: bytes, version: str, roots: Sequence[str]) -> object:
     """Return the value that ``seal_envelope`` wrote.
 
@@ -118,11 +140,7 @@ def open_envelope(record: bytes, *, key: bytes, version: str, roots: Sequence[st
     IncompatibleState
         When it was written by another version.
     """
-    envelope = unpack(record, _Envelope)
-    expected = _digest(key, envelope.version, envelope.pickle)
-    if not hmac.compare_digest(envelope.digest, expected):
-        detail = "a stored model was not written by this installation"
-        raise CorruptRecord(detail)
+    envelope = _verified(record, key)
     if envelope.version != version:
         detail = f"a stored model is of {envelope.version!r}, this is {version!r}"
         raise IncompatibleState(detail)

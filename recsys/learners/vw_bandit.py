@@ -92,6 +92,11 @@ class VWBandit(Learner):
         """Nothing to lose, either."""
 
     @override
+    def is_finite(self) -> bool:
+        # Nothing shows the weights; but one that is not finite spreads to the bias of every answer.
+        return bool(np.isfinite(self._vw.predict(self._encoder.probe())).all())
+
+    @override
     def snapshot(self) -> bytes:
         return pack(_State(self._arguments, vowpalwabbit.__version__, self._vw.save()))
 

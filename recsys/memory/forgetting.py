@@ -125,6 +125,20 @@ class ForgettingMeter:
             )
             state.place, state.total = 0, 0.0
 
+    def erase(self, user: int) -> None:
+        """Drop the choices of a person; those that are left are asked from the first one on.
+
+        Parameters
+        ----------
+        user
+            Hash of the user id, as in ``ReplayBuffer.erase``.
+        """
+        state = self._state
+        state.gathered = [kept for kept in state.gathered if kept.choice.user != user]
+        left = [kept for kept in state.slice if kept.choice.user != user]
+        if len(left) < len(state.slice):
+            state.slice, state.place, state.total = left, 0, 0.0
+
     def snapshot(self) -> bytes:
         """Return the slices and what was measured as a record."""
         return pack(self._state)

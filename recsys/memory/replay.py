@@ -97,6 +97,21 @@ class ReplayBuffer(Generic[T]):
         """Return the last ``n`` lessons, oldest first; fewer when the recent part has fewer."""
         return list(islice(self._recent, max(len(self._recent) - n, 0), None))
 
+    def erase(self, user: int) -> None:
+        """Drop the lessons of a person, as if they had not been offered.
+
+        Parameters
+        ----------
+        user
+            Hash of the user id. Whoever shares it, one person in four billion, loses theirs, too.
+        """
+        self._recent = deque(lesson for lesson in self._recent if lesson.user != user)
+        for place, stratum in enumerate(self._strata):
+            kept = [lesson for lesson in stratum if lesson.user != user]
+            self._offered[place] -= len(stratum) - len(kept)
+            self._strata[place] = kept
+        self._filled = [place for place, stratum in enumerate(self._strata) if stratum]
+
     def _offer(self, lesson: T) -> None:
         trait = lesson.item if self._settings.stratify == "item" else lesson.user
         place = trait % self._n_strata

@@ -13,12 +13,15 @@ Where a base was adopted within the last fifth, the judgement begins there: what
 before says nothing of the learner that is live now.
 """
 
+import logging
+import math
 from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Final
 
 import msgspec
 
+from recsys.errors import NonFinite
 from recsys.events import Adopt, digest_of
 from recsys.features.base import Choice
 from recsys.refit.judge import LEAST_CHOICES, Verdict, judge, undecided
@@ -27,6 +30,8 @@ from recsys.refit.trainer import Trainer, Trial
 from recsys.settings import ListwiseSettings
 
 __all__ = ["Plan", "Refit", "Tried", "catch_up", "refit", "steps"]
+
+_log = logging.getLogger(__name__)
 
 _JUDGE_FROM: Final = 0.8
 _USUAL: Final = ListwiseSettings().learning_rate
@@ -186,9 +191,15 @@ def _try(
     record = trainer.fresh()
     measured = list[Tried]()
     for number in range(trial.passes):
-        record = trainer.teach(record, past, trial, number)
-        losses, _ = trainer.go_on(record, past, unseen)
         shorter = msgspec.structs.replace(trial, passes=number + 1)
+        try:
+            record = trainer.teach(record, past, trial, number)
+            losses, _ = trainer.go_on(record, past, unseen)
+        except NonFinite as error:
+            # Learned too fast: any other trial is better.
+            _log.warning("a trial with %s came to nothing: %s", shorter, error)
+            measured.append(Tried(shorter, math.inf))
+            break
         measured.append(Tried(shorter, sum(losses) / len(losses)))
     return measured
 

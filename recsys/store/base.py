@@ -7,12 +7,14 @@ until the operating system says that the bytes are on the disk; ``close`` may ne
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import Enum
 
 import msgspec
 
-from recsys.events import Event
+from recsys.events import Event, PartitionIn
+from recsys.store.records import DeadLetter, Erasure
+from recsys.tombstones import Cause
 
 __all__ = ["Append", "Outcome", "Store"]
 
@@ -44,11 +46,19 @@ class Store(ABC):
     """One shard's durable memory. Sequences start at 1 and have no gaps."""
 
     @abstractmethod
-    def append(self, events: Sequence[Event]) -> list[Append]:
+    def append(
+        self, events: Sequence[Event], positions: Mapping[str, int] | None = None
+    ) -> list[Append]:
         """Write events in one durable commit, each id at most once while the log holds it.
 
         Repeats inside ``events`` count as duplicates or conflicts of the first. Content is
         everything but ``ts_ms``, which a server may have made (``recsys.store.dedupe``).
+
+        Parameters
+        ----------
+        positions
+            Where to go on reading the outside logs that the events came from, by their names. They
+            are written by the same commit, so that each event of such a log is taken once.
 
         Raises
         ------
@@ -74,6 +84,16 @@ class Store(ABC):
     def find(self, event_id: str) -> tuple[int, Event] | None:
         """Return an event of the log by its id, ``None`` when it is not (or no longer) there."""
 
+    @abstractmethod
+    def positions(self) -> dict[str, int]:
+        """Return where to go on reading outside logs, by their names.
+
+        Raises
+        ------
+        CorruptRecord
+            When one fails its checksum.
+        """
+
     @property
     @abstractmethod
     def last_sequence(self) -> int:
@@ -84,9 +104,33 @@ class Store(ABC):
     def snapshot_sequence(self) -> int:
         """Sequence of the last event that the snapshot contains, 0 without a snapshot."""
 
+    @property
+    def lost(self) -> int:
+        """Acknowledged events that were damaged and given up by their owner's order."""
+        return 0
+
+    @abstractmethod
+    def remembered(self, partition: int, partitions: int) -> Iterator[tuple[bytes, int]]:
+        """Yield key and content of what the log holds of a partition's people, in log order.
+
+        With what came with the partition from other shards (``recsys.moving``): whoever is told all
+        of it takes none of these events again.
+
+        Raises
+        ------
+        CorruptRecord
+            See ``read``.
+        """
+
     @abstractmethod
     def commit_snapshot(
-        self, sequence: int, parts: Mapping[str, bytes], users: Mapping[str, bytes]
+        self,
+        sequence: int,
+        parts: Mapping[str, bytes],
+        users: Mapping[str, bytes],
+        *,
+        gone: Collection[str] = (),
+        letters: Sequence[DeadLetter] = (),
     ) -> None:
         """Replace the snapshot in one transaction.
 
@@ -98,6 +142,11 @@ class Store(ABC):
             Every part of the shared state, name to record; parts not named are dropped.
         users
             The users that changed since the last snapshot; the others stay as they are.
+        gone
+            Users who were erased, or went to another shard, since then; dropped before ``users``
+            are written.
+        letters
+            Of events that could not be learned; of all there are, the newest stay.
 
         Raises
         ------
@@ -129,6 +178,102 @@ class Store(ABC):
     @abstractmethod
     def user_ids(self) -> Iterator[str]:
         """Yield the ids of all users of the last snapshot, sorted."""
+
+    @abstractmethod
+    def erasures(self) -> list[Erasure]:
+        """Return the erasures of people, oldest first.
+
+        One begins with the append of its ``UserErase``, in the same commit.
+
+        Raises
+        ------
+        CorruptRecord
+            When one fails its checksum.
+        """
+
+    @abstractmethod
+    def dead_letters(self) -> list[DeadLetter]:
+        """Return the events that could not be learned, oldest first.
+
+        Raises
+        ------
+        CorruptRecord
+            When one fails its checksum.
+        """
+
+    @abstractmethod
+    def events_of(self, user_ids: Collection[str], *, upto: int) -> Iterator[tuple[int, str]]:
+        """Yield ``(sequence, user_id)`` of the events of people, in order, page by page.
+
+        Parameters
+        ----------
+        upto
+            Last sequence that is looked at.
+
+        Raises
+        ------
+        CorruptRecord
+            At a damaged row.
+        """
+
+    @abstractmethod
+    def arrivals(
+        self, user_ids: Collection[str], *, upto: int
+    ) -> Iterator[tuple[int, PartitionIn]]:
+        """Yield the events that may have brought people here, and their sequences, in order.
+
+        They brought others along. Raises as ``events_of``.
+        """
+
+    @abstractmethod
+    def bury(
+        self,
+        sequences: Collection[int],
+        cause: Cause,
+        *,
+        others: Mapping[int, Event] | None = None,
+        letters: Sequence[DeadLetter] = (),
+        erasures: Sequence[Erasure] = (),
+        afresh: bool = False,
+    ) -> None:
+        """Put tombstones in the place of events, in one commit.
+
+        Their ids are still remembered: whatever comes under one of them is a duplicate. The dead
+        letters of these events go, and so do those that hold something of an erased person.
+
+        Parameters
+        ----------
+        others
+            Events that take the place of those with the same ids, by sequence.
+        letters
+            Dead letters to be kept of them.
+        erasures
+            Take the place of the erasures of the same sequences.
+        afresh
+            Whether to drop the snapshot and all users with it, so that the next opening folds the
+            log from its start.
+
+        Raises
+        ------
+        StoreError
+            When nothing was written.
+        """
+
+    @abstractmethod
+    def scrub(self, user_ids: Collection[str]) -> None:
+        """Let no byte of what was deleted stay where this store keeps its files; blocks.
+
+        Parameters
+        ----------
+        user_ids
+            Who must not be found afterwards. Empty when they are not known any more: then the
+            files are written anew.
+
+        Raises
+        ------
+        StoreError
+            When it could not be done; it may be tried again.
+        """
 
     @abstractmethod
     def close(self) -> None:

@@ -12,12 +12,16 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from recsys.codec import encode_event
 from recsys.errors import StoreError
-from recsys.events import Decision, Event
+from recsys.events import Decision, Event, Tombstone
 from recsys.ids import dedupe_key
+from recsys.partition import partition_of
 from recsys.store.base import Append, Outcome
+from recsys.tombstones import Cause
 
 __all__ = [
+    "BURIED",
     "LOG_EVENTS",
     "Fingerprint",
     "Seen",
@@ -25,10 +29,16 @@ __all__ = [
     "check_fit",
     "check_retention",
     "fingerprint",
+    "key_of",
+    "of_partition",
+    "remembered_as",
+    "tombstone",
 ]
 
 LOG_EVENTS: Final = 10_000_000
 """How many events before the snapshot a log keeps where nobody says otherwise."""
+BURIED: Final = -1
+"""Content of an event that was taken out of the log: whatever comes under its id is its repeat."""
 
 # Two clients may write the same context in another order; that is the same content.
 _canonical = msgspec.msgpack.Encoder(order="deterministic")
@@ -67,7 +77,26 @@ def fingerprint(event: Event) -> Fingerprint:
         timeless = _Featureless(
             *(getattr(timeless, name) for name in _Featureless.__struct_fields__)
         )
-    return Fingerprint(dedupe_key(event.event_id), zlib.crc32(_canonical.encode(timeless)))
+    return Fingerprint(key_of(event), zlib.crc32(_canonical.encode(timeless)))
+
+
+def remembered_as(event: Event) -> Fingerprint:
+    """Return what the log remembers of one of its events."""
+    if isinstance(event, Tombstone):
+        return Fingerprint(key_of(event), BURIED)
+    return fingerprint(event)
+
+
+def key_of(event: Event) -> bytes:
+    """Return the key under which an event of the log is filed."""
+    if isinstance(event, Tombstone):
+        return bytes.fromhex(event.event_id)
+    return dedupe_key(event.event_id)
+
+
+def tombstone(key: bytes, cause: Cause) -> bytes:
+    """Return the record that takes the place of an event's."""
+    return encode_event(Tombstone(event_id=key.hex(), cause=cause))
 
 
 def admit(
@@ -90,11 +119,17 @@ def admit(
             last_sequence += 1
             fresh[key] = Seen(last_sequence, content)
             appends.append(Append(Outcome.ACCEPTED, last_sequence))
-        elif earlier.content == content:
+        elif earlier.content in {content, BURIED}:
             appends.append(Append(Outcome.DUPLICATE, earlier.sequence))
         else:
             appends.append(Append(Outcome.CONFLICT, earlier.sequence))
     return appends
+
+
+def of_partition(event: Event, partition: int, partitions: int) -> bool:
+    """Return whether an event is about somebody of a partition."""
+    user_id = getattr(event, "user_id", None)
+    return isinstance(user_id, str) and partition_of(user_id, partitions) == partition
 
 
 def check_retention(log_events: int) -> None:

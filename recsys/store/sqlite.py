@@ -1,40 +1,50 @@
 """A shard's durable memory in one SQLite file.
 
-Commit order: an append writes log rows, remembered ids and the head in one transaction, and returns
-after its one flush; a snapshot writes parts, users, and the head in another. So each of them is
-there as a whole or not at all, and there is nothing to reconcile after a crash.
+Commit order: an append writes log rows, remembered ids, positions and the head in one transaction,
+and returns after its one flush; a snapshot writes parts, users, and the head in another. So each of
+them is there as a whole or not at all, and there is nothing to reconcile after a crash.
 """
 
-import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from typing_extensions import override
 
-from recsys.codec import decode_event, encode_event, open_record
-from recsys.errors import CorruptRecord
-from recsys.events import Event
+from recsys.codec import encode_event, pack
+from recsys.errors import CorruptRecord, StoreError
+from recsys.events import Decision, Event, Feedback, PartitionIn, UserErase
 from recsys.ids import dedupe_key
+from recsys.killpoints import kill_point
+from recsys.store import sqlite_removal as removal
 from recsys.store.base import Append, Outcome, Store
 from recsys.store.dedupe import (
     LOG_EVENTS,
-    Fingerprint,
-    Seen,
     admit,
     check_fit,
     check_retention,
     fingerprint,
+    of_partition,
 )
+from recsys.store.mark import Mark
+from recsys.store.records import DeadLetter, Erasure
+from recsys.store.sqlite_check import examine, mark_of
 from recsys.store.sqlite_file import SqliteFile, atomic
-from recsys.store.sqlite_schema import prepare, read_head, write_head
+from recsys.store.sqlite_look_ups import find_user, guest_rows, recall, records
+from recsys.store.sqlite_rows import ADVICE, bind, digest_parts, open_event, open_position, unsealed
+from recsys.store.sqlite_schema import number, prepare, read_head, write_head
+from recsys.tombstones import Cause
 
 __all__ = ["SqliteStore"]
 
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
 _PAGE: Final = 500  # rows fetched under the lock at once, so that a reader never blocks long
-_RECALLED: Final = 512  # keys asked for at once
-_ADVICE: Final = "keep a copy of the file, then restore it from a backup"
 
 
 class SqliteStore(Store):
@@ -47,7 +57,7 @@ class SqliteStore(Store):
     ----------
     path
         The file; it and its folder are made if need be. SQLite keeps ``<path>-wal`` beside it,
-        which is part of the store.
+        and its high-water mark in ``<path>-mark``; both are part of the store.
     log_events
         How many events up to the snapshot stay in the log for look-ups and repeats. Older ones go,
         and their ids are forgotten: the window for duplicates is the retention of the log.
@@ -61,7 +71,8 @@ class SqliteStore(Store):
     StoreError
         When the file cannot be opened, or is no store of this version.
     CorruptRecord
-        When the file is damaged: a gap in the log, a log that ends too early, a broken head.
+        When the file is damaged: a gap in the log, a log that ends before the last acknowledged
+        event, a broken head. The files stay as they were.
     """
 
     def __init__(
@@ -70,33 +81,68 @@ class SqliteStore(Store):
         check_retention(log_events)
         self._path = Path(path).absolute()
         self._log_events = log_events
+        self._mark = Mark(mark_of(self._path)) if vfs is None else None
+        if self._mark is not None:
+            examine(self._path, self._mark)
         self._file = SqliteFile(self._path, vfs=vfs)
         try:
             with self._file.use() as connection, atomic(connection):
                 self._head = prepare(connection, self._path)
+            self._begin_mark()
         except BaseException:
             self._file.close()
             raise
+
+    def _begin_mark(self) -> None:
+        if self._mark is None:
+            return
+        try:
+            self._mark.begin(self._head.store_id, self._head.high_water)
+        except OSError as error:
+            detail = f"{self._mark.path} cannot be written: {error.strerror}; make it writable"
+            raise StoreError(detail) from error
 
     @property
     def epoch(self) -> int:
         """How often the file was opened, this time included."""
         return self._head.epoch
 
+    @property
+    def store_id(self) -> bytes:
+        """16 bytes that no other store has."""
+        return self._head.store_id
+
+    @property
+    def cut_bytes(self) -> int:
+        """What was torn at the end and left out at this opening."""
+        return self._file.cut_bytes
+
+    @property
     @override
-    def append(self, events: Sequence[Event]) -> list[Append]:
-        if not events:
+    def lost(self) -> int:
+        return self._head.lost
+
+    @override
+    def append(
+        self, events: Sequence[Event], positions: Mapping[str, int] | None = None
+    ) -> list[Append]:
+        if not events and not positions:
             return []
         prints = [fingerprint(event) for event in events]
         records = [encode_event(event) for event in events]
         with self._file.use() as connection:
             with atomic(connection):
                 head = read_head(connection, self._path)
-                appends = admit(prints, _recall(connection, prints), head.high_water)
+                appends = admit(prints, recall(connection, prints, self._path), head.high_water)
                 rows = [
                     (append.sequence, print_, record)
                     for append, print_, record in zip(appends, prints, records, strict=True)
                     if append.outcome is Outcome.ACCEPTED
+                ]
+                erased = [
+                    (append.sequence, event)
+                    for append, event in zip(appends, events, strict=True)
+                    if append.outcome is Outcome.ACCEPTED and isinstance(event, UserErase)
                 ]
                 if rows:
                     connection.executemany(
@@ -107,9 +153,26 @@ class SqliteStore(Store):
                         "INSERT INTO seen VALUES (?, ?, ?)",
                         [(print_.key, sequence, print_.content) for sequence, print_, _ in rows],
                     )
+                    connection.executemany(
+                        "INSERT OR IGNORE INTO guests VALUES (?, ?, ?, ?)",
+                        guest_rows(events, appends),
+                    )
+                    removal.begin(connection, erased)
                     head = msgspec.structs.replace(head, high_water=rows[-1][0])
+                if positions:
+                    connection.executemany(
+                        "INSERT OR REPLACE INTO positions VALUES (?, ?)",
+                        [(source, pack((source, at))) for source, at in positions.items()],
+                    )
+                    sources = number(connection, "SELECT count(*) FROM positions")
+                    head = msgspec.structs.replace(head, sources=sources)
+                if head != self._head:
                     write_head(connection, head)
+                kill_point("before-sync")
+            kill_point("after-sync")
             self._head = head  # still under the lock, so that it never goes back
+            if rows and self._mark is not None:
+                self._mark.write(head.high_water)
         return appends
 
     @override
@@ -119,34 +182,26 @@ class SqliteStore(Store):
             with self._file.use() as connection:
                 # A snapshot between two pages may have dropped what was to be read next.
                 sequence = max(sequence, read_head(connection, self._path).pruned)
-                page: list[tuple[int, bytes, bytes]] = connection.execute(
-                    "SELECT seq, event_key, record FROM log WHERE seq > ? AND seq <= ?"
-                    " ORDER BY seq LIMIT ?",
+                page: list[tuple[int, bytes, bytes, int | None]] = connection.execute(
+                    "SELECT log.seq, log.event_key, record, seen.seq FROM log"
+                    " LEFT JOIN seen USING (event_key)"
+                    " WHERE log.seq > ? AND log.seq <= ? ORDER BY log.seq LIMIT ?",
                     (sequence, end, _PAGE),
                 ).fetchall()
             if not page and sequence < end:
                 raise self._missing(sequence + 1)
-            for found, key, record in page:
+            for found, key, record, remembered in page:
                 sequence += 1
                 if found != sequence:
                     raise self._missing(sequence)
-                yield sequence, self._open_event(sequence, key, record)
+                event = open_event(self._path, sequence, key, record)
+                if remembered != sequence:
+                    detail = f"{self._path}: the id of event {sequence} is forgotten; {ADVICE}"
+                    raise CorruptRecord(detail)
+                yield sequence, event
 
     def _missing(self, sequence: int) -> CorruptRecord:
-        return CorruptRecord(f"{self._path}: event {sequence} is missing from the log; {_ADVICE}")
-
-    def _open_event(self, sequence: int, key: bytes, record: bytes) -> Event:
-        try:
-            event = decode_event(record)
-        except CorruptRecord as error:
-            detail = f"{self._path}: event {sequence} of the log is damaged ({error}); {_ADVICE}"
-            raise CorruptRecord(detail) from error
-        if dedupe_key(event.event_id) != key:
-            detail = (
-                f"{self._path}: event {sequence} of the log is filed under another id; {_ADVICE}"
-            )
-            raise CorruptRecord(detail)
-        return event
+        return CorruptRecord(f"{self._path}: event {sequence} is missing from the log; {ADVICE}")
 
     @override
     def find(self, event_id: str) -> tuple[int, Event] | None:
@@ -160,7 +215,15 @@ class SqliteStore(Store):
         if row is None:
             return None
         sequence, record = row
-        return sequence, self._open_event(sequence, key, record or b"")
+        return sequence, open_event(self._path, sequence, key, record or b"")
+
+    @override
+    def positions(self) -> dict[str, int]:
+        with self._file.use() as connection:
+            rows: list[tuple[str, bytes]] = connection.execute(
+                "SELECT source, record FROM positions ORDER BY source"
+            ).fetchall()
+        return {source: open_position(self._path, source, record) for source, record in rows}
 
     @property
     @override
@@ -173,8 +236,26 @@ class SqliteStore(Store):
         return self._head.snapshot
 
     @override
+    def remembered(self, partition: int, partitions: int) -> Iterator[tuple[bytes, int]]:
+        with self._file.use() as connection:
+            guests: list[tuple[bytes, int]] = connection.execute(
+                "SELECT event_key, content FROM guests WHERE partition = ? ORDER BY seq, event_key",
+                (partition,),
+            ).fetchall()
+        yield from guests
+        for _, event in self.read(after=0):
+            if of_partition(event, partition, partitions):
+                yield fingerprint(event)
+
+    @override
     def commit_snapshot(
-        self, sequence: int, parts: Mapping[str, bytes], users: Mapping[str, bytes]
+        self,
+        sequence: int,
+        parts: Mapping[str, bytes],
+        users: Mapping[str, bytes],
+        *,
+        gone: Collection[str] = (),
+        letters: Sequence[DeadLetter] = (),
     ) -> None:
         with self._file.use() as connection:
             with atomic(connection):
@@ -182,7 +263,17 @@ class SqliteStore(Store):
                 check_fit(sequence, head.snapshot, head.high_water)
                 connection.execute("DELETE FROM state")
                 connection.executemany("INSERT INTO state VALUES (?, ?)", parts.items())
-                connection.executemany("INSERT OR REPLACE INTO users VALUES (?, ?)", users.items())
+                left = connection.executemany(
+                    "DELETE FROM users WHERE user_id = ?", [(user_id,) for user_id in gone]
+                ).rowcount
+                rows = [
+                    (user_id, record, bind(user_id, record)) for user_id, record in users.items()
+                ]
+                known = connection.executemany(
+                    "UPDATE users SET record = ?2, binding = ?3 WHERE user_id = ?1", rows
+                ).rowcount
+                connection.executemany("INSERT OR IGNORE INTO users VALUES (?, ?, ?)", rows)
+                removal.add_letters(connection, letters)
                 pruned = max(head.pruned, sequence - self._log_events)
                 if pruned > head.pruned:
                     connection.execute(
@@ -191,9 +282,19 @@ class SqliteStore(Store):
                         (pruned,),
                     )
                     connection.execute("DELETE FROM log WHERE seq <= ?", (pruned,))
-                head = msgspec.structs.replace(head, snapshot=sequence, pruned=pruned)
+                    connection.execute("DELETE FROM guests WHERE seq <= ?", (pruned,))
+                head = msgspec.structs.replace(
+                    head,
+                    snapshot=sequence,
+                    pruned=pruned,
+                    parts=digest_parts(parts),
+                    users=head.users - max(0, left) + len(rows) - max(0, known),
+                )
                 write_head(connection, head)
+                kill_point("mid-snapshot")
             self._head = head  # still under the lock, so that it never goes back
+            if self._mark is not None:
+                self._mark.flush()
 
     @override
     def load(self) -> dict[str, bytes]:
@@ -201,23 +302,16 @@ class SqliteStore(Store):
             rows: list[tuple[str, bytes]] = connection.execute(
                 "SELECT name, record FROM state ORDER BY name"
             ).fetchall()
-        return {name: self._checked(f"part {name!r}", record) for name, record in rows}
+        parts = {name: unsealed(self._path, f"part {name!r}", record) for name, record in rows}
+        if digest_parts(parts) != self._head.parts:
+            detail = f"{self._path}: the parts of the snapshot are not those written; {ADVICE}"
+            raise CorruptRecord(detail)
+        return parts
 
     @override
     def load_user(self, user_id: str) -> bytes | None:
         with self._file.use() as connection:
-            row: tuple[bytes] | None = connection.execute(
-                "SELECT record FROM users WHERE user_id = ?", (user_id,)
-            ).fetchone()
-        return None if row is None else self._checked(f"user {user_id!r}", row[0])
-
-    def _checked(self, what: str, record: bytes) -> bytes:
-        try:
-            open_record(record)
-        except CorruptRecord as error:
-            detail = f"{self._path}: {what} of the snapshot is damaged ({error}); {_ADVICE}"
-            raise CorruptRecord(detail) from error
-        return record
+            return find_user(connection, self._path, user_id)
 
     @override
     def user_ids(self) -> Iterator[str]:
@@ -233,24 +327,72 @@ class SqliteStore(Store):
             for (last,) in page:
                 yield last
 
+    def copy_to(self, target: Path, stop: threading.Event) -> None:
+        """Copy the store to a new file while it is used; see ``SqliteFile.copy_to``."""
+        self._file.copy_to(target, stop)
+
+    @override
+    def erasures(self) -> list[Erasure]:
+        with self._file.use() as connection:
+            return records(connection, self._path, "erasures", Erasure)
+
+    @override
+    def dead_letters(self) -> list[DeadLetter]:
+        with self._file.use() as connection:
+            return records(connection, self._path, "dead_letters", DeadLetter)
+
+    @override
+    def events_of(self, user_ids: Collection[str], *, upto: int) -> Iterator[tuple[int, str]]:
+        for page in removal.pages_of(self._file, user_ids, upto=upto):
+            for sequence, key, record in page:
+                event = open_event(self._path, sequence, key, record)
+                if isinstance(event, Decision | Feedback | UserErase) and event.user_id in user_ids:
+                    yield sequence, event.user_id
+
+    @override
+    def arrivals(
+        self, user_ids: Collection[str], *, upto: int
+    ) -> Iterator[tuple[int, PartitionIn]]:
+        for page in removal.pages_of(self._file, user_ids, upto=upto):
+            for sequence, key, record in page:
+                event = open_event(self._path, sequence, key, record)
+                if isinstance(event, PartitionIn):
+                    yield sequence, event
+
+    @override
+    def bury(
+        self,
+        sequences: Collection[int],
+        cause: Cause,
+        *,
+        others: Mapping[int, Event] | None = None,
+        letters: Sequence[DeadLetter] = (),
+        erasures: Sequence[Erasure] = (),
+        afresh: bool = False,
+    ) -> None:
+        former = {erasure.sequence: erasure.user_id for erasure in self.erasures()}
+        people = {former.get(erasure.sequence, "") for erasure in erasures} - {""}
+        with self._file.use() as connection:
+            with atomic(connection):
+                head = read_head(connection, self._path)
+                removal.bury(connection, sequences, cause)
+                removal.rewrite(connection, others or {})
+                removal.replace(connection, erasures, people)
+                removal.add_letters(connection, letters)
+                if afresh:
+                    connection.execute("DELETE FROM state")
+                    connection.execute("DELETE FROM users")
+                    head = msgspec.structs.replace(head, snapshot=0, parts=0, users=0)
+                    write_head(connection, head)
+            self._head = head
+
+    @override
+    def scrub(self, user_ids: Collection[str]) -> None:
+        if removal.scrub(self._file, user_ids) and user_ids:
+            _log.info("%s: written anew, for pages had kept what was deleted", self._path)
+
     @override
     def close(self) -> None:
         self._file.close()
-
-
-def _recall(connection: sqlite3.Connection, prints: Sequence[Fingerprint]) -> dict[bytes, Seen]:
-    """Return what the log remembers of the ids of a batch."""
-    known = dict[bytes, Seen]()
-    keys = [key for key, _ in prints]
-    for start in range(0, len(keys), _RECALLED):
-        some = keys[start : start + _RECALLED]
-        # One question for many keys costs a quarter of one each. SQLite translates each length
-        # anew, so there are few: the last key fills up to a power of two.
-        size = 1 << (len(some) - 1).bit_length()
-        some += some[-1:] * (size - len(some))
-        marks = ",".join("?" * size)
-        rows: Iterator[tuple[bytes, int, int]] = connection.execute(
-            f"SELECT event_key, seq, content FROM seen WHERE event_key IN ({marks})", some
-        )
-        known.update((key, Seen(sequence, content)) for key, sequence, content in rows)
-    return known
+        if self._mark is not None:
+            self._mark.close()

@@ -5,13 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from recsys.errors import CorruptRecord, RecsysError, StoreError, StoreLocked
+from recsys.errors import CorruptRecord, FlushFailed, RecsysError, StoreError, StoreLocked
+from recsys.store.sqlite_rows import ADVICE as REPAIR
 
-__all__ = ["FlushFailed", "translate", "translated"]
-
-
-class FlushFailed(StoreError):
-    """The disk could not say whether it has the bytes; only a new opening can tell."""
+__all__ = ["translate", "translated"]
 
 
 _FSYNC_CODES = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
@@ -19,7 +16,9 @@ _ADVICE = {
     sqlite3.SQLITE_FULL: "the disk is full; free some space, then send the same again",
     sqlite3.SQLITE_READONLY: "the file or its folder is read-only; make both writable",
     sqlite3.SQLITE_PERM: "access to the file is denied; give this user the right to write it",
-    sqlite3.SQLITE_CANTOPEN: "the file cannot be opened; its folder must exist and be writable",
+    sqlite3.SQLITE_CANTOPEN: (
+        "the file cannot be opened; its folder must exist and be writable, and `ulimit -n` allow it"
+    ),
     sqlite3.SQLITE_IOERR: "the disk failed to read or write; check the disk and its quota",
     sqlite3.SQLITE_TOOBIG: "a record is larger than the 1 GB that SQLite stores in one value",
 }
@@ -46,10 +45,7 @@ def translate(error: sqlite3.Error, path: Path) -> RecsysError:
                 f"{path} is open in another process; stop that one, or choose another folder"
             )
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            return CorruptRecord(
-                f"{path} is damaged or no store ({error}); keep a copy of the file, then restore "
-                "it from a backup"
-            )
+            return _damaged(path, str(error))
         case primary if primary in _ADVICE:
             return StoreError(f"{path}: {_ADVICE[primary]} ({error})")
         case _:
@@ -63,3 +59,10 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise translate(error, path) from error
+    except UnicodeDecodeError as error:
+        # Damaged text: of a row, or of the schema in a complaint of SQLite's about it.
+        raise _damaged(path, str(error)) from error
+
+
+def _damaged(path: Path, why: str) -> CorruptRecord:
+    return CorruptRecord(f"{path} is damaged or no store ({why}); {REPAIR}")

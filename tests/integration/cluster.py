@@ -1,11 +1,13 @@
 """The session's server as the tests see it, with what they need to hurt it."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,7 +15,10 @@ import httpx2
 import msgspec
 
 from actors.host.processes import Process, alive, find, marked
+from actors.layout import shard_folder
 from actors.settings import ServerSettings
+from benchmarks.server import holder, title_of
+from recsys.engine import Engine
 
 __all__ = ["Cluster", "wait_until"]
 
@@ -28,15 +33,6 @@ def wait_until(what: str, condition: Callable[[], bool], timeout_s: float = 60.0
         assert waited < timeout_s, f"waited {timeout_s:g} s until {what}"
         time.sleep(0.05)
     return time.monotonic() - started
-
-
-def title_of(process: Process) -> str:
-    """Return what a process calls itself, empty once it has ended."""
-    try:
-        command = Path(f"/proc/{process.pid}/cmdline").read_bytes()
-    except OSError:
-        return ""
-    return command.replace(b"\0", b" ").decode(errors="replace").strip()
 
 
 class Cluster:
@@ -96,6 +92,26 @@ class Cluster:
     def shard_pid(self, index: int) -> int:
         return self._ask(int, "shard_pid", index)
 
+    def find_shard(self, index: int) -> Process | None:
+        """Return the process that has a shard's log open, if there is one."""
+        return holder(self.shard_folder(index) / "log.sqlite")
+
+    def shard_folder(self, index: int) -> Path:
+        return shard_folder(self.settings.shards.data_dir, index)
+
+    def copy_shard(self, index: int, target: Path) -> Path:
+        """Return a copy of what a shard has on the disk, as if it had been killed just now."""
+        process = self.find_shard(index)
+        assert process is not None
+        os.kill(process.pid, signal.SIGSTOP)
+        try:
+            folder = Path(shutil.copytree(self.shard_folder(index), target / f"{index}"))
+        finally:
+            os.kill(process.pid, signal.SIGCONT)
+        with closing(Engine.open(folder, self.settings.engine)) as engine:
+            engine.snapshot()
+        return folder
+
     def epoch(self) -> int:
         """Return the epoch of the shard map."""
         return self._ask(int, "epoch")
@@ -103,6 +119,10 @@ class Cluster:
     def notices(self) -> list[str]:
         """Return all that the supervisor noticed."""
         return self._ask(list[str], "notices")
+
+    def output(self) -> str:
+        """Return the same as ``recsys serve`` would print it."""
+        return "\n".join(self.notices())
 
     def end_for_good(self, index: int) -> None:
         """End a shard so that Ray does not restart it."""

@@ -9,6 +9,7 @@ import pytest
 from actors.host.ports import free_port
 from actors.settings import HttpSettings, ServerSettings, ShardSettings
 from recsys.client import Client
+from recsys.killpoints import VARIABLE
 from recsys.settings import EngineSettings, JoinerSettings, StoreSettings
 from tests.integration.cluster import Cluster
 
@@ -17,6 +18,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.integration)
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +46,7 @@ def cluster(free_http: HttpSettings, tmp_path_factory: pytest.TempPathFactory) -
             store=StoreSettings(snapshot_every_s=0.5),
         ),
     )
-    running = Cluster(settings, os.environ)
+    running = Cluster(settings, os.environ | {VARIABLE: "1"})
     yield running
     running.stop()
 

@@ -20,6 +20,11 @@ from tests.integration.cluster import wait_until
 RECSYS = [sys.executable, "-m", "actors.cli.main"]
 
 
+def recsys(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [*RECSYS, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
 def run_folders() -> set[Path]:
     return set(Path("/tmp").glob("recsys-*"))
 
@@ -122,6 +127,13 @@ def test_a_server_from_start_over_a_kill_to_ctrl_c(server: Server) -> None:
         sent = client.send_events([click(number) for number in range(101)])
     assert (sent.duplicates, sent.accepted) == (100, 1)
 
+    copies = (server.data_dir.parent / "copies").as_uri()
+    copied = recsys("backup", "--data-dir", server.data_dir, "--to", copies)
+    assert (copied.returncode, copied.stderr) == (0, "")
+    assert "shard 0: up to event " in copied.stdout
+    refused = recsys("verify", server.data_dir)
+    assert f"{server.data_dir} is in use by another recsys (process " in refused.stderr
+
     assert server.interrupt() == 0
     assert marked(folder) == []
     assert not folder.exists()
@@ -129,7 +141,13 @@ def test_a_server_from_start_over_a_kill_to_ctrl_c(server: Server) -> None:
         httpx2.get(f"{server.url}/livez")
     assert f"API            {server.url}\n" in server.output()
     assert server.output().endswith("stopped\n")
-    assert sorted(written(server.data_dir)) == sorted(f"event-{n}" for n in range(101))
+    everything = sorted(f"event-{n}" for n in range(101))
+    assert sorted(written(server.data_dir)) == everything
+    restored = server.data_dir.parent / "restored"
+    keys = ("--keys", server.data_dir)
+    assert recsys("restore", "--from", copies, "--data-dir", restored, *keys).returncode == 0
+    assert recsys("verify", restored).returncode == 0
+    assert sorted(written(restored)) == everything
 
 
 def test_a_server_starts_from_what_was_trained(tmp_path: Path, free_http: HttpSettings) -> None:

@@ -64,7 +64,7 @@ def test_a_running_shard_adopts_what_is_better(tmp_path: Path, free_http: HttpSe
         assert wrong.returncode == 1
         assert wrong.stderr == (
             "recsys: the shards of this Ray cluster run with other settings; "
-            "changes of shards or engine need a new cluster\n"
+            "changes of shards, engine or kafka need a new cluster\n"
         )
         assert server.interrupt() == 0
     finally:

@@ -1,5 +1,7 @@
 """A person through the whole server: HAProxy, gateway, shards."""
 
+import time
+
 import httpx2
 import pytest
 
@@ -67,6 +69,27 @@ def test_everybody_lives_on_one_shard_and_items_on_all(client: Client) -> None:
     assert [shard.engine.items for shard in stats.shards] == [40, 40]
     assert {result.shard for result in sent.results} == {0, 1}
     assert all(client.user(person) is not None for person in people)
+
+
+@pytest.mark.last  # the logs of the session's server no longer fold to its state
+def test_a_person_is_erased(client: Client) -> None:
+    shown = client.recommend("eve", n=5)
+    click = feedback("eve", shown.items[0].item_id, shown.decision_id)
+    assert client.send_events([click]).accepted == 1
+    receipt = client.erase_user("eve").receipt
+    assert client.user("eve") is None
+    ends = time.monotonic() + 30
+    found = client.erasure(receipt)
+    while found is not None and found.status == "pending" and time.monotonic() < ends:
+        time.sleep(0.1)
+        found = client.erasure(receipt)
+    assert found is not None
+    assert (found.status, found.removed_events) == ("done", 4), (
+        "three of theirs, and an erasure on the other shard"
+    )
+    assert client.decision(shown.decision_id) is None
+    assert client.send_events([click]).duplicates == 1
+    assert client.user("eve") is None
 
 
 def test_the_pages_and_the_stream_come_through_haproxy(cluster: Cluster) -> None:

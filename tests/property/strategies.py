@@ -14,6 +14,7 @@ from recsys.events import (
     ItemRemove,
     ItemUpsert,
     Slot,
+    UserErase,
     digest_of,
 )
 from recsys.ids import MAX_ID_BYTES
@@ -31,6 +32,7 @@ __all__ = [
     "numbers",
     "slots",
     "timestamps",
+    "user_erases",
 ]
 
 _MAX_TS_MS = 253_402_300_799_999  # the last millisecond of the year 9999
@@ -135,6 +137,10 @@ def adopts(event_ids: st.SearchStrategy[str] | None = None) -> st.SearchStrategy
     )
 
 
+def user_erases(event_ids: st.SearchStrategy[str] | None = None) -> st.SearchStrategy[UserErase]:
+    return st.builds(UserErase, event_id=event_ids or ids(), user_id=ids(), ts_ms=timestamps())
+
+
 def events(event_ids: st.SearchStrategy[str] | None = None) -> st.SearchStrategy[Event]:
     """Any valid event.
 
@@ -149,4 +155,5 @@ def events(event_ids: st.SearchStrategy[str] | None = None) -> st.SearchStrategy
         item_upserts(event_ids),
         item_removes(event_ids),
         adopts(event_ids),
+        user_erases(event_ids),
     )

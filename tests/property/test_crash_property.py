@@ -5,46 +5,10 @@ from hypothesis import strategies as st
 
 from recsys.decision import Request
 from recsys.engine import Engine
-from recsys.events import Event, Feedback, ItemRemove, ItemUpsert
-from recsys.settings import (
-    CandidateSettings,
-    EngineSettings,
-    FactorSettings,
-    FeatureSettings,
-    JoinerSettings,
-    LearnerSettings,
-    MemorySettings,
-    PopularSettings,
-    PopularWindow,
-    SessionSettings,
-    TransitionKernel,
-    TransitionSettings,
-    UserSettings,
-)
+from recsys.events import Event, Feedback, ItemRemove, ItemUpsert, UserErase
 from recsys.store.memory import MemoryStore
+from tests.tiny import RANKERS
 
-KERNELS = {
-    "near": TransitionKernel(history=6),
-    "hasty": TransitionKernel(history=6, half_life_s=4.0),
-    "next": TransitionKernel(history=1, direction="forward", normalise="share"),
-}
-SETTINGS = EngineSettings(
-    joiner=JoinerSettings(reward_window_s=5.0, pending_decisions=4),
-    memory=MemorySettings(reservoir=8, recent=4, strata=2),
-    users=UserSettings(in_memory=2, history=6, consumed=5, seen=3),
-    candidates=CandidateSettings(
-        transitions=TransitionSettings(kernels=KERNELS, neighbours=3),
-        sessions=SessionSettings(sessions=3, gap_s=8.0, history=6),
-        factors=FactorSettings(dimensions=3, history=6, negatives=2, latest=5, lessons=3),
-        popular=PopularSettings(leaders=3, windows={"lately": PopularWindow(half_life_s=0.1)}),
-    ),
-    features=FeatureSettings(crossings=10),
-)
-"""Every bound so small that a few dozen steps reach it."""
-RANKERS = {
-    name: SETTINGS.model_copy(update={"learners": LearnerSettings.model_validate({"ranker": name})})
-    for name in ("listwise", "vw")
-}
 KEY = b"k" * 32
 GENRES = ("crime", "drama", "comedy")
 
@@ -75,6 +39,7 @@ steps = st.lists(
             st.integers(0, 13),
         ),
         st.tuples(st.just("remove"), st.just(0), st.integers(0, 11)),
+        st.tuples(st.just("erase"), st.integers(0, 3), st.just(0)),
         st.just(Crash()),
         st.just(Crash()),
         st.just(Snapshot()),
@@ -108,6 +73,12 @@ class World:
             case Snapshot():
                 if self.crashes:
                     self.engine.snapshot()
+                    # The steady world never takes a person's events out of its log.
+                    self.engine.erasures.complete(ts_ms)
+            case ("erase", int(user), _):
+                receipt = f"e{self.number}"
+                erase = UserErase(event_id=receipt, user_id=f"u{user}", ts_ms=ts_ms)
+                self.engine.apply([erase])
             case ("ask", int(user), _):
                 self._ask(f"u{user}", ts_ms, user)
             case ("remove", _, int(item)):

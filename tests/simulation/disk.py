@@ -17,6 +17,7 @@ SECTOR: Final = 512
 IOERR: Final = 10
 CANTOPEN: Final = 14
 _FULL: Final = 13
+_IOERR_READ: Final = IOERR | 1 << 8
 _IOERR_FSYNC: Final = IOERR | 4 << 8
 
 
@@ -30,7 +31,7 @@ class DiskFault(Exception):
 
 @dataclass(kw_only=True)
 class Troubles:
-    """At which changes of a disk something goes wrong; they are counted.
+    """At which operations of a disk something goes wrong; changes are counted, reads apart.
 
     Attributes
     ----------
@@ -41,11 +42,14 @@ class Troubles:
     flush_fails_at
         The first flush from this change on fails, and what it should have written is forgotten
         although it can still be read: later flushes do not write it either.
+    read_fails_at
+        This read fails, once.
     """
 
     cut_at: int | None = None
     full: range = range(0)
     flush_fails_at: int | None = None
+    read_fails_at: int | None = None
 
 
 @dataclass
@@ -96,17 +100,18 @@ class Disk:
     ----------
     troubles
         What will go wrong.
-    changes
-        Since they were armed.
+    changes, reads
+        Operations since they were armed.
     dead
         Whether the power is gone.
     hurt
-        What has failed last, empty when nothing did: ``cut``, ``full`` or ``flush``.
+        What has failed last, empty when nothing did: ``cut``, ``full``, ``flush`` or ``read``.
     """
 
     def __init__(self, chance: random.Random) -> None:
         self.troubles = Troubles()
         self.changes = 0
+        self.reads = 0
         self.dead = False
         self.hurt = ""
         self._chance = chance
@@ -143,8 +148,12 @@ class Disk:
 
     def read(self, file: File, size: int, offset: int) -> bytes:
         """Return at most ``size`` bytes."""
+        self.reads += 1
         if self.dead:
             raise DiskFault(IOERR)
+        if self.reads == self.troubles.read_fails_at:
+            self.hurt = "read"
+            raise DiskFault(_IOERR_READ)
         return bytes(file.content[offset : offset + size])
 
     def write(self, file: File, content: bytes, offset: int) -> None:
@@ -180,7 +189,13 @@ class Disk:
     def arm(self, troubles: Troubles) -> None:
         """Replace what will go wrong, and count from here."""
         self.troubles = troubles
-        self.changes = 0
+        self.changes = self.reads = 0
+
+    def flush_again(self, name: str) -> None:
+        """Write a file anew, byte for byte, and flush it."""
+        if (file := self._files.get(name)) is not None:
+            self.write(file, bytes(file.content), 0)
+            self.flush(file)
 
     def after_kill(self) -> "Disk":
         """Return the disk as the next process finds it; whoever had it open cannot use it."""

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Final
 
 from tests.simulation.disk import CANTOPEN, IOERR, Disk, DiskFault, File
 
-__all__ = ["NAME", "NoVfs", "mounted", "register"]
+__all__ = ["NAME", "NoVfs", "mounted", "register", "seed_salts"]
 
 NAME: Final = "simulated"
 _ROOT: Final = PurePath("/simulated")
@@ -30,6 +30,7 @@ _OPEN_CREATE: Final = 0x4
 _OPEN_JOURNALS: Final = 0x800 | 0x4000 | 0x80000  # main journal, super-journal, WAL
 _SECTOR_BYTES: Final = 4096  # what SQLite's own file system says of any disk, as of the next
 _POWERSAFE_OVERWRITE: Final = 0x1000
+_PRNG_SEED: Final = 28  # SQLITE_TESTCTRL_PRNG_SEED
 
 
 class NoVfs(Exception):
@@ -226,6 +227,12 @@ def register() -> _Vfs:
         message = "SQLite refused another file system"
         raise NoVfs(message)
     return made
+
+
+def seed_salts(seed: int) -> None:
+    """Have SQLite draw its random numbers, such as the salts of logs, from a seed; 0 ends that."""
+    control = ctypes.CDLL(_sqlite3.__file__).sqlite3_test_control
+    control(c_int(_PRNG_SEED), c_int(seed), c_void_p(None))
 
 
 _mounts = itertools.count(1)

@@ -109,6 +109,6 @@ def test_every_knob_of_the_default_file_has_a_comment() -> None:
     assert [line for line in knobs if not re.search(r"  # \w", line)] == []
 
 
-@pytest.mark.parametrize("name", ["local.yaml", "demo.yaml"])
+@pytest.mark.parametrize("name", ["local.yaml", "demo.yaml", "kafka.yaml"])
 def test_the_shipped_files_are_good(name: str) -> None:
     assert load_settings(ROOT / "config" / name) != ServerSettings()

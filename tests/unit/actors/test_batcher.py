@@ -1,6 +1,6 @@
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
@@ -12,7 +12,7 @@ from actors.errors import Overloaded, ShardUnavailable
 from actors.observer import Silent
 from recsys.clock import now_ms
 from recsys.engine import Engine
-from recsys.errors import StoreError
+from recsys.errors import FlushFailed, StoreError
 from recsys.events import Decision, Event, Feedback, Slot
 from recsys.settings import StoreSettings
 from recsys.store.base import Append, Outcome
@@ -35,13 +35,17 @@ def shown(n: int) -> Decision:
     )
 
 
+def never_doomed(error: FlushFailed) -> None:
+    raise AssertionError(error)
+
+
 @asynccontextmanager
 async def running(
     ledger: Ledger, *, queue_events: int = 100, commit_events: int = 10
 ) -> AsyncIterator[Batcher]:
     settings = StoreSettings(queue_events=queue_events, commit_events=commit_events)
     with ThreadPoolExecutor(1) as executor:
-        batcher = Batcher(3, ledger, executor, settings, Silent())
+        batcher = Batcher(3, ledger, executor, settings, Silent(), never_doomed)
         batcher.start()
         try:
             yield batcher
@@ -152,6 +156,26 @@ async def test_a_failed_commit_is_told_and_the_next_one_works(fault: Exception) 
         assert await batcher.submit([click(1)], now_ms()) == [Append(Outcome.ACCEPTED, 1)]
 
 
+async def test_a_full_disk_is_logged_once_and_its_end_too(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = GatedStore()
+    store.gate.set()
+    store.fault = StoreError("the disk is full")
+    caplog.set_level("INFO")
+    async with running(engine_on(store)) as batcher:
+        for n in range(3):
+            with pytest.raises(ShardUnavailable):
+                await batcher.submit([click(n)], now_ms())
+        store.fault = None
+        for n in range(3):
+            await batcher.submit([click(n)], now_ms())
+    assert [record.getMessage() for record in caplog.records] == [
+        "shard 3: events are not written: the disk is full",
+        "shard 3: events are written again",
+    ]
+
+
 async def test_whoever_stops_waiting_does_not_take_the_events_back() -> None:
     store = GatedStore()
     async with running(engine_on(store)) as batcher:
@@ -200,8 +224,10 @@ class SlowLearner:
         self._engine = engine
         self.slices = 0
 
-    def append(self, events: Sequence[Event]) -> list[Append]:
-        return self._engine.append(events)
+    def append(
+        self, events: Sequence[Event], positions: Mapping[str, int] | None = None
+    ) -> list[Append]:
+        return self._engine.append(events, positions)
 
     def fold(self, events: Sequence[Event], appends: Sequence[Append]) -> None:
         time.sleep(0.004)
@@ -235,3 +261,35 @@ async def test_a_fault_of_the_learner_does_not_deny_what_is_durable() -> None:
     async with running(Broken(engine_on(store))) as batcher:
         assert await batcher.submit([click(1)], now_ms()) == [Append(Outcome.ACCEPTED, 1)]
         assert await batcher.submit([click(2)], now_ms()) == [Append(Outcome.ACCEPTED, 2)]
+
+
+async def test_positions_are_written_with_their_group_and_not_without_it() -> None:
+    store = GatedStore()
+    async with running(engine_on(store)) as batcher:
+        first = asyncio.create_task(batcher.submit([click(0)], now_ms(), {"t-0": 1, "t-1": 4}))
+        assert await asyncio.to_thread(store.entered.wait, 10)
+        second = asyncio.create_task(batcher.submit([], now_ms(), {"t-0": 2}))
+        third = asyncio.create_task(batcher.submit([click(1)], now_ms(), {"t-0": 3}))
+        await asyncio.sleep(0)
+        store.gate.set()
+        assert [len(appends) for appends in await asyncio.gather(first, second, third)] == [1, 0, 1]
+        assert store.positions() == {"t-0": 3, "t-1": 4}
+        store.fault = StoreError("the disk is full")
+        with pytest.raises(ShardUnavailable):
+            await batcher.submit([click(2)], now_ms(), {"t-0": 4})
+        assert store.positions() == {"t-0": 3, "t-1": 4}
+        store.fault = None
+
+
+async def test_who_can_wait_is_let_in_when_there_is_room() -> None:
+    store = GatedStore()
+    async with running(engine_on(store), queue_events=3) as batcher:
+        await batcher.room_for(5)  # more than the queue ever holds passes when it is empty
+        tasks = await gather_behind_the_gate(batcher, store, [[click(0)], [click(1), click(2)]])
+        waiting = asyncio.create_task(batcher.room_for(1))
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        store.gate.set()
+        await waiting
+        await asyncio.gather(*tasks)
+        assert batcher.waiting == 0

@@ -11,7 +11,7 @@ from actors.gateway import build_app
 from actors.ports import LocalPort
 from actors.settings import HttpSettings, ServerSettings
 from actors.shard import Shard
-from recsys.errors import InvalidEvent
+from recsys.errors import InvalidEvent, StoreError
 from recsys.partition import partition_of
 from tests.servers import SETTINGS, GatedStore, ScriptedPort, Served, engine_on, served
 
@@ -155,6 +155,32 @@ async def test_readiness_and_statistics_name_the_shard_that_is_down(server: Serv
     stats = (await server.client.get("/v1/stats")).json()
     assert [shard["shard"] for shard in stats["shards"]] == [0]
     assert stats["unavailable"][0]["shard"] == 1
+
+
+async def test_a_server_that_cannot_write_is_ready_for_lists_and_says_what_is_wrong() -> None:
+    store = GatedStore()
+    store.gate.set()
+    store.fault = StoreError("/data/shard-0/log.sqlite: the disk is full")
+    shard = Shard(0, SETTINGS, engine_on(store))
+    await shard.start()
+    app = build_app(LocalPort([shard]), SETTINGS)
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://recsys") as client:
+        refused = await client.post("/v1/events", json=[click(1, 0)])
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert refused.json()["detail"] == (
+            "shard 0 is unavailable: its store cannot write: the disk is full"
+        ), "callers hear of no paths"
+        ready = await client.get("/readyz")
+        assert ready.status_code == 200
+        (check,) = ready.json()["checks"]
+        assert check["detail"] == "answers, but takes no events: its store cannot write"
+        assert not (await client.get("/v1/stats")).json()["shards"][0]["writing"]
+        store.fault = None
+        assert (await client.post("/v1/events", json=[click(1, 0)])).status_code == 202
+        (check,) = (await client.get("/readyz")).json()["checks"]
+        assert check["detail"] == "answers"
+    await shard.stop()
 
 
 async def test_every_call_has_a_deadline() -> None:

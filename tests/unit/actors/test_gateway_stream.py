@@ -11,6 +11,7 @@ from actors.errors import ShardUnavailable
 from actors.http.problems import Problem
 from actors.http.shards import Shards
 from actors.http.stream import Stream
+from actors.shard_map import ShardMap
 from tests.servers import SETTINGS, Served, served
 
 SCOPE: Scope = {
@@ -79,7 +80,7 @@ async def server() -> AsyncIterator[Served]:
 @asynccontextmanager
 async def streaming(server: Served, **options: float) -> AsyncIterator[Stream]:
     stream = Stream(
-        Shards(server.port, SETTINGS),
+        Shards(server.port, SETTINGS, ShardMap.dealt_out(2, SETTINGS.shards.partitions)),
         interval_s=options.get("interval_s", 0.01),
         listeners=int(options.get("listeners", 64)),
         lifetime_s=options.get("lifetime_s", 60.0),

@@ -90,3 +90,18 @@ async def test_a_call_that_waited_too_long_is_never_sent() -> None:
     assert await stuck == b"user:first"
     assert await lane.call("user", b"next", 5) == b"user:next"
     assert carrier.messages == [[b"first"], [b"next"]]
+
+
+async def test_more_calls_than_may_wait_are_refused() -> None:
+    carrier = Carrier()
+    lane = Lane(carrier.send, in_flight=1, most=2, waiting=3, shard=5)
+    calls = [asyncio.create_task(lane.call("user", b"sent", 5)) for _ in range(2)]
+    await carrier.sent.acquire()
+    calls += [asyncio.create_task(lane.call("user", b"waits", 5)) for _ in range(3)]
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded) as refused:
+        await lane.call("user", b"too many", 5)
+    assert (refused.value.shard, refused.value.retry_after_s) == (5, 1.0)
+    carrier.open.set()
+    assert await asyncio.gather(*calls) == [b"user:sent"] * 2 + [b"user:waits"] * 3
+    assert await lane.call("user", b"again", 5) == b"user:again"

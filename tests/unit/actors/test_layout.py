@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from actors.errors import StartupError
-from actors.layout import DataFolder
+from actors.layout import DataFolder, read_shard_map
 from actors.settings import ShardSettings
+from actors.shard_map import ShardMap
 
 
 def shards(data_dir: Path, count: int = 2, partitions: int = 64) -> ShardSettings:
@@ -35,8 +36,9 @@ def test_another_division_of_the_users_is_refused(
         DataFolder(shards(tmp_path, count, partitions))
     assert str(refusal.value) == (
         f"the data directory {tmp_path} was made for 2 shards and 64 partitions, the settings say "
-        f"{count} and {partitions}; set shards.count and shards.partitions back or choose another "
-        "directory with --data-dir"
+        f"{count} and {partitions}; set shards.count and shards.partitions back, or divide the "
+        "users anew with `recsys reshard` (the number of partitions stays for ever), or choose "
+        "another directory with --data-dir"
     )
     DataFolder(shards(tmp_path)).release()
 
@@ -99,7 +101,51 @@ def test_a_layout_that_cannot_be_written_is_named_and_changes_nothing(tmp_path: 
 
 def test_a_layout_of_the_future_is_refused(tmp_path: Path) -> None:
     (tmp_path / "layout.json").write_text(
-        '{"format": 2, "shards": 2, "partitions": 64, "epoch": 0}'
+        '{"format": 3, "shards": 2, "partitions": 64, "epoch": 0}'
     )
-    with pytest.raises(StartupError, match="has layout format 2, this version reads 1"):
+    with pytest.raises(StartupError, match="has layout format 3, this version reads 1 to 2"):
         DataFolder(shards(tmp_path))
+
+
+def test_a_layout_of_before_is_read_and_renewed(tmp_path: Path) -> None:
+    path = tmp_path / "layout.json"
+    path.write_text('{"format": 1, "shards": 2, "partitions": 5, "epoch": 7}')
+    folder = DataFolder(shards(tmp_path, 2, 5))
+    assert folder.shard_map == ShardMap(7, (0, 1, 0, 1, 0))
+    assert read_shard_map(shards(tmp_path, 2, 5)) == folder.shard_map
+    folder.assign(1, 0)
+    folder.release()
+    again = DataFolder(shards(tmp_path, 2, 5))
+    assert again.shard_map == ShardMap(7, (0, 0, 0, 1, 0))
+    again.release()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"format": 2, "shards": 2, "partitions": 3, "epoch": 0, "owners": [0, 1]}',
+        '{"format": 2, "shards": 1, "partitions": 1, "epoch": 0, "owners": [0], "goal": [0, 1]}',
+    ],
+)
+def test_a_layout_without_an_owner_for_each_partition_is_refused(
+    tmp_path: Path, content: str
+) -> None:
+    (tmp_path / "layout.json").write_text(content)
+    with pytest.raises(StartupError, match=r"damaged .it has not one owner for each partition"):
+        DataFolder(shards(tmp_path, 2, 3))
+
+
+def test_a_division_that_was_begun_must_end_first(tmp_path: Path) -> None:
+    folder = DataFolder(shards(tmp_path, 2, 4))
+    folder.begin_division((0, 1, 2, 1))
+    folder.release()
+    with pytest.raises(StartupError, match="into 3 shards was broken off; end it with"):
+        DataFolder(shards(tmp_path, 2, 4))
+    folder = DataFolder(shards(tmp_path, 3, 4), dividing=True)
+    assert folder.goal == (0, 1, 2, 1)
+    folder.assign(2, 2)
+    folder.end_division(3)
+    folder.release()
+    folder = DataFolder(shards(tmp_path, 3, 4))
+    assert (folder.shards, folder.shard_map) == (3, ShardMap(1, (0, 1, 2, 1)))
+    folder.release()

@@ -1,6 +1,6 @@
 import pytest
 
-from actors.meters import Quantiles, Rate
+from actors.meters import Pace, Quantiles, Rate
 
 
 def test_nothing_has_no_quantile() -> None:
@@ -62,3 +62,13 @@ def test_a_young_rate_divides_by_its_age() -> None:
     assert rate.per_second() == 0.0
     clock.now += 2
     assert rate.per_second() == 4.0
+
+
+def test_a_pace_is_what_pieces_take_lately() -> None:
+    pace = Pace(newest=0.5)
+    assert pace.seconds_for(10) is None
+    pace.add(10, 1.0)
+    assert pace.seconds_for(10) == pytest.approx(1.0)
+    pace.add(10, 3.0)
+    assert pace.seconds_for(10) == pytest.approx(2.0)
+    assert pace.seconds_for(0) == 0.0

@@ -83,6 +83,7 @@ def test_what_a_shard_tells_is_taken_in_silence() -> None:
     observer = RayObserver(0, lambda: stats(0, 0, 0))
     observer.on_recommend("learner", 0.001, fallback=True)
     observer.on_commit(5, 0.002)
+    observer.on_commit(0, 0.002)  # positions in outside logs alone
     observer.on_folded(5, 0.003)
     observer.on_rejected("overloaded", 2)
     observer.on_rejected("invalid", 0)

@@ -143,14 +143,40 @@ async def test_a_full_disk_fails_the_events_and_not_the_recommendations() -> Non
     tally = Tally()
     async with running(engine_on(store), observer=tally) as shard:
         await shard.call("append", batch(click(1, "bob")))
-        store.fault = StoreError("no space left on the device")
-        with pytest.raises(ShardUnavailable, match="no space left"):
+        store.fault = StoreError("/data/shard-0/log.sqlite: no space left on the device")
+        with pytest.raises(ShardUnavailable, match=r"cannot write: no space left on the device$"):
             await shard.call("append", batch(click(2)))
+        assert shard.trouble() == (
+            "it takes no events: /data/shard-0/log.sqlite: no space left on the device",
+        )
+        assert not shard.stats().writing
         assert decode(await shard.call("recommend", question(1)), Recommendation).decision.slots
         assert ("rejected", "store", 1) in tally.told
         store.fault = None
         answer = decode(await shard.call("append", batch(click(2))), Appended)
         assert answer.results[0].outcome is Outcome.ACCEPTED
+        assert shard.trouble() == ()
+        assert shard.stats().writing
+
+
+async def test_a_disk_that_cannot_be_read_makes_the_shard_unavailable() -> None:
+    class Unreadable(GatedStore):
+        @override
+        def find(self, event_id: str) -> NoReturn:
+            raise StoreError("the disk failed to read")
+
+        @override
+        def load_user(self, user_id: str) -> NoReturn:
+            raise StoreError("the disk failed to read")
+
+    async with running(engine_on(Unreadable())) as shard:
+        for method, payload in (
+            ("recommend", question(1)),
+            ("user", encode(Lookup(id="ann"))),
+            ("decision", encode(Lookup(id="d1"))),
+        ):
+            with pytest.raises(ShardUnavailable, match="the disk failed to read"):
+                await shard.call(cast(Method, method), payload)
 
 
 async def test_a_disk_that_cannot_be_read_makes_the_shard_unavailable(

@@ -28,6 +28,8 @@ class PaperFleet(Fleet):
         What a shard answers in place of being ready, once per entry.
     closed
         In order.
+    trouble
+        What a shard says of itself.
     asked
         Set when any shard has been asked.
     """
@@ -37,6 +39,7 @@ class PaperFleet(Fleet):
         self.faults: dict[int, list[ShardUnavailable]] = {}
         self.restarts: dict[int, int] = {}
         self.closed: list[int] = []
+        self.trouble: dict[int, tuple[str, ...]] = {}
 
     @override
     def open(self, shard: int) -> None:
@@ -49,7 +52,12 @@ class PaperFleet(Fleet):
             raise self.faults[shard].pop(0)
         life = self.opened[shard] + self.restarts.get(shard, 0)
         return Ready(
-            pid=1000 * (shard + 1) + life, epoch=life, sequence=7, recovered=5, recovery_s=0.25
+            pid=1000 * (shard + 1) + life,
+            epoch=life,
+            sequence=7,
+            recovered=5,
+            recovery_s=0.25,
+            trouble=self.trouble.get(shard, ()),
         )
 
     @override
@@ -216,6 +224,19 @@ async def test_a_restarted_supervisor_opens_nothing_twice_and_goes_on_watching(
         assert fleet.closed == []
 
 
+async def test_a_restarted_supervisor_tells_of_the_end_of_a_silence_that_it_came_into(
+    fleet: PaperFleet, folder: DataFolder, settings: ServerSettings
+) -> None:
+    fleet.faults[1] = [ShardUnavailable(1, "it did not answer in time")]
+    async with watching(fleet, folder, settings) as supervisor:
+        supervisor.resume()
+        await notice(supervisor, "shard 1 answers again")
+        assert [found.text for found in supervisor.notices(after=0)] == [
+            "shard 1 is unavailable: it did not answer in time",
+            "shard 1 answers again",
+        ]
+
+
 async def test_notices_are_numbered_and_asked_for_from_a_number_on(
     fleet: PaperFleet, folder: DataFolder, settings: ServerSettings
 ) -> None:
@@ -236,3 +257,21 @@ async def test_shutdown_closes_the_shards_and_gives_the_folder_back(
         await supervisor.shutdown()
         assert sorted(fleet.closed) == [0, 1, 2]
         DataFolder(settings.shards).release()
+
+
+async def test_what_troubles_a_shard_is_noticed_once_for_as_long_as_it_lasts(
+    fleet: PaperFleet, folder: DataFolder, settings: ServerSettings
+) -> None:
+    fleet.trouble[1] = ("data_gap in t-1",)
+    async with watching(fleet, folder, settings) as supervisor:
+        await supervisor.start()
+        assert await notice(supervisor, "data_gap") == "shard 1: data_gap in t-1"
+        fleet.trouble[1] = ("data_gap in t-1", "data_gap in t-3")
+        await notice(supervisor, "t-3")
+        texts = [one.text for one in supervisor.notices(after=0)]
+        assert texts.count("shard 1: data_gap in t-1") == 1
+        fleet.trouble.clear()
+        await notice(supervisor, "shard 1 is well again")
+        await asyncio.sleep(0.02)
+        texts = [one.text for one in supervisor.notices(after=0)]
+        assert texts.count("shard 1 is well again") == 1

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -18,6 +18,7 @@ from recsys.events import Attributes, Decision, Event, Feedback, ItemUpsert, Slo
 from recsys.settings import CatalogueSettings, EngineSettings, StoreSettings, UserSettings
 from recsys.store.base import Outcome
 from recsys.store.memory import MemoryStore
+from recsys.store.records import DeadLetter
 from recsys.users import User
 from tests.engines import KEY, ask, asked, engine_with, feedback, item, items
 
@@ -45,12 +46,18 @@ class FaultyStore(MemoryStore):
 
     @override
     def commit_snapshot(
-        self, sequence: int, parts: Mapping[str, bytes], users: Mapping[str, bytes]
+        self,
+        sequence: int,
+        parts: Mapping[str, bytes],
+        users: Mapping[str, bytes],
+        *,
+        gone: Collection[str] = (),
+        letters: Sequence[DeadLetter] = (),
     ) -> None:
         if self.faulty:
             detail = "the disk is full"
             raise StoreError(detail)
-        super().commit_snapshot(sequence, parts, users)
+        super().commit_snapshot(sequence, parts, users, gone=gone, letters=letters)
 
 
 def test_outcomes_say_what_became_of_each_event() -> None:
@@ -350,7 +357,11 @@ def test_the_key_is_readable_by_its_owner_alone(tmp_path: Path, mask: int) -> No
     key = tmp_path / "deep" / "down" / "key"
     assert key.stat().st_mode & 0o777 == 0o600
     assert len(key.read_bytes()) == 32
-    assert sorted(path.name for path in key.parent.iterdir()) == ["key", "log.sqlite"]
+    assert sorted(path.name for path in key.parent.iterdir()) == [
+        "key",
+        "log.sqlite",
+        "log.sqlite-mark",
+    ]
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"x" * 33])

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 import pytest
 
+from recsys.conform import conform
 from recsys.errors import InvalidEvent
 from recsys.events import (
     FEEDBACK_TYPES,
@@ -27,10 +28,10 @@ from recsys.events import (
     Slot,
     check_attributes,
     check_context,
-    conform,
     digest_of,
     validate,
 )
+from recsys.tombstones import Tombstone, UserErase
 
 DECISION = Decision(
     event_id="d", user_id="u", ts_ms=0, slots=(Slot("a", 0.5), Slot("b", 1.0)), policy="learner"
@@ -281,3 +282,14 @@ def test_events_are_frozen(event: Event) -> None:
     for name in event.__struct_fields__:
         with pytest.raises(AttributeError, match="immutable"):
             setattr(event, name, None)
+
+
+def test_tombstones_are_made_by_stores_alone() -> None:
+    stone = Tombstone(event_id="00" * 16, cause="erased")
+    with pytest.raises(InvalidEvent, match="only a store makes tombstones"):
+        validate(stone, "/events/0")
+
+
+def test_an_erasure_names_somebody() -> None:
+    with pytest.raises(InvalidEvent, match="/user_id: an id must not be empty"):
+        validate(UserErase(event_id="e", user_id="", ts_ms=0))

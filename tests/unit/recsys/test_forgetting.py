@@ -133,3 +133,25 @@ def test_an_engine_measures_what_it_learned_and_does_not_replay_it() -> None:
     assert 0.3 < stats.memory.recent_loss < 2.5
     # Of the first ten, one is held out, of the eleventh and those after it another one.
     assert stats.replay_size in {9, 10}
+
+
+def test_an_erased_persons_choices_are_asked_no_more() -> None:
+    learner = Told()
+    one = meter(learner)
+    held = told(one, 0, 57)
+    gone, gathering = held[2], held[5]
+    learner.questions.clear()
+    one.erase(gone)
+    one.erase(gathering)
+    told(one, 57, 70)
+    assert set(learner.questions) == set(held[:5]) - {gone}
+    stats = one.stats
+    assert stats.old_choices == 4
+    again = meter(learner)
+    again.restore(one.snapshot())
+    assert again.snapshot() == one.snapshot()
+    for number in held[:5]:
+        one.erase(number)
+    learner.questions.clear()
+    told(one, 70, 80)
+    assert learner.questions == []

@@ -19,10 +19,15 @@ from recsys.events import (
     Feedback,
     ItemRemove,
     ItemUpsert,
+    PartitionIn,
+    PartitionOut,
     Slot,
+    Tombstone,
+    UserErase,
     digest_of,
 )
 from recsys.store.base import Append, Outcome
+from recsys.store.records import Erasure
 from recsys.store.sqlite import SqliteStore
 from recsys.store.sqlite_schema import SCHEMA
 
@@ -83,9 +88,50 @@ EVENTS: dict[str, Event] = {
         loss=2.125,
         baseline=2.25,
     ),
+    "user_erase": UserErase(event_id="2a-0193f3a1", user_id="user|1:a b", ts_ms=1_763_600_000_127),
+    "tombstone": Tombstone(event_id=bytes(range(16)).hex(), cause="erased"),
+    "partition_in": PartitionIn(
+        event_id="partition-5-in-3-0",
+        ts_ms=1_763_600_000_128,
+        partition=5,
+        partitions=64,
+        epoch=3,
+        part=0,
+        last=True,
+        record=pack({"people": [], "lists": []}),
+        remembered=((bytes(range(16)), 2**32 - 1),),
+    ),
+    "partition_out": PartitionOut(
+        event_id="partition-6-out-4",
+        ts_ms=1_763_600_000_129,
+        partition=6,
+        partitions=64,
+        epoch=4,
+    ),
 }
-SINCE = {"decision_with_features": 2, "adopt": 2}
+SINCE = {
+    "decision_with_features": 2,
+    "adopt": 2,
+    "user_erase": 2,
+    "tombstone": 2,
+    "partition_in": 2,
+    "partition_out": 2,
+}
 """Formats before it cannot say what such an event says."""
+
+POSITIONS = {1: {}, 2: {"feedback-0": 7, "feedback-1": 2**40}}
+"""Of the stores of each schema."""
+ERASURES = {
+    1: [],
+    2: [
+        Erasure(
+            receipt="2a-0193f3a1",
+            sequence=9,
+            user_id="user|1:a b",
+            accepted_ms=1_763_600_000_127,
+        )
+    ],
+}
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -140,16 +186,21 @@ def test_stores_of_every_schema_are_opened(version: int, tmp_path: Path) -> None
     store = SqliteStore(path)
     try:
         # Schema 1 was first filled with records of format 1.
-        events = [event for name, event in EVENTS.items() if name not in SINCE]
+        written = {1: 1, 2: 2}[version]
+        events = [event for name, event in EVENTS.items() if SINCE.get(name, 1) <= written]
         assert store.epoch == 2
         assert list(store.read(after=0)) == list(enumerate(events, start=1))
         assert store.snapshot_sequence == 4
-        assert store.load() == {"part": golden(1, "part")}
+        assert store.load() == {"part": golden(written, "part")}
         assert list(store.user_ids()) == ["user|1:a b"]
         assert unpack(store.load_user("user|1:a b") or b"", str) == "state"
-        repeats = store.append(events)
+        assert store.positions() == POSITIONS[version]
+        assert store.erasures() == ERASURES[version]
+        assert store.dead_letters() == []
+        repeats = store.append(events, {"feedback-1": 1})
     finally:
         store.close()
+    assert _schema(path) == _schema(GOLDEN / f"schema_{SCHEMA}.sqlite")
     assert repeats == [Append(Outcome.DUPLICATE, n) for n in range(1, len(events) + 1)]
 
 

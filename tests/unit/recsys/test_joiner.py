@@ -176,3 +176,17 @@ def test_a_damaged_snapshot_is_refused() -> None:
     record[-1] ^= 1
     with pytest.raises(CorruptRecord):
         Joiner(EVERYTHING).restore(bytes(record))
+
+
+def test_an_erased_persons_lists_teach_nothing() -> None:
+    joiner = Joiner(EVERYTHING)
+    for decision_id, user in (("d1", "u"), ("d2", "v"), ("d3", "u")):
+        list(joiner.open(pending(decision_id, user)))
+    joiner.erase("u")
+    assert len(joiner) == 1
+    assert joiner.feedback("u", "d3", 1, "i1", 2.0) is None
+    assert list(joiner.open(pending("d4", "u", ts_ms=1))) == []
+    assert {one.user_id for one in joiner.expire(10_000)} == {"v"}
+    assert b"\xa1u" in joiner.snapshot()
+    joiner.erase("u")
+    assert len(joiner) == 0

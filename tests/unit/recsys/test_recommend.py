@@ -10,7 +10,7 @@ import pytest
 from recsys.decision import Request
 from recsys.engine import Engine
 from recsys.errors import InvalidEvent
-from recsys.events import Adopt, Decision, Event, ItemRemove, validate
+from recsys.events import Decision, Event, Feedback, ItemRemove, ItemUpsert, validate
 from recsys.features.base import widen
 from recsys.settings import (
     ArmSettings,
@@ -359,7 +359,7 @@ def test_how_items_are_called_does_not_matter() -> None:
         events = [
             msgspec.structs.replace(event, item_id=renamed[event.item_id])
             for event in (*known, *LIKES)
-            if not isinstance(event, Decision | Adopt)
+            if isinstance(event, Feedback | ItemUpsert | ItemRemove)
         ]
         engine = engine_with(events, SETTINGS)
         wanted = question("d", arm="learner-greedy", candidates=tuple(numbers))

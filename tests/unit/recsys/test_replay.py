@@ -159,3 +159,26 @@ def test_a_damaged_snapshot_is_refused() -> None:
     record[-1] ^= 1
     with pytest.raises(CorruptRecord):
         buffer(6, 3).restore(bytes(record))
+
+
+def test_an_erased_persons_lessons_leave_both_parts() -> None:
+    one = buffer(12, 6, strata=3)
+    for number in range(60):
+        one.add(example(number, user=number % 4))
+    evicted, size = one.evicted, len(one)
+    one.erase(2)
+    left = drawn(one, 400)
+    assert left
+    assert {item % 4 for item in left} == {0, 1, 3}
+    assert one.evicted == evicted
+    assert len(one) < size
+    again = buffer(12, 6, strata=3)
+    again.restore(one.snapshot())
+    for number in range(60, 90):
+        again.add(example(number, user=number % 4))
+        one.add(example(number, user=number % 4))
+    assert again.snapshot() == one.snapshot()
+    assert len(one) == 18
+    for user in range(4):
+        one.erase(user)
+    assert (len(one), one.sample()) == (0, [])

@@ -195,3 +195,27 @@ def test_scores_are_the_formula(seed: int) -> None:
         expected[list(session)] += similarity
     found = scores(source, person(*[(item, 0) for item in mine]), 0, N_ITEMS)[:, 0]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("occurrences", [2, 3, 300])
+def test_an_erased_person_takes_their_session_along(occurrences: int) -> None:
+    source = made(occurrences=occurrences, sessions=8)
+    ann, bob, cat = (User(user_id=name) for name in ("ann", "bob", "cat"))
+    like(source, bob, 1, 2)
+    like(source, ann, 1, 3, 4)
+    like(source, cat, 1, 5)
+    me = person((1, 0))
+    assert 4 in proposals(source, me, 1000, N_ITEMS)
+    source.erase(ann)
+    source.erase(User(user_id="eve"))
+    # Of a short list of sessions the one before the erased one may be known no more.
+    assert proposals(source, me, 1000, N_ITEMS) == ({1, 2, 5} if occurrences > 2 else {1, 5})
+    assert proposals(source, person((3, 0)), 1000, N_ITEMS) == set()
+    again = made(occurrences=occurrences, sessions=8)
+    again.restore(source.snapshot())
+    assert again.snapshot() == source.snapshot()
+    assert proposals(again, me, 1000, N_ITEMS) == proposals(source, me, 1000, N_ITEMS)
+    for one in (source, again):
+        like(one, User(user_id="dan"), 1, 6)
+    assert again.snapshot() == source.snapshot()
+    assert 6 in proposals(again, me, 1000, N_ITEMS)

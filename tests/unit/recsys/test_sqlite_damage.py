@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from recsys.codec import pack
 from recsys.errors import CorruptRecord
 from recsys.store.base import Append, Outcome
 from recsys.store.sqlite import SqliteStore
@@ -25,7 +26,9 @@ def test_a_flipped_byte_is_named_when_read(path: Path) -> None:
     store = SqliteStore(path)
     reading = store.read(after=10)
     assert [next(reading)[0], next(reading)[0]] == [11, 12]
-    with pytest.raises(CorruptRecord, match=r"event 13 of the log is damaged .*checksum.*backup"):
+    with pytest.raises(
+        CorruptRecord, match=r"event 13 of the log is damaged .*checksum.*recsys restore"
+    ):
         next(reading)
     with pytest.raises(CorruptRecord, match="event 13 of the log is damaged"):
         store.find("e13")
@@ -66,6 +69,24 @@ def test_a_gap_that_appears_later_is_named(path: Path) -> None:
     store.close()
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "UPDATE positions SET record = zeroblob(length(record))",
+        "UPDATE positions SET source = 'clicks-1'",
+    ],
+)
+def test_a_damaged_position_is_named(path: Path, query: str) -> None:
+    store = SqliteStore(path)
+    store.append(clicks(1, 3), {"clicks-0": 3})
+    store.close()
+    damage(path, query)
+    store = SqliteStore(path)
+    with pytest.raises(CorruptRecord, match=r"the position in 'clicks-[01]' is damaged"):
+        store.positions()
+    store.close()
+
+
 def test_exchanged_rows_are_noticed(path: Path) -> None:
     filled(path)
     with raw(path) as connection:
@@ -74,22 +95,96 @@ def test_exchanged_rows_are_noticed(path: Path) -> None:
             "UPDATE seen SET seq = 6 WHERE seq = 5;"
         )
     store = SqliteStore(path)
-    with pytest.raises(CorruptRecord, match="event 2 of the log is filed under another id"):
+    with pytest.raises(
+        CorruptRecord, match=r"event 2 of the log is damaged .it is filed under another id"
+    ):
         list(store.read(after=0))
-    with pytest.raises(CorruptRecord, match="event 6 of the log is filed under another id"):
+    with pytest.raises(
+        CorruptRecord, match=r"event 6 of the log is damaged .it is filed under another id"
+    ):
         store.find("e5")
     store.close()
 
 
 def test_a_damaged_snapshot_is_named(path: Path) -> None:
     damage(filled(path), "UPDATE state SET record = substr(record, 1, length(record) - 1)")
-    damage(path, "UPDATE users SET record = x'00'")
+    damage(path, "UPDATE users SET record = substr(record, 1, length(record) - 1)")
     store = SqliteStore(path)
     with pytest.raises(CorruptRecord, match="part 'model' of the snapshot is damaged"):
         store.load()
     with pytest.raises(CorruptRecord, match="user 'ann' of the snapshot is damaged"):
         store.load_user("ann")
     assert store.load_user("bob") is None
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("UPDATE users SET user_id = 'zoe' WHERE user_id = 'ann'", "under a damaged id"),
+        ("UPDATE users SET binding = binding + 1", "with the record of another"),
+    ],
+)
+def test_a_user_under_another_id_is_noticed(path: Path, query: str, message: str) -> None:
+    damage(filled(path), query)
+    store = SqliteStore(path)
+    with pytest.raises(CorruptRecord, match=message):
+        store.load_user("ann")
+    store.close()
+
+
+def test_exchanged_users_are_noticed(path: Path) -> None:
+    store = SqliteStore(path)
+    store.commit_snapshot(0, {}, {"ann": pack("ann"), "bob": pack("bob")})
+    store.close()
+    damage(
+        path,
+        "UPDATE users SET record = (SELECT record FROM users WHERE user_id = 'bob')"
+        " WHERE user_id = 'ann'",
+    )
+    store = SqliteStore(path)
+    with pytest.raises(CorruptRecord, match="user 'ann' is filed with the record of another"):
+        store.load_user("ann")
+    assert store.load_user("bob") == pack("bob")
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "DELETE FROM state WHERE name = 'model'",
+        "UPDATE state SET name = 'other'",
+        "INSERT INTO state SELECT 'twin', record FROM state",
+    ],
+)
+def test_parts_under_another_name_are_noticed(path: Path, query: str) -> None:
+    damage(filled(path), query)
+    store = SqliteStore(path)
+    with pytest.raises(CorruptRecord, match="the parts of the snapshot are not those written"):
+        store.load()
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("DELETE FROM users", "1 users should be there, 0 are"),
+        ("INSERT INTO positions VALUES ('x', x'00')", "0 positions should be there, 1 are"),
+    ],
+)
+def test_lost_rows_are_noticed_at_the_opening(path: Path, query: str, message: str) -> None:
+    damage(filled(path), query)
+    with pytest.raises(CorruptRecord, match=message):
+        SqliteStore(path)
+
+
+def test_a_remembered_id_must_lead_to_its_event(path: Path) -> None:
+    damage(filled(path), "UPDATE seen SET seq = 6 WHERE seq = 5")
+    store = SqliteStore(path)
+    with pytest.raises(CorruptRecord, match="a remembered id points to another event, 6"):
+        store.append(clicks(5, 5))
+    with pytest.raises(CorruptRecord, match="the id of event 5 is forgotten"):
+        list(store.read(after=0))
     store.close()
 
 

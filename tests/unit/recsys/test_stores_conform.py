@@ -1,6 +1,6 @@
 """Both stores pass the conformance suite; broken ones do not."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from recsys.errors import StoreError
 from recsys.events import Event
 from recsys.store.base import Append, Outcome, Store
 from recsys.store.memory import MemoryStore
+from recsys.store.records import DeadLetter
 from recsys.store.sqlite import SqliteStore
 from tests.stores import MemoryPlace, SqlitePlace, clicks, sequences
 
@@ -95,17 +96,31 @@ class Counting(MemoryStore):
     """Dedupes nothing."""
 
     @override
-    def append(self, events: Sequence[Event]) -> list[Append]:
+    def append(
+        self, events: Sequence[Event], positions: Mapping[str, int] | None = None
+    ) -> list[Append]:
         first = self.last_sequence + 1
         return [Append(Outcome.ACCEPTED, first + place) for place in range(len(events))]
+
+
+class Unanchored(MemoryStore):
+    """Writes no positions without events."""
+
+    @override
+    def append(
+        self, events: Sequence[Event], positions: Mapping[str, int] | None = None
+    ) -> list[Append]:
+        return super().append(events, positions) if events else []
 
 
 class Lenient(MemoryStore):
     """Takes a conflict for a duplicate."""
 
     @override
-    def append(self, events: Sequence[Event]) -> list[Append]:
-        appends = super().append(events)
+    def append(
+        self, events: Sequence[Event], positions: Mapping[str, int] | None = None
+    ) -> list[Append]:
+        appends = super().append(events, positions)
         return [
             Append(Outcome.DUPLICATE, append.sequence)
             if append.outcome is Outcome.CONFLICT
@@ -127,9 +142,17 @@ class Accumulating(MemoryStore):
 
     @override
     def commit_snapshot(
-        self, sequence: int, parts: Mapping[str, bytes], users: Mapping[str, bytes]
+        self,
+        sequence: int,
+        parts: Mapping[str, bytes],
+        users: Mapping[str, bytes],
+        *,
+        gone: Collection[str] = (),
+        letters: Sequence[DeadLetter] = (),
     ) -> None:
-        super().commit_snapshot(sequence, {**self.load(), **parts}, users)
+        super().commit_snapshot(
+            sequence, {**self.load(), **parts}, users, gone=gone, letters=letters
+        )
 
 
 class Unsorted(MemoryStore):
@@ -153,9 +176,15 @@ class Careless(MemoryStore):
 
     @override
     def commit_snapshot(
-        self, sequence: int, parts: Mapping[str, bytes], users: Mapping[str, bytes]
+        self,
+        sequence: int,
+        parts: Mapping[str, bytes],
+        users: Mapping[str, bytes],
+        *,
+        gone: Collection[str] = (),
+        letters: Sequence[DeadLetter] = (),
     ) -> None:
-        super().commit_snapshot(self.last_sequence, parts, users)
+        super().commit_snapshot(self.last_sequence, parts, users, gone=gone, letters=letters)
 
 
 @pytest.mark.parametrize(
@@ -165,6 +194,7 @@ class Careless(MemoryStore):
         (Forgetful, "repeats are found after a reopening"),
         (Forgetful, "a snapshot is durable, and the log after it is read"),
         (Counting, "an id is accepted once"),
+        (Unanchored, "positions are durable with their events"),
         (Counting, "sequences start at 1 and have no gaps"),
         (Lenient, "a conflict keeps the first"),
         (Lenient, "repeats inside a batch are found"),

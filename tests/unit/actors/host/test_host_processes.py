@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from actors.host.processes import MARK, SUPPORTED, Process, alive, end, find, marked
-from actors.host.run_folder import RunFolder, clean_leftovers
+from actors.host.run_folder import RunFolder, clean_leftovers, run_of
 
 pytestmark = pytest.mark.skipif(not SUPPORTED, reason="there is no /proc here")
 
@@ -93,7 +93,9 @@ def test_a_run_folder_is_private_and_short(base: Path) -> None:
     node_id, longest = "0" * 56, 97
     sockets = Path("/tmp") / folder.path.name / folder.haproxy.name / node_id / "metrics.sock"
     assert len(str(sockets)) <= longest
+    assert run_of(os.getpid()) == folder.path
     folder.remove()
+    assert run_of(os.getpid()) is None
     assert list(base.iterdir()) == []
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from actors.layout import DataFolder, shard_folder
 from actors.settings import ServerSettings
+from actors.shard_map import ShardMap
 from actors.training import history
 from actors.training.crew import Crew, CrewFault
 from actors.training.history import History
@@ -43,8 +44,9 @@ def feed(settings: ServerSettings, act: Callable[[list[Taught]], None] | None = 
         if act is not None:
             act(heard)
 
+    shard_map = ShardMap.dealt_out(settings.shards.count, settings.shards.partitions)
     with Crew(settings) as crew:
-        crew.assign(read(settings).divide(settings.shards))
+        crew.assign(read(settings).divide(shard_map, settings.shards.count))
         while crew.busy:
             crew.step(hear)
         sequences = [one.sequence for one in crew.finished()]

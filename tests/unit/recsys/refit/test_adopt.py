@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from recsys.arrays import pack_array
+from recsys.arrays import Packed, pack_array
 from recsys.codec import pack, unpack
 from recsys.engine import Engine
 from recsys.errors import CorruptRecord, IncompatibleState, InvalidEvent
@@ -185,7 +185,8 @@ def damaged(record: bytes, damage: str, engine: Engine) -> bytes:
     if damage == "variance":
         state["variance"] = pack_array(-ones)
     elif damage == "not_finite":
-        state["mean"] = pack_array(ones * np.float32(np.nan))
+        array = ones * np.float32(np.nan)
+        state["mean"] = Packed(array.dtype.str, array.shape, array.tobytes())
     else:
         state["mean"] = ["nonsense", [1], b"abc"]
     return pack(state)

@@ -1,5 +1,7 @@
 """What a refit finds: a bad learner is beaten, a good one stays, and the same log says the same."""
 
+import math
+
 import msgspec
 import pytest
 
@@ -173,3 +175,13 @@ def test_what_came_meanwhile_is_learned_before_it_is_published(bad: Engine) -> N
         )
         == found
     )
+
+
+def test_a_trial_that_learns_too_fast_is_worse_than_any_other(
+    bad: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = refit(read(bad), Plan(passes=2, rates=(1.0,), absolute=(1e38,)))
+    assert [math.isfinite(tried.loss) for tried in found.tried] == [True, True, False]
+    assert found.chosen is not None
+    assert found.chosen.learning_rate == 1e-6
+    assert "came to nothing: an array of shape" in caplog.text

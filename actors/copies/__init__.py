@@ -1,0 +1,1 @@
+"""Generations of the shards' stores, kept off the machine."""

@@ -1,0 +1,300 @@
+"""The interfaces of ``actors.kafka.base``, done with aiokafka; nobody else imports it.
+
+What aiokafka would do by itself and we do not want: forget where we are (``auto_offset_reset``),
+say that something is done that is not (``enable_auto_commit``), show what was taken back
+(``isolation_level``), and decode, where one bad record would end all reading.
+"""
+
+import asyncio
+import logging
+import os
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Final, TypedDict
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import (
+    CorruptRecordException,
+    KafkaError,
+    OffsetOutOfRangeError,
+    RecordTooLargeError,
+)
+from typing_extensions import override
+
+from actors.errors import StartupError
+from actors.kafka.base import (
+    MAX_MESSAGE_BYTES,
+    KafkaUnreachable,
+    Message,
+    Partition,
+    PartitionStuck,
+    Reader,
+    Record,
+    Span,
+    Topic,
+    Writer,
+)
+from actors.kafka.identity import describe
+from actors.kafka.settings import PASSWORD_VARIABLE, KafkaSettings
+
+__all__ = ["KafkaReader", "KafkaWriter", "connection", "describe_topics", "unreachable"]
+
+# At the level DEBUG it writes each request into the log, and with it the password.
+logging.getLogger("aiokafka.conn").setLevel(logging.INFO)
+
+_FETCH_BYTES: Final = 8 << 20
+"""At most so much of one answer, all partitions together."""
+_PARTITION_BYTES: Final = 1 << 20
+_STOP_S: Final = 5.0
+
+
+class Connection(TypedDict):
+    """What every client of aiokafka takes."""
+
+    bootstrap_servers: list[str]
+    client_id: str
+    request_timeout_ms: int
+    security_protocol: str
+    ssl_context: ssl.SSLContext | None
+    sasl_mechanism: str
+    sasl_plain_username: str | None
+    sasl_plain_password: str | None
+
+
+def connection(settings: KafkaSettings, client: str) -> Connection:
+    """Return what every client needs; the password comes from the environment.
+
+    Parameters
+    ----------
+    client
+        What the brokers see of us in their logs and quotas.
+
+    Raises
+    ------
+    StartupError
+        When the password is missing, or the certificates cannot be read.
+    """
+    security = settings.security
+    sasl, tls = security.protocol.startswith("SASL"), security.protocol.endswith("SSL")
+    password = os.environ.get(PASSWORD_VARIABLE) if sasl else None
+    if sasl and not password:
+        message = f"kafka.security.protocol is {security.protocol}: set {PASSWORD_VARIABLE}"
+        raise StartupError(message)
+    try:
+        context = ssl.create_default_context(cafile=security.ca_file) if tls else None
+    except OSError as error:
+        message = f"kafka.security.ca_file: {security.ca_file}: {error.strerror or error}"
+        raise StartupError(message) from error
+    return Connection(
+        bootstrap_servers=settings.bootstrap_servers,
+        client_id=client,
+        request_timeout_ms=int(settings.answer_timeout_s * 1000),
+        security_protocol=security.protocol,
+        ssl_context=context,
+        sasl_mechanism=security.sasl_mechanism,
+        sasl_plain_username=security.username if sasl else None,
+        sasl_plain_password=password,
+    )
+
+
+@contextmanager
+def unreachable() -> Iterator[None]:
+    """Turn what aiokafka and the network raise into ``KafkaUnreachable``."""
+    try:
+        yield
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise KafkaUnreachable(str(error) or type(error).__name__) from error
+
+
+async def describe_topics(settings: KafkaSettings, names: Sequence[str]) -> dict[str, Topic]:
+    """Ask a cluster for these topics, by a connection of its own.
+
+    Raises
+    ------
+    KafkaUnreachable
+        When it does not answer.
+    """
+    with unreachable():
+        client = AIOKafkaClient(**connection(settings, "recsys-topics"))
+        try:
+            async with asyncio.timeout(settings.answer_timeout_s):
+                await client.bootstrap()
+                return await describe(client, names)
+        finally:
+            await client.close()
+
+
+class KafkaReader(Reader):
+    """A consumer without a group's help: the shard knows its partitions and offsets by itself.
+
+    Parameters
+    ----------
+    client
+        See ``connection``.
+    """
+
+    def __init__(self, settings: KafkaSettings, client: str) -> None:
+        self._timeout_s = settings.answer_timeout_s
+        self._client = AIOKafkaClient(**connection(settings, client))
+        self._assigned: list[Partition] = []
+        # The group is only where offsets are told; nobody joins it.
+        self._consumer = AIOKafkaConsumer(
+            **connection(settings, client),
+            group_id=settings.group,
+            auto_offset_reset="none",
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            fetch_max_bytes=_FETCH_BYTES,
+            max_partition_fetch_bytes=_PARTITION_BYTES,
+            metadata_max_age_ms=30_000,
+        )
+
+    @override
+    async def start(self) -> None:
+        with unreachable():
+            async with asyncio.timeout(self._timeout_s):
+                await self._client.bootstrap()
+                await self._consumer.start()
+
+    @override
+    async def stop(self) -> None:
+        await self._client.close()
+        # Its stop may be ended by the cancellation of a task of its own, while its connections are
+        # open: neither may reach us.
+        ending = asyncio.create_task(self._consumer.stop())
+        await asyncio.wait([ending], timeout=_STOP_S)
+        ending.cancel()
+        await asyncio.gather(ending, return_exceptions=True)
+        await self._consumer._client.close()
+
+    @override
+    async def topics(self, names: Sequence[str]) -> dict[str, Topic]:
+        with unreachable():
+            async with asyncio.timeout(self._timeout_s):
+                return await describe(self._client, names)
+
+    @override
+    async def spans(self, partitions: Sequence[Partition]) -> dict[Partition, Span]:
+        asked = [TopicPartition(*partition) for partition in partitions]
+        with unreachable():
+            async with asyncio.timeout(self._timeout_s):
+                beginnings, ends = await asyncio.gather(
+                    self._consumer.beginning_offsets(asked), self._consumer.end_offsets(asked)
+                )
+        return {
+            Partition(*partition): Span(beginnings[partition], ends[partition])
+            for partition in asked
+        }
+
+    @override
+    def assign(self, starts: Mapping[Partition, int]) -> None:
+        self._consumer.assign([TopicPartition(*partition) for partition in starts])
+        for partition, offset in starts.items():
+            self._consumer.seek(TopicPartition(*partition), offset)
+        self._assigned = list(starts)
+
+    @override
+    async def read(self, records: int, wait_s: float) -> list[Record]:
+        try:
+            with unreachable():
+                found = await self._consumer.getmany(
+                    timeout_ms=int(wait_s * 1000), max_records=records
+                )
+        except KafkaUnreachable as error:
+            raise self._stuck(error.__cause__) or error from error.__cause__
+        return [
+            Record(
+                partition=Partition(*partition),
+                offset=one.offset,
+                ts_ms=one.timestamp,
+                key=one.key,
+                value=one.value,
+                # A header without a value is allowed.
+                headers=tuple((name, content or b"") for name, content in one.headers),
+            )
+            for partition, several in found.items()
+            for one in several
+        ]
+
+    def _stuck(self, cause: BaseException | None) -> PartitionStuck | None:
+        """Return which partition an error of reading is about, if it is about one."""
+        if isinstance(cause, OffsetOutOfRangeError):
+            (partition,) = cause.args[0]
+            return PartitionStuck(Partition(*partition), damaged=False)
+        if isinstance(cause, CorruptRecordException | RecordTooLargeError):
+            # aiokafka names the partition in the text alone.
+            for partition in self._assigned:
+                if str(TopicPartition(*partition)) in str(cause):
+                    return PartitionStuck(partition, damaged=True)
+        return None
+
+    @override
+    async def commit(self, positions: Mapping[Partition, int]) -> None:
+        with unreachable():
+            async with asyncio.timeout(self._timeout_s):
+                await self._consumer.commit(
+                    {TopicPartition(*partition): at for partition, at in positions.items()}
+                )
+
+
+class KafkaWriter(Writer):
+    """An idempotent producer: what the network loses is sent again, and lands once and in order."""
+
+    def __init__(self, settings: KafkaSettings, client: str) -> None:
+        self._timeout_s = settings.answer_timeout_s
+        self._producer = AIOKafkaProducer(
+            **connection(settings, client),
+            acks="all",
+            enable_idempotence=True,
+            max_request_size=MAX_MESSAGE_BYTES,
+            max_batch_size=1 << 16,
+            metadata_max_age_ms=30_000,
+        )
+        self._queued = 0
+
+    @property
+    @override
+    def queued(self) -> int:
+        return self._queued
+
+    @override
+    async def start(self) -> None:
+        with unreachable():
+            async with asyncio.timeout(self._timeout_s):
+                await self._producer.start()
+
+    @override
+    async def stop(self, *, flush: bool) -> None:
+        with suppress(KafkaError, OSError, TimeoutError):
+            async with asyncio.timeout(_STOP_S if flush else 0):
+                await self._producer.flush()
+        # An idempotent producer tries for ever; only what is given up lets it go.
+        self._producer._message_accumulator.fail_all(KafkaError("it was given up"))
+        with suppress(KafkaError, OSError, TimeoutError):
+            async with asyncio.timeout(_STOP_S):
+                await self._producer.stop()
+
+    @override
+    async def write(self, messages: Sequence[Message]) -> None:
+        confirmed = list[asyncio.Future[object]]()
+        with unreachable():
+            for one in messages:
+                future = await self._producer.send(
+                    one.topic, one.value, key=one.key, headers=list(one.headers)
+                )
+                self._queued += 1
+                future.add_done_callback(self._settled)
+                confirmed.append(future)
+            if confirmed:
+                # Not gather, which would cancel futures whose records are on their way.
+                await asyncio.wait(confirmed)
+            for future in confirmed:
+                future.result()
+
+    def _settled(self, future: "asyncio.Future[object]") -> None:
+        self._queued -= 1
+        if not future.cancelled():
+            # Nobody may be waiting any more who would look at it.
+            future.exception()
