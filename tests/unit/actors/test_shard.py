@@ -159,26 +159,6 @@ async def test_a_full_disk_fails_the_events_and_not_the_recommendations() -> Non
         assert shard.stats().writing
 
 
-async def test_a_disk_that_cannot_be_read_makes_the_shard_unavailable() -> None:
-    class Unreadable(GatedStore):
-        @override
-        def find(self, event_id: str) -> NoReturn:
-            raise StoreError("the disk failed to read")
-
-        @override
-        def load_user(self, user_id: str) -> NoReturn:
-            raise StoreError("the disk failed to read")
-
-    async with running(engine_on(Unreadable())) as shard:
-        for method, payload in (
-            ("recommend", question(1)),
-            ("user", encode(Lookup(id="ann"))),
-            ("decision", encode(Lookup(id="d1"))),
-        ):
-            with pytest.raises(ShardUnavailable, match="the disk failed to read"):
-                await shard.call(cast(Method, method), payload)
-
-
 async def test_a_disk_that_cannot_be_read_makes_the_shard_unavailable(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
