@@ -15,6 +15,7 @@ from typing import Literal, TypeVar
 
 from actors.batcher import Batcher, Doomed
 from actors.errors import ShardUnavailable
+from actors.healer import Healer
 from actors.home import Attach, Side, SideHome
 from actors.observer import Observer, Silent
 from actors.settings import ServerSettings
@@ -106,7 +107,9 @@ class Shard:
         self._stopping = asyncio.Event()
         self._maintenance: asyncio.Task[None] | None = None
         self._indexes = True
-        self._healing = False
+        self._healer = Healer(
+            index, engine, self._batcher, self._observer, self._blocking, self._stopping
+        )
         self._side: Side | None = None
         if attach is not None:
             home = SideHome(index, owned, engine, self._batcher, self._blocking)
@@ -154,7 +157,7 @@ class Shard:
         """
         if self._stopping.is_set():
             raise ShardUnavailable(self._index, "it is stopping")
-        if self._healing:
+        if self._healer.busy:
             raise ShardUnavailable(self._index, "it goes back to its last good snapshot")
         try:
             return await self._answer(method, payload)
@@ -302,7 +305,7 @@ class Shard:
             await self._blocking(lambda: self._engine.commit(capture))
             self._engine.committed(capture)
         except NonFinite as error:
-            await self._heal(error)
+            await self._healer.heal(error)
             return
         except StoreError as error:
             # Nothing is lost: the log still holds every event. The next round tries again.
@@ -316,29 +319,6 @@ class Shard:
             _log.exception("shard %d: no snapshot", self._index)
             return
         self._observer.on_snapshot(perf_counter() - started)
-
-    async def _heal(self, error: NonFinite) -> None:
-        """Go back to the last good snapshot, without the events that made the model not finite."""
-        _log.error("shard %d: the model is not finite: %s", self._index, error)
-        if self._stopping.is_set():  # nothing is lost, and the next opening ends here again
-            return
-        self._healing = True
-        started = perf_counter()
-        await self._batcher.stop()
-        try:
-            removed = await self._blocking(self._engine.heal)
-        except Exception:
-            _log.exception("shard %d: the model cannot be mended", self._index)
-        else:
-            seconds = perf_counter() - started
-            _log.error(
-                "shard %d: back at its last good snapshot and the log after it, without %d events, "
-                "after %.1f s", self._index, removed, seconds,
-            )  # fmt: skip
-            self._observer.on_reset(removed)
-        finally:
-            self._healing = False
-            self._batcher.resume()
 
     async def _finish_erasures(self) -> None:
         """Let the people who were erased leave log and files, as far as a snapshot allows.
