@@ -216,7 +216,9 @@ class Shard:
     def trouble(self) -> tuple[str, ...]:
         """Return what the operator should read, one sentence each; empty when all is well."""
         refusing = self._batcher.refusing
-        mine = (f"it takes no events: {refusing}",) if refusing else ()
+        mine = self._healer.trouble()
+        if refusing:
+            mine = (f"it takes no events: {refusing}", *mine)
         return mine if self._side is None else mine + self._side.trouble()
 
     def _recommend(self, request: Request) -> bytes:
@@ -296,6 +298,8 @@ class Shard:
                 return
 
     async def _snapshot(self) -> None:
+        if await self._healer.forbids():
+            return
         stats = self._engine.stats()
         if stats.sequence == stats.snapshot_sequence:
             return
@@ -318,6 +322,7 @@ class Shard:
             # would grow for ever.
             _log.exception("shard %d: no snapshot", self._index)
             return
+        self._healer.well()
         self._observer.on_snapshot(perf_counter() - started)
 
     async def _finish_erasures(self) -> None:

@@ -14,7 +14,6 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys import healing
 from recsys.admission import check_events
 from recsys.candidates.factors import Factors
 from recsys.candidates.nearest import Index
@@ -23,9 +22,10 @@ from recsys.conform import conform
 from recsys.decision import Recommendation, Request, conform_request, validate_request
 from recsys.describe import fingerprint_of, stats_of, view_of
 from recsys.erasing import Erasures
-from recsys.errors import IncompatibleState, InvalidSettings, StoreError
+from recsys.errors import IncompatibleState, StoreError
 from recsys.events import Decision, Event, UserErase
 from recsys.fold import fold
+from recsys.healing import check_start, quarantine_failing, quarantine_poison
 from recsys.keyfile import KEY_BYTES, load_key
 from recsys.killpoints import kill_point
 from recsys.moving.export import Part, export
@@ -35,8 +35,9 @@ from recsys.shelf import Shelf
 from recsys.state import State
 from recsys.store.base import Append, Outcome, Store
 from recsys.store.memory import MemoryStore
-from recsys.store.records import letter_of
+from recsys.store.records import kind_of, letter_of
 from recsys.store.sqlite import SqliteStore
+from recsys.strikes import Strikes
 from recsys.views import Stats, UserView
 from recsys.warm_up import live
 
@@ -69,6 +70,8 @@ class Engine:
         As given.
     erasures
         Of people; what is left to do about them.
+    strikes
+        What fails in a row: says when to ``heal``.
     """
 
     def __init__(self, store: Store, settings: EngineSettings, key: bytes) -> None:
@@ -77,6 +80,7 @@ class Engine:
         self.key = key
         self._shelf = Shelf(store)
         self._letters = Letters()
+        self.strikes = Strikes()
         self._missed = 0
         self.erasures = Erasures(store)
         self._state = self._recover()
@@ -138,7 +142,8 @@ class Engine:
         """
         settled = conform_request(request)
         validate_request(settled)
-        recommendation = recommend(self._state, settled)
+        with self.strikes.asking(self._state.counters.sequence, settled.user_id):
+            recommendation = recommend(self._state, settled)
         self._trim()
         return recommendation
 
@@ -199,6 +204,7 @@ class Engine:
             self._shelf.drop(event)
             if isinstance(event, UserErase):
                 self.erasures.begun(sequence)
+            self.strikes.worked(kind_of(event))
         except StoreError:
             # The store failed, not the event: no snapshot may say that it was learned.
             self._missed = sequence
@@ -209,6 +215,7 @@ class Engine:
             # and left behind, so that the events after it are still learned.
             self._state.counters.failed += 1
             self._letters.add(letter_of(sequence, event, error))
+            self.strikes.failed(kind_of(event), sequence, error)
             _log.exception("event %d of kind %s failed", sequence, type(event).__name__)
 
     def capture(self) -> Capture:
@@ -282,33 +289,29 @@ class Engine:
         self.committed(capture)
 
     def heal(self) -> int:
-        """Go back to the last snapshot, without the events that made the state not finite; blocks.
+        """Go back to the last snapshot, without the events that broke the state; blocks.
 
-        To be called when ``capture`` has raised ``NonFinite``, while nothing else is. The events
-        leave tombstones and become dead letters, so that every later replay does without them.
-
-        Returns
-        -------
-        How many events were taken out.
+        To be called when ``capture`` has raised ``NonFinite`` or ``strikes`` are due, while nothing
+        else is. The events leave tombstones and become dead letters, so that every later replay
+        does without them. Returns how many they were.
 
         Raises
         ------
         StoreError
-            When the store cannot write, or when the state cannot be mended.
+            When the store cannot write, or when the state cannot be mended: it is as it was.
         """
-        removed = healing.quarantine_poison(self._store, self._fresh)
-        self._shelf.clear()
-        self._letters.clear()
-        self._missed = 0
-        self._state = self._recover()
+        kinds = self.strikes.due(self._state.counters.sequence)
+        try:
+            quarantine = quarantine_failing if kinds else quarantine_poison
+            removed = quarantine(self._store, self.settings, self.key)
+            self._shelf.clear()
+            self._letters.clear()
+            self.strikes.forget()
+            self._missed = 0
+            self._state = self._recover()
+        finally:
+            self.strikes.tried(kinds, self._state.counters.sequence)
         return removed
-
-    def _fresh(self) -> State:
-        """Return a state as of the last snapshot, in which nothing of this engine is seen."""
-        state = State(self.settings, self._store.load_user, self.key)
-        if parts := self._store.load():
-            state.restore(parts)
-        return state
 
     def to_index(self) -> NDArray[np.float32] | None:
         """Return what a ``recsys.candidates.nearest.Index`` is to be made of, to give ``indexed``.
@@ -373,13 +376,7 @@ class Engine:
 
     def _rebuild(self, reason: str) -> State:
         """Fold the whole log anew, because the snapshot cannot be used."""
-        first = next(self._store.read(after=0), None)
-        if first is None or first[0] != 1:
-            message = (
-                f"{reason}; the log no longer reaches back to its start, so that the state cannot "
-                "be rebuilt: restore the former settings, key and library versions"
-            )
-            raise InvalidSettings(message)
+        check_start(self._store, reason)
         _log.warning("rebuilding the state from the whole log: %s", reason)
         self._shelf.closed = True
         state = self._replay(State(self.settings, self._load_user, self.key), after=0)

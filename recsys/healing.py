@@ -1,23 +1,25 @@
-"""Finds the events that make a state not finite, and takes them out of the log.
+"""Finds the events that break a state, and takes them out of the log.
 
-Events are checked at the edge, so that only a fault of a learner can do that. The state is then a
-function of the log all the same: folded again from the last snapshot, which was finite or it would
-not have been written, it ceases to be at the same event. That event leaves a tombstone and becomes
-a dead letter, and the fold begins anew, until it ends well.
+Events are checked at the edge, so that only a fault of a learner can do that: what it learned is
+not finite, or it raised and left the state half changed, so that all that came later failed with
+it. The state is then a function of the log all the same: folded again from the last snapshot, it
+breaks at the same event. That event leaves a tombstone and becomes a dead letter, and the fold
+begins anew, until it ends well. What had failed only because of it is learned by that.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Collection
 from typing import Final, NamedTuple
 
-from recsys.errors import NonFinite, StoreError
-from recsys.events import Event, UserErase
+from recsys.errors import InvalidSettings, NonFinite, RecsysError, StoreError
+from recsys.events import Event, PartitionIn, PartitionOut, Tombstone, UserErase
 from recsys.fold import fold
+from recsys.settings import EngineSettings
 from recsys.state import State
 from recsys.store.base import Store
-from recsys.store.records import letter_of
+from recsys.store.records import DeadLetter, letter_of
 
-__all__ = ["quarantine_poison"]
+__all__ = ["check_start", "quarantine_failing", "quarantine_poison"]
 
 _log = logging.getLogger(__name__)
 
@@ -25,6 +27,8 @@ _MOST: Final = 8
 """Events that are taken out at a time; when more are needed, it is not the events."""
 _STRIDES: Final = (256, 16, 1)
 """Events between two looks at the state, ever closer to the one that is looked for."""
+_NOTHING: Final = Tombstone(event_id="", cause="poison")
+"""What is folded in the place of an event that is to go."""
 
 
 class _Poison(NamedTuple):
@@ -33,13 +37,92 @@ class _Poison(NamedTuple):
     cause: str
 
 
-def quarantine_poison(store: Store, fresh: Callable[[], State]) -> int:
-    """Take the events out of the log after which the state is not finite.
+def check_start(store: Store, reason: str) -> None:
+    """Refuse unless the log reaches back to its start.
 
     Parameters
     ----------
-    fresh
-        Returns a state as of the last snapshot, a new one at each call.
+    reason
+        Why the whole log must be folded.
+
+    Raises
+    ------
+    InvalidSettings
+        When it does not.
+    """
+    first = next(store.read(after=0), None)
+    if first is None or first[0] != 1:
+        message = (
+            f"{reason}; the log no longer reaches back to its start, so that the state cannot "
+            "be rebuilt: restore the former settings, key and library versions"
+        )
+        raise InvalidSettings(message)
+
+
+def quarantine_failing(store: Store, settings: EngineSettings, key: bytes) -> int:
+    """Take the events out of the log that raise while they are learned.
+
+    Those that are refused on purpose stay, for that changes nothing, and so do those that say who
+    belongs here: without them people would be back, or lost.
+
+    Returns
+    -------
+    How many they were: none when what failed does not fail again.
+
+    Raises
+    ------
+    StoreError
+        When there are too many of them, so that it is not the events, or when the store cannot
+        read or write; then none was taken out.
+    """
+    letters = dict[int, DeadLetter]()
+    while (letter := _failing(store, _as_of_snapshot(store, settings, key), letters)) is not None:
+        if len(letters) == _MOST:
+            detail = (
+                f"without {_MOST} events that fail, event {letter.sequence} of kind {letter.kind} "
+                f"fails ({letter.cause}), and all of them on the last good snapshot: it is not the "
+                "events; none was taken out"
+            )
+            raise StoreError(detail)
+        letters[letter.sequence] = letter
+    if letters:
+        store.bury([*letters], "poison", letters=[*letters.values()])
+    for letter in letters.values():
+        _log.error(
+            "event %d of kind %s was taken out: %s", letter.sequence, letter.kind, letter.cause
+        )
+    return len(letters)
+
+
+def _failing(store: Store, state: State, without: Collection[int]) -> DeadLetter | None:
+    """Return the letter of the first event that fails, if there is one.
+
+    Parameters
+    ----------
+    state
+        As of the last snapshot.
+    without
+        Sequences that are taken for gone.
+    """
+    for sequence, event in store.read(after=store.snapshot_sequence):
+        given = _NOTHING if sequence in without else event
+        error = _fold(state, sequence, given)
+        stays = isinstance(event, UserErase | PartitionIn | PartitionOut)
+        if error is not None and not stays and not isinstance(error, RecsysError):
+            return letter_of(sequence, event, f"failed: {type(error).__name__}: {error}")
+    return None
+
+
+def _as_of_snapshot(store: Store, settings: EngineSettings, key: bytes) -> State:
+    """Return a new state as of the last snapshot, in which nothing of an engine's is seen."""
+    state = State(settings, store.load_user, key)
+    if parts := store.load():
+        state.restore(parts)
+    return state
+
+
+def quarantine_poison(store: Store, settings: EngineSettings, key: bytes) -> int:
+    """Take the events out of the log after which the state is not finite.
 
     Returns
     -------
@@ -52,7 +135,7 @@ def quarantine_poison(store: Store, fresh: Callable[[], State]) -> int:
         them erases a person, or when the store cannot write.
     """
     removed = 0
-    while (found := _poison(store, fresh)) is not None:
+    while (found := _poison(store, settings, key)) is not None:
         if isinstance(found.event, UserErase):
             # Without it the person would be back.
             detail = (
@@ -79,12 +162,12 @@ def quarantine_poison(store: Store, fresh: Callable[[], State]) -> int:
     return removed
 
 
-def _poison(store: Store, fresh: Callable[[], State]) -> _Poison | None:
+def _poison(store: Store, settings: EngineSettings, key: bytes) -> _Poison | None:
     """Return the first event after which the state is not finite, if there is one."""
     good = store.snapshot_sequence
     found: _Poison | None = None
     for stride in _STRIDES:
-        state = fresh()
+        state = _as_of_snapshot(store, settings, key)
         if cause := _unsound(state):
             detail = (
                 f"the last snapshot is not finite itself ({cause}); have the state folded anew "
@@ -123,15 +206,18 @@ def _first(store: Store, state: State, good: int, stride: int) -> tuple[_Poison 
     return None, good
 
 
-def _fold(state: State, sequence: int, event: Event) -> None:
+def _fold(state: State, sequence: int, event: Event) -> Exception | None:
+    """Fold as an engine does, and return what was raised."""
     try:
         fold(state, sequence, event)
     except StoreError:
         raise
-    except Exception:
+    except Exception as error:
         # The engine counted it and went on, and will again.
         _log.debug("event %d failed, as it did when it came", sequence, exc_info=True)
         state.counters.failed += 1
+        return error
+    return None
 
 
 def _unsound(state: State) -> str:

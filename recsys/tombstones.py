@@ -10,8 +10,8 @@ import msgspec
 __all__ = ["Cause", "Tombstone", "UserErase"]
 
 Cause = Literal["erased", "poison", "quarantined"]
-"""Why an event was taken out: a person was erased; it had made the model not finite; an operator
-did not want it."""
+"""Why an event was taken out: a person was erased; it had broken the model, which was not finite
+afterwards or raised; an operator did not want it."""
 
 
 class UserErase(

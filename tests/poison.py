@@ -1,4 +1,4 @@
-"""A ranker that loses its mind over some items, and people who choose them."""
+"""Learners that lose their mind over some items, and people who choose them."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,10 +9,11 @@ import pytest
 
 from recsys.engine import Engine
 from recsys.features.base import Choice
+from recsys.features.counts import ItemCounts
 from recsys.learners.listwise import ListwiseRanker
 from tests.engines import asked, feedback, request
 
-__all__ = ["POISON", "choose", "faulty", "live"]
+__all__ = ["POISON", "breaking", "choose", "faulty", "live"]
 
 POISON = "i13"
 """Whoever chooses it drives the faulty learner mad."""
@@ -33,6 +34,29 @@ def faulty(*, items_too: Sequence[int] = (13,)) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ListwiseRanker, "choose", mad)
+        yield
+
+
+@contextmanager
+def breaking() -> Iterator[None]:
+    """Let the likes of the poisonous item break all counts half way, so that none can be counted.
+
+    What is broken is part of snapshots, and finite.
+    """
+    like = ItemCounts.like
+
+    def mad(self: ItemCounts, item: int, times: int = 1) -> None:
+        if self.liked[0] < 0.0:
+            message = "the counts are broken"
+            raise RuntimeError(message)
+        if item == int(POISON[1:]):
+            self.liked[0] = -0.5
+            message = "half way"
+            raise RuntimeError(message)
+        like(self, item, times)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ItemCounts, "like", mad)
         yield
 
 

@@ -10,7 +10,7 @@ import msgspec
 from recsys.codec import encode_event
 from recsys.events import Event, UserErase
 
-__all__ = ["ERASURES", "LETTERS", "DeadLetter", "Erasure", "begun", "letter_of"]
+__all__ = ["ERASURES", "LETTERS", "DeadLetter", "Erasure", "begun", "kind_of", "letter_of"]
 
 ERASURES: Final = 10_000
 """Finished erasures that are remembered, so that their receipts can be answered."""
@@ -81,12 +81,17 @@ def begun(sequence: int, event: UserErase) -> Erasure:
     )
 
 
+def kind_of(event: Event) -> str:
+    """Return the tag of an event."""
+    return str(event.__struct_config__.tag)
+
+
 def letter_of(sequence: int, event: Event, error: Exception | str) -> DeadLetter:
     """Return the dead letter of an event."""
     cause = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
     return DeadLetter(
         sequence=sequence,
-        kind=str(event.__struct_config__.tag),
+        kind=kind_of(event),
         cause=" ".join(cause.split())[:_LONGEST],
         ts_ms=event.ts_ms,
         record=encode_event(event),

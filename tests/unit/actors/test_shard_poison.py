@@ -32,16 +32,21 @@ QUICK = ServerSettings.model_validate(
 
 
 class Resets(Silent):
-    """Remembers resets."""
+    """Remembers resets and snapshots."""
 
     def __init__(self) -> None:
         self.events: list[int] = []
         self.reset = asyncio.Event()
+        self.snapshot = asyncio.Event()
 
     @override
     def on_reset(self, events: int) -> None:
         self.events.append(events)
         self.reset.set()
+
+    @override
+    def on_snapshot(self, seconds: float) -> None:
+        self.snapshot.set()
 
 
 async def patiently(call: Callable[[], Awaitable[T]]) -> T:
