@@ -44,6 +44,7 @@ class RayObserver(Observer):
         self._freshness_s = _histogram("event_to_update", "From receipt of an event to learned.")
         self._snapshot_s = _histogram("snapshot_duration", "Capture and commit of a snapshot.")
         self._snapshot_at = _gauge("snapshot_timestamp_seconds", "When the last snapshot was made.")
+        self._disk_free = _gauge("disk_free_bytes", "Free where the store lies, at the last look.")
         self._copy_s = _histogram("copy_duration", "One copy of the store off the machine.")
         self._copied_at = _gauge("copy_timestamp_seconds", "When the last copy was made.")
         self._copies_failed = _counter("copies_failed_total", "Copies that were not made.")
@@ -123,6 +124,10 @@ class RayObserver(Observer):
     @override
     def on_reset(self, events: int) -> None:
         self._model_resets.inc(1, self._tags)
+
+    @override
+    def on_disk(self, free: int) -> None:
+        self._disk_free.set(free, self._tags)
 
     @override
     def on_copy(self, seconds: float | None) -> None:

@@ -40,6 +40,10 @@ class Observer(Protocol):
         """Count that the model was replaced by its last good snapshot, without ``events``."""
         ...
 
+    def on_disk(self, free: int) -> None:
+        """Take in how many bytes are free where the store lies."""
+        ...
+
     def on_copy(self, seconds: float | None) -> None:
         """Count one copy of the store that took ``seconds``, ``None`` for one that failed."""
         ...
@@ -70,6 +74,10 @@ class Silent(Observer):
 
     @override
     def on_reset(self, events: int) -> None:
+        pass
+
+    @override
+    def on_disk(self, free: int) -> None:
         pass
 
     @override

@@ -14,6 +14,7 @@ from time import perf_counter
 from typing import Literal, TypeVar
 
 from actors.batcher import Batcher, Doomed
+from actors.disk import Disk
 from actors.errors import ShardUnavailable
 from actors.healer import Healer
 from actors.home import Attach, Side, SideHome
@@ -110,6 +111,8 @@ class Shard:
         self._healer = Healer(
             index, engine, self._batcher, self._observer, self._blocking, self._stopping
         )
+        low_bytes = settings.engine.store.low_disk_bytes
+        self._disk = Disk(index, engine.store.folder, low_bytes, self._observer, self._blocking)
         self._side: Side | None = None
         if attach is not None:
             home = SideHome(index, owned, engine, self._batcher, self._blocking)
@@ -211,12 +214,14 @@ class Shard:
             queue=self._batcher.waiting,
             kafka=None if self._side is None else self._side.stats(),
             writing=not self._batcher.refusing,
+            disk_free_bytes=self._disk.free,
+            disk_low=self._disk.low,
         )
 
     def trouble(self) -> tuple[str, ...]:
         """Return what the operator should read, one sentence each; empty when all is well."""
         refusing = self._batcher.refusing
-        mine = self._healer.trouble()
+        mine = self._disk.trouble() + self._healer.trouble()
         if refusing:
             mine = (f"it takes no events: {refusing}", *mine)
         return mine if self._side is None else mine + self._side.trouble()
@@ -287,6 +292,7 @@ class Shard:
     async def _maintain(self) -> None:
         """Take snapshots, and have items indexed, until the shard stops."""
         while True:
+            await self._disk.look()
             try:
                 async with asyncio.timeout(self._settings.engine.store.snapshot_every_s):
                     await self._stopping.wait()

@@ -152,6 +152,10 @@ class ShardStats(msgspec.Struct, frozen=True, kw_only=True):
         Of a shard that reads from Kafka and writes to it.
     writing
         Whether the last commit was written: if not, nothing is learned, and events are refused.
+    disk_free_bytes
+        Where the store lies, at the last round of snapshots; ``None`` where nobody can say.
+    disk_low
+        Whether that was less than ``engine.store.low_disk_bytes``.
     """
 
     shard: int
@@ -165,6 +169,8 @@ class ShardStats(msgspec.Struct, frozen=True, kw_only=True):
     queue: int
     kafka: KafkaStats | None = None
     writing: bool = True
+    disk_free_bytes: int | None = None
+    disk_low: bool = False
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -258,6 +258,7 @@ class StoreSettings(Section):
     queue_s: float = Field(2.5, gt=0)
     log_events: int = Field(10_000_000, ge=1000)
     erase_within_s: float = Field(3600.0, gt=0)
+    low_disk_bytes: int = Field(1 << 30, ge=0)
 
 
 class EngineSettings(Section):

@@ -12,6 +12,7 @@ from actors.http.problems import Problem, retry_after
 from actors.http.schema import Check, Liveness, Readiness
 from actors.http.shards import Shards
 from actors.kafka.stats import KafkaStats
+from actors.wire import ShardStats
 
 __all__ = ["LookupRoutes"]
 
@@ -20,6 +21,7 @@ _READY_S = 1.0
 
 
 _NOT_WRITING: Final = "answers, but takes no events: its store cannot write"
+_LOW_DISK: Final = "answers; its disk is almost full"
 
 
 class LookupRoutes:
@@ -61,7 +63,7 @@ class LookupRoutes:
             shard.shard: Check(
                 name=f"shard {shard.shard}",
                 ok=True,
-                detail="answers" if shard.writing else _NOT_WRITING,
+                detail=_state_of(shard),
             )
             for shard in stats.shards
         }
@@ -83,6 +85,13 @@ class LookupRoutes:
 
     def _answer(self, answer: msgspec.Struct) -> Response:
         return Response(self._encoder.encode(answer), media_type=JSON)
+
+
+def _state_of(shard: ShardStats) -> str:
+    """Return how a shard is that answers."""
+    if not shard.writing:
+        return _NOT_WRITING
+    return _LOW_DISK if shard.disk_low else "answers"
 
 
 def _check_of(shard: int, kafka: KafkaStats) -> Check:

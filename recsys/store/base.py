@@ -9,6 +9,7 @@ until the operating system says that the bytes are on the disk; ``close`` may ne
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import Enum
+from pathlib import Path
 
 import msgspec
 
@@ -43,7 +44,15 @@ class Append(msgspec.Struct, frozen=True):
 
 
 class Store(ABC):
-    """One shard's durable memory. Sequences start at 1 and have no gaps."""
+    """One shard's durable memory. Sequences start at 1 and have no gaps.
+
+    Attributes
+    ----------
+    folder
+        Where its files lie; ``None`` where it has none, or keeps them on no disk of the system's.
+    """
+
+    folder: Path | None = None
 
     @abstractmethod
     def append(

@@ -81,6 +81,7 @@ class SqliteStore(Store):
         check_retention(log_events)
         self._path = Path(path).absolute()
         self._log_events = log_events
+        self.folder = self._path.parent if vfs is None else None
         self._mark = Mark(mark_of(self._path)) if vfs is None else None
         if self._mark is not None:
             examine(self._path, self._mark)

@@ -87,6 +87,7 @@ def test_what_a_shard_tells_is_taken_in_silence() -> None:
     observer.on_folded(5, 0.003)
     observer.on_rejected("overloaded", 2)
     observer.on_rejected("invalid", 0)
+    observer.on_disk(0)
     observer.on_snapshot(0.01)
 
 
