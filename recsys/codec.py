@@ -5,7 +5,7 @@ the CRC-32 of the payload (4 bytes; it starts at the format number - 1, so that 
 too), and the payload. Nothing below our own length and checksum is
 believed: Vowpal Wabbit loads a truncated model silently, SQLite and msgpack a flipped bit.
 Golden files under ``tests/golden`` hold every format number ever released; all of them are read,
-the newest is written. Format 2 has ``Decision.features``.
+the newest is written. Format 2 has ``Decision.features``, format 3 ``Feedback.survival``.
 """
 
 import struct
@@ -28,7 +28,7 @@ __all__ = [
     "unpack",
 ]
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 _MAGIC: Final = b"RS"
 _HEADER: Final = struct.Struct("<2sBII")
 HEADER_BYTES: Final = _HEADER.size

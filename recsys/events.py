@@ -24,6 +24,7 @@ __all__ = [
     "MAX_NUMBER",
     "MAX_RECORD_BYTES",
     "MAX_SLOTS",
+    "MIN_SURVIVAL",
     "Adopt",
     "Attributes",
     "Context",
@@ -51,6 +52,7 @@ MAX_ATTRIBUTES: Final = 64
 MAX_CONTEXT: Final = 32
 MAX_FEATURES_BYTES: Final = 4096
 MAX_NUMBER: Final = 1e6
+MIN_SURVIVAL: Final = 0.01
 MAX_RECORD_BYTES: Final = 4 << 20
 MAX_SLOTS: Final = 1000
 MAX_VALUES: Final = 32
@@ -143,6 +145,10 @@ class Feedback(
         ``None`` where the type alone says it.
     decision_id
         The decision that showed the item, if one did.
+    survival
+        Probability with which the sender sent it on, where it leaves out some events of its kind by
+        lot. What it earned counts ``1 / survival`` times, so that sums are right on average; no
+        event counts more than ``1 / MIN_SURVIVAL`` times.
     """
 
     event_id: str
@@ -153,6 +159,7 @@ class Feedback(
     value: float | None = None
     decision_id: str | None = None
     context: Context = {}
+    survival: float = 1.0
 
 
 class ItemUpsert(
@@ -310,6 +317,9 @@ def _check_feedback(event: Feedback, pointer: str) -> None:
     if event.decision_id is not None:
         check_id(event.decision_id, f"{pointer}/decision_id")
     check_context(event.context, f"{pointer}/context")
+    if not MIN_SURVIVAL <= event.survival <= 1.0:
+        detail = f"must lie in [{MIN_SURVIVAL}, 1], got {event.survival}"
+        raise InvalidEvent(f"{pointer}/survival", detail)
 
 
 def _check_decision(event: Decision, pointer: str) -> None:

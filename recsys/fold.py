@@ -177,19 +177,22 @@ def _feedback(state: State, event: Feedback) -> None:
         return
     state.grow()
     reward = state.joiner.reward(event.type, event.value)
+    # What it earned stands for what was left out. What it says of the act itself does not: somebody
+    # who stayed with an item did so once, whatever became of the others.
+    earned = reward / event.survival
     joined = None
     if event.decision_id is not None:
         joined = state.joiner.feedback(
-            event.user_id, event.decision_id, item, event.item_id, reward
+            event.user_id, event.decision_id, item, event.item_id, earned
         )
     if joined is None:
         if reward > 0.0:
             _found(state, user, item, event.ts_ms)
-        _learn_personal(state, user, item, reward, shown=False)
+        _learn_personal(state, user, item, state.joiner.bounded(earned), shown=False)
     else:
         user.unrest.clicks += joined.first
-        user.account.open_earned += reward
-        _credit(state, joined, reward, event.ts_ms)
+        user.account.open_earned += state.joiner.bounded(earned)
+        _credit(state, joined, earned, event.ts_ms)
         _learn(state, joined)
         if joined.choice is not None:
             _choose(state, joined.choice, listed=True)

@@ -140,8 +140,12 @@ class Joiner:
         if rule is None or (rule.by_value and value is None):
             return 0.0
         factor = value - rule.neutral if rule.by_value and value is not None else 1.0
+        return self.bounded(rule.weight * factor)
+
+    def bounded(self, reward: float) -> float:
+        """Return a reward within ``joiner.max_reward`` of 0."""
         bound = self._settings.max_reward
-        return min(max(rule.weight * factor, -bound), bound)
+        return min(max(reward, -bound), bound)
 
     def open(self, pending: Pending) -> Iterator[Joined]:
         """Take in a decision; yields what the person's last one, or an evicted one, leaves."""
@@ -197,8 +201,7 @@ class Joiner:
         slot.clicked = slot.clicked or first
         discovered = slot.item < 0
         slot.item = item
-        bound = self._settings.max_reward
-        slot.earned = min(max((slot.earned or 0.0) + reward, -bound), bound)
+        slot.earned = self.bounded((slot.earned or 0.0) + reward)
         example = _example(pending, slot, slot.earned)
         return Joined(
             pending.user_id,

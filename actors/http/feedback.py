@@ -42,6 +42,7 @@ def feedback_of(body: EventBody, pointer: str, received_ms: int, skew_s: float) 
         value=body.value,
         decision_id=body.decision_id,
         context=body.context,
+        survival=1.0 if body.survival is None else body.survival,
     )
     validate(event, pointer)
     return event

@@ -11,7 +11,15 @@ import msgspec
 from msgspec import Meta
 
 from actors.wire import Letter, ShardStats
-from recsys.events import FEEDBACK_TYPES, MAX_CONTEXT, MAX_NUMBER, MAX_SLOTS, Attributes, Context
+from recsys.events import (
+    FEEDBACK_TYPES,
+    MAX_CONTEXT,
+    MAX_NUMBER,
+    MAX_SLOTS,
+    MIN_SURVIVAL,
+    Attributes,
+    Context,
+)
 from recsys.ids import MAX_ID_BYTES
 from recsys.views import ArmStats
 
@@ -116,7 +124,7 @@ class RecommendAnswer(_Answer):
     took_ms: float
 
 
-class EventBody(_Body):
+class EventBody(_Body, omit_defaults=True):
     """What a person did with an item."""
 
     type: FeedbackType
@@ -127,6 +135,18 @@ class EventBody(_Body):
     value: Annotated[float, Meta(ge=-MAX_NUMBER, le=MAX_NUMBER)] | None = None
     timestamp: Timestamp | None = None
     context: BoundContext = {}
+    survival: (
+        Annotated[
+            float,
+            Meta(
+                ge=MIN_SURVIVAL,
+                le=1.0,
+                description="of a sender that leaves out events like this one by lot: with which "
+                "probability it was sent, 1 unless given; what it earned counts that much more",
+            ),
+        ]
+        | None
+    ) = None
 
 
 class EventsBody(_Body):

@@ -61,6 +61,8 @@ def message_of(event: Event, settings: ServerSettings) -> Message:
                 value=event.value,
                 timestamp=event.ts_ms,
                 context=event.context,
+                # A server of before there was such a thing reads what does without it.
+                survival=None if event.survival == 1.0 else event.survival,
             )
             return Message(topics.feedback, event.user_id.encode(), _encoder.encode(body), _TYPE)
         case ItemUpsert():

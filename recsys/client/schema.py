@@ -45,6 +45,8 @@ class NewFeedback(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         Size of the act in the type's own unit (seconds for ``dwell``, stars for ``rating``).
     timestamp
         Epoch milliseconds or RFC 3339; ``None`` is the moment at which the server receives it.
+    survival
+        Probability with which you send events like this one, where you leave some out by lot.
 
     Raises
     ------
@@ -60,6 +62,7 @@ class NewFeedback(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     value: float | None = None
     timestamp: int | str | None = None
     context: Context = {}
+    survival: float = 1.0
 
     def __post_init__(self) -> None:
         if self.value is not None and not math.isfinite(self.value):

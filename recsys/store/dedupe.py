@@ -8,13 +8,14 @@ with another client-made timestamp counts as a duplicate too, and the first time
 
 import zlib
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 import msgspec
 
 from recsys.codec import encode_event
 from recsys.errors import StoreError
-from recsys.events import Decision, Event, Tombstone
+from recsys.events import Decision, Event, Feedback, Tombstone
 from recsys.ids import dedupe_key
 from recsys.partition import partition_of
 from recsys.store.base import Append, Outcome
@@ -50,6 +51,14 @@ _Featureless = msgspec.defstruct(
     tag_field="kind",
 )
 """A decision as of record format 1, whose retry must be recognised for ever."""
+_Whole = msgspec.defstruct(
+    "_Whole",
+    [name for name in Feedback.__struct_fields__ if name != "survival"],
+    tag="feedback",
+    tag_field="kind",
+)
+"""Feedback of which none is left out, as of record formats 1 and 2."""
+_whole = attrgetter(*_Whole.__struct_fields__)
 
 
 class Fingerprint(NamedTuple):
@@ -77,6 +86,8 @@ def fingerprint(event: Event) -> Fingerprint:
         timeless = _Featureless(
             *(getattr(timeless, name) for name in _Featureless.__struct_fields__)
         )
+    elif isinstance(event, Feedback) and event.survival == 1.0:
+        timeless = _Whole(*_whole(timeless))
     return Fingerprint(key_of(event), zlib.crc32(_canonical.encode(timeless)))
 
 

@@ -161,6 +161,10 @@ def slots(**second: object) -> dict[str, object]:
         (FEEDBACK, {"context": {"a/b~c": ""}}, "/context/a~1b~0c", EMPTY),
         (FEEDBACK, {"context": {"a": LONG}}, "/context/a", TOO_LONG),
         (FEEDBACK, {"context": {"a": math.inf}}, "/context/a", FINITE),
+        *(
+            (FEEDBACK, {"survival": p}, "/survival", f"must lie in [0.01, 1], got {p}")
+            for p in (0.0, -0.5, 0.009, 1.1, math.nan, math.inf)
+        ),
         (UPSERT, {"item_id": ""}, "/item_id", EMPTY),
         (
             UPSERT,

@@ -35,6 +35,9 @@ GOLDEN = Path(__file__).parents[2] / "golden"
 FORMATS = range(1, FORMAT + 1)
 SCHEMAS = range(1, SCHEMA + 1)
 
+LUGGAGE = b"RS\x02\x10\x00\x00\x00\xb9\xb7&\xf2\x82\xa6people\x90\xa5lists\x90"
+"""A record of format 2 inside of an event: what was written stays as it is."""
+
 EVENTS: dict[str, Event] = {
     "decision": Decision(
         event_id="0193f3a1c2d4-décision-☂",
@@ -71,6 +74,9 @@ EVENTS: dict[str, Event] = {
         context={"page": "home"},
     ),
     "feedback_of_defaults": Feedback(event_id="f", user_id="u", ts_ms=0, type="click", item_id="i"),
+    "feedback_that_stands_for_others": Feedback(
+        event_id="f-2", user_id="u", ts_ms=1, type="skip", item_id="i", survival=0.125
+    ),
     "item_upsert": ItemUpsert(
         event_id="u-1",
         ts_ms=1_763_600_000_124,
@@ -98,7 +104,7 @@ EVENTS: dict[str, Event] = {
         epoch=3,
         part=0,
         last=True,
-        record=pack({"people": [], "lists": []}),
+        record=LUGGAGE,
         remembered=((bytes(range(16)), 2**32 - 1),),
     ),
     "partition_out": PartitionOut(
@@ -111,6 +117,7 @@ EVENTS: dict[str, Event] = {
 }
 SINCE = {
     "decision_with_features": 2,
+    "feedback_that_stands_for_others": 3,
     "adopt": 2,
     "user_erase": 2,
     "tombstone": 2,

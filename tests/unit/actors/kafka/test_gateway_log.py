@@ -3,6 +3,7 @@
 import asyncio
 
 import httpx2
+import msgspec
 import pytest
 
 from actors.gateway import build_app
@@ -39,6 +40,7 @@ def feedback(n: int) -> Feedback:
     "event",
     [
         feedback(1),
+        msgspec.structs.replace(feedback(1), survival=0.25),
         ItemUpsert(event_id="p1", ts_ms=1_700_000_000_000, item_id="a b", attributes={"n": 1.0}),
     ],
 )
@@ -49,6 +51,15 @@ def test_what_is_written_is_read_as_the_same_event(event: Event) -> None:
         Partition(message.topic, number), 0, 0, message.key, message.value, message.headers
     )
     assert Decoder(LOGGED).event(record, 1) == event
+
+
+def test_a_record_says_nothing_of_what_it_lacks() -> None:
+    """So that a server of before ``survival`` reads all feedback that stands for itself."""
+    value = message_of(feedback(1), LOGGED).value
+    assert value is not None
+    assert msgspec.msgpack.decode(value).keys() == {
+        "type", "user_id", "item_id", "event_id", "decision_id", "value", "timestamp", "context",
+    }  # fmt: skip
 
 
 def test_a_removal_is_a_record_without_a_value() -> None:

@@ -58,10 +58,15 @@ def test_json_is_what_a_record_without_a_content_type_holds() -> None:
 
 @pytest.mark.parametrize("name", ["application/msgpack", "Application/X-MsgPack; v=1"])
 def test_msgpack_is_told_by_the_content_type(name: str) -> None:
-    body = msgspec.msgpack.encode({**CLICK, "timestamp": MADE_MS + 5})
+    body = msgspec.msgpack.encode({**CLICK, "timestamp": MADE_MS + 5, "survival": 0.5})
     event = decoded(record(body, headers={"Content-Type": name.encode()}))
     assert isinstance(event, Feedback)
-    assert event.ts_ms == MADE_MS + 5
+    assert (event.ts_ms, event.survival) == (MADE_MS + 5, 0.5)
+
+
+@pytest.mark.parametrize("survival", [0, 0.001, 1.5, True, "1"])
+def test_a_survival_that_is_none_is_refused(survival: object) -> None:
+    assert "survival" in str(refusal(record({**CLICK, "survival": survival})))
 
 
 def test_an_id_is_made_of_the_place_and_of_the_topic() -> None:
