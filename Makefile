@@ -15,6 +15,15 @@ STAMP := $(VENV)/.installed
 
 MOVIELENS = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that ml-100k is in))/ml-100k
 
+# A server is many processes: what they import is compiled once, not in each of them.
+unexport PYTHONDONTWRITEBYTECODE
+
+# A worker for each core; the tests of a file stay together, and so does what they share.
+UNIT = $(BIN)/pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder \
+  -m "not browser and not integration and not kafka"
+# One Ray at a time, and nothing beside it: these tests are about times, too.
+INTEGRATION = $(BIN)/pytest -o testpaths=tests/integration -m integration
+
 MIND = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that mind-5k is in))/mind-5k
 
 .DEFAULT_GOAL := help
@@ -70,10 +79,13 @@ serve: setup  ## the server with config/local.yaml; PORT=8000
 	@$(BIN)/recsys serve --config config/local.yaml $(if $(PORT),--port $(PORT))
 
 test: setup  ## the whole suite, except what needs a browser or Kafka; ARGS="-k name"
-	@$(BIN)/pytest -m "not browser and not kafka" $(ARGS)
+	@$(UNIT) $(ARGS); unit=$$?; \
+	case $$unit in 0|1|5) ;; *) exit $$unit;; esac; \
+	$(INTEGRATION) $(ARGS); rest=$$?; \
+	case $$unit,$$rest in 0,5|1,0|1,5) exit $$unit;; *) exit $$rest;; esac  # 5: nothing selected
 
-test-unit: setup  ## what needs no Ray: seconds
-	@$(BIN)/pytest -m "not browser and not integration and not kafka" $(ARGS)
+test-unit: setup  ## what needs no Ray, on all cores; ARGS likewise
+	@$(UNIT) $(ARGS)
 
 test-kafka: setup  ## what needs Kafka; a broker is started by Java 17 and Maven, or KAFKA_BOOTSTRAP_SERVERS names one
 	@$(BIN)/pytest -m kafka $(ARGS)

@@ -87,7 +87,12 @@ async def test_readable_json_that_is_no_batch(content: bytes) -> None:
 
 
 NAN = {"type": "click", "user_id": "a", "item_id": "i", "value": float("nan")}
-TIMED = {"type": "click", "user_id": "a", "item_id": "i", "context": {"a": datetime.now(UTC)}}
+TIMED = {
+    "type": "click",
+    "user_id": "a",
+    "item_id": "i",
+    "context": {"a": datetime(2026, 1, 2, tzinfo=UTC)},
+}
 
 
 @pytest.mark.parametrize(

@@ -271,7 +271,7 @@ def test_conforming_makes_whole_numbers_floats_and_copies_what_is_mutable() -> N
         {"attributes": {"a": None}},
         {"attributes": {"a": [1.0]}},
         {"attributes": {7: "a"}},
-        {"attributes": {"a": object()}},
+        {"attributes": {"a": ...}},
     ],
     ids=repr,
 )
