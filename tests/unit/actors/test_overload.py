@@ -52,11 +52,13 @@ SLOW = ServerSettings.model_validate(
 class SlowStore(MemoryStore):
     """Takes as long as a busy disk for every commit."""
 
+    commit_s = COMMIT_S
+
     @override
     def append(
         self, events: Sequence[Event], positions: Mapping[str, int] | None = None
     ) -> list[Append]:
-        time.sleep(COMMIT_S)
+        time.sleep(self.commit_s)
         return super().append(events, positions)
 
 
@@ -200,5 +202,6 @@ async def test_a_pause_as_long_as_the_queue() -> None:
     with pytest.raises(Overloaded) as refused:
         await send(shard, *range(2000, 2500))
     assert 1.5 < refused.value.retry_after_s < 20.0
+    store.commit_s = 0.0
     await asyncio.gather(*waiting)
     await shard.stop()

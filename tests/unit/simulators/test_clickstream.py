@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from recsys.client.transport import AsyncConnection
 from simulators.cli import app
 from simulators.report import Summary
 from tests.unit.simulators.fake_server import FakeServer, Fault
@@ -189,12 +190,19 @@ def test_replay_that_is_refused_is_not_advised_to_try_again(
 
 
 def test_replay_that_breaks_off_can_be_run_again(
-    server: FakeServer, url: str, folder: Path
+    server: FakeServer, url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    waits_s: list[float] = []
+
+    async def note(_: AsyncConnection, wait_s: float) -> None:
+        waits_s.append(wait_s)
+
+    monkeypatch.setattr(AsyncConnection, "sleep", note)
     server.unavailable = [{"u1"}] * 20
     result = CliRunner().invoke(app, ["replay", str(folder), "--url", url])
     assert result.exit_code == 1
     assert "does not answer; run the same command again, nothing counts twice" in result.stderr
+    assert sum(waits_s) > 5.0, "nobody who replays gives up in a hurry"
 
 
 def test_replay_with_conflicts_fails(server: FakeServer, url: str, folder: Path) -> None:

@@ -42,8 +42,9 @@ class Witness(Silent):
                 await self.news.wait()
 
 
-def shards_in(tmp_path: Path, url: str, every_s: float = 1.0) -> ShardSettings:
-    copies = CopySettings(url=url, every_s=every_s)
+def shards_in(tmp_path: Path, url: str) -> ShardSettings:
+    # More often than settings allow.
+    copies = CopySettings(url=url).model_copy(update={"every_s": 0.05})
     return ShardSettings(count=1, partitions=8, data_dir=tmp_path / "data", copies=copies)
 
 

@@ -62,7 +62,7 @@ def test_what_is_kept_is_a_share_of_the_click_rates_of_those_who_count() -> None
 
 
 def test_a_small_measure_has_both_variants_and_repeats_itself() -> None:
-    plan = Plan(a_lists=60, b_lists=60, window=20, crowds=2)
+    plan = Plan(a_lists=30, b_lists=30, window=10, crowds=1)
     one = measure(3, EngineSettings(), plan)
     assert one == measure(3, EngineSettings(), plan)
     for ranker in ("", "vw_"):
