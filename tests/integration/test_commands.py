@@ -1,91 +1,70 @@
-"""``recsys serve``, ``train`` and ``demo`` as their users run them."""
+"""``recsys train``, ``serve``, ``refit``, ``backup`` and ``restore`` as their users run them.
 
-import os
-import signal
+One data directory and one server live through all of it, since most of a minute is the start.
+"""
+
 import subprocess
-import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx2
+import msgspec
 import pytest
 
 from actors.host.processes import marked
-from actors.settings import HttpSettings
+from actors.layout import DataFolder, shard_folder
+from actors.settings import HttpSettings, load_settings
+from benchmarks.people import shard_of
 from recsys.client import Client, NewFeedback
+from recsys.engine import Engine
 from recsys.store.sqlite import SqliteStore
 from tests.histories import ITEMS, ROWS, USERS, make_history
-from tests.integration.cluster import wait_until
+from tests.integration.command import Server, recsys
+from tests.logs import ranked, served
 
-RECSYS = [sys.executable, "-m", "actors.cli.main"]
-
-
-def recsys(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [*RECSYS, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+ENGINE = "{learners: {listwise: {hidden: 4, start: {mix: -3.0}, learning_rate: 1.0e-4}}}"
+"""Starts at the mix upside down, and learns slowly."""
 
 
-def run_folders() -> set[Path]:
-    return set(Path("/tmp").glob("recsys-*"))
+def train(server: Server) -> subprocess.CompletedProcess[str]:
+    folder = server.config.parent
+    files = ("--from", folder / "ratings.csv", "--items", folder / "goods.csv")
+    return recsys("train", *files, "--config", server.config, "--data-dir", server.data_dir)
 
 
-class Server:
-    """A running ``recsys serve`` in a process group of its own, as a terminal would have it."""
-
-    def __init__(self, folder: Path, http: HttpSettings, engine: str = "{}") -> None:
-        self.data_dir = folder / "data"
-        self.port = http.port
-        self.url = f"http://127.0.0.1:{http.port}"
-        config = folder / "server.yaml"
-        config.write_text(
-            f"http: {{dashboard_port: {http.dashboard_port}, "
-            f"haproxy_stats_port: {http.haproxy_stats_port}, "
-            f"haproxy_metrics_port: {http.haproxy_metrics_port}}}\n"
-            f"engine: {engine}\n"
-        )
-        self.command = [*RECSYS, "serve", "--config", str(config), "--port", str(http.port)]
-        self.command += ["--data-dir", str(self.data_dir)]
-        self.run_folders: list[Path] = []
-        self._log = folder / "output"
-
-    def start(self) -> None:
-        before = run_folders()
-        with self._log.open("w") as output:
-            self.process = subprocess.Popen(
-                self.command, stdout=output, stderr=output, start_new_session=True
-            )
-        wait_until("the command says that it is ready", self._is_ready)
-        self.run_folders += run_folders() - before
-
-    def _is_ready(self) -> bool:
-        assert self.process.poll() is None, self.output()
-        return "recsys is ready" in self.output()
-
-    def output(self) -> str:
-        return self._log.read_text()
-
-    def interrupt(self) -> int:
-        """Press Ctrl-C and return the exit status."""
-        os.killpg(self.process.pid, signal.SIGINT)
-        return self.process.wait(timeout=60)
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        for folder in self.run_folders:
-            for left in marked(folder):
-                os.kill(left.pid, signal.SIGKILL)
+def let_serve(server: Server) -> None:
+    """Write into shard 0 what it would have if it had served for long."""
+    made = served(ranked(start={"mix": -3.0}, learning_rate=1e-4), 420)
+    settings = load_settings(server.config)
+    shards = settings.shards.model_copy(update={"data_dir": server.data_dir})
+    DataFolder(shards).release()
+    with closing(Engine.open(shard_folder(server.data_dir, 0), settings.engine)) as engine:
+        engine.apply([event for _, event in made.store.read(after=0)])
 
 
-@pytest.fixture
-def server(tmp_path: Path, free_http: HttpSettings) -> Iterator[Server]:
-    server = Server(tmp_path, free_http)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, free_http: HttpSettings) -> Iterator[Server]:
+    """Give a server that has not been started; one shard has served, both were trained."""
+    folder = tmp_path_factory.mktemp("commands")
+    make_history(folder)
+    server = Server(folder, free_http, engine=ENGINE)
+    let_serve(server)
+    done = train(server)
+    assert (done.returncode, done.stderr) == (0, "")
+    command = f"recsys serve --config {server.config} --data-dir {server.data_dir}"
+    assert f"`{command}` starts with it" in done.stdout
     try:
-        server.start()
         yield server
     finally:
         server.close()
+
+
+@pytest.fixture
+def server(trained: Server) -> Server:
+    if not trained.running:
+        trained.start()
+    return trained
 
 
 def click(number: int) -> NewFeedback:
@@ -104,10 +83,54 @@ def written(data_dir: Path) -> list[str]:
     return ids
 
 
+def bases(server: Server) -> list[int]:
+    shards = httpx2.get(f"{server.url}/v1/stats").json()["shards"]
+    return [shard["engine"]["base"]["version"] for shard in shards]
+
+
+def test_a_server_starts_from_what_was_trained(server: Server) -> None:
+    number = next(number for number in range(USERS) if shard_of(f"u{number}") == 1)
+    with Client(server.url) as client:
+        user = client.user(f"u{number}")
+        assert user is not None
+        assert user.events == sum(row % USERS == number for row in range(ROWS))
+        answer = client.recommend(f"u{number}", n=ITEMS)
+        assert not answer.fallback
+        # What they gave five stars is theirs already.
+        assert {item.item_id for item in answer.items} < {f"i{n}" for n in range(ITEMS)}
+    refused = train(server)
+    assert refused.returncode == 1
+    assert f"{server.data_dir} is in use by another recsys (process " in refused.stderr
+
+
+def test_a_running_shard_adopts_what_is_better(server: Server, tmp_path: Path) -> None:
+    with Client(server.url) as client:
+        events = client.stats().shards[0].engine.sequence
+    figures = tmp_path / "figures.json"
+    order = ("--data-dir", server.data_dir, "--passes", "2", "--json", figures)
+    done = recsys("refit", "--config", server.config, *order)
+    assert (done.returncode, done.stderr) == (0, "")
+    one, other = msgspec.json.decode(figures.read_bytes())
+    assert one["adopted"], one
+    assert one["events"] == events
+    assert not other["adopted"]
+    assert bases(server) == [1, 0]
+
+    different = tmp_path / "different.yaml"
+    different.write_text(server.config.read_text().replace("hidden: 4", "hidden: 5"))
+    wrong = recsys("refit", "--config", different, *order)
+    assert wrong.returncode == 1
+    assert wrong.stderr == (
+        "recsys: the shards of this Ray cluster run with other settings; "
+        "changes of shards, engine or kafka need a new cluster\n"
+    )
+
+
 def test_a_server_from_start_over_a_kill_to_ctrl_c(server: Server) -> None:
     with Client(server.url) as client:
         sent = client.send_events([click(number) for number in range(100)])
     assert sent.accepted == 100
+    adopted = bases(server)
 
     busy = subprocess.run(server.command, capture_output=True, text=True, timeout=60, check=False)
     assert busy.returncode == 1
@@ -116,13 +139,13 @@ def test_a_server_from_start_over_a_kill_to_ctrl_c(server: Server) -> None:
         "stop it or choose another with --port\n"
     )
 
-    server.process.kill()
-    server.process.wait()
+    server.kill()
     server.start()
-    killed, folder = server.run_folders
+    killed, folder = server.run_folders[-2:]
     assert marked(killed) == []
     assert not killed.exists()
     assert f"an earlier server on port {server.port} was killed" in server.output()
+    assert bases(server) == adopted
     with Client(server.url) as client:
         sent = client.send_events([click(number) for number in range(101)])
     assert (sent.duplicates, sent.accepted) == (100, 1)
@@ -141,57 +164,13 @@ def test_a_server_from_start_over_a_kill_to_ctrl_c(server: Server) -> None:
         httpx2.get(f"{server.url}/livez")
     assert f"API            {server.url}\n" in server.output()
     assert server.output().endswith("stopped\n")
-    everything = sorted(f"event-{n}" for n in range(101))
-    assert sorted(written(server.data_dir)) == everything
+
+    everything = written(server.data_dir)
+    clicks = sorted(event_id for event_id in everything if event_id.startswith("event-"))
+    assert clicks == sorted(f"event-{n}" for n in range(101))
     restored = server.data_dir.parent / "restored"
     keys = ("--keys", server.data_dir)
     assert recsys("restore", "--from", copies, "--data-dir", restored, *keys).returncode == 0
     assert recsys("verify", restored).returncode == 0
-    assert sorted(written(restored)) == everything
-
-
-def test_a_server_starts_from_what_was_trained(tmp_path: Path, free_http: HttpSettings) -> None:
-    settings = make_history(tmp_path)
-    server = Server(tmp_path, free_http)
-    train = [*RECSYS, "train", "--from", str(tmp_path / "ratings.csv")]
-    train += ["--data-dir", str(server.data_dir), "--items", str(tmp_path / "goods.csv")]
-    trained = subprocess.run(train, capture_output=True, text=True, timeout=120, check=False)
-    assert (trained.returncode, trained.stderr) == (0, "")
-    assert f"`recsys serve --data-dir {settings.shards.data_dir}` starts with it" in trained.stdout
-    try:
-        server.start()
-        with Client(server.url) as client:
-            user = client.user("u3")
-            assert user is not None
-            assert user.events == sum(number % USERS == 3 for number in range(ROWS))
-            answer = client.recommend("u3", n=ITEMS)
-            assert not answer.fallback
-            # What they gave five stars is theirs already.
-            assert {item.item_id for item in answer.items} < {f"i{n}" for n in range(ITEMS)}
-        refused = subprocess.run(train, capture_output=True, text=True, timeout=60, check=False)
-        assert refused.returncode == 1
-        assert f"{server.data_dir} is in use by another recsys (process " in refused.stderr
-        assert server.interrupt() == 0
-    finally:
-        server.close()
-    again = subprocess.run(train, capture_output=True, text=True, timeout=120, check=False)
-    assert f"{ROWS} events: 0 learned, {ROWS} duplicates skipped" in again.stdout
-
-
-def test_the_demo_learns_something_and_leaves_a_picture(
-    tmp_path: Path, free_http: HttpSettings
-) -> None:
-    before = run_folders()
-    command = [*RECSYS, "demo", "--duration", "3", "--port", str(free_http.port)]
-    demo = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert (demo.returncode, demo.stderr) == (0, "")
-    assert f"API            http://127.0.0.1:{free_http.port}\n" in demo.stdout
-    for arm in ("learner", "popularity", "random"):
-        assert f"│ {arm}" in demo.stdout
-    assert "0 failed" in demo.stdout
-    assert "errors:" not in demo.stdout
-    assert demo.stdout.endswith("stopped\n")
-    assert (tmp_path / "demo-clickrate.png").read_bytes().startswith(b"\x89PNG")
-    assert run_folders() == before
+    assert written(restored) == everything
+    assert f"{ROWS} events: 0 learned, {ROWS} duplicates skipped" in train(server).stdout
