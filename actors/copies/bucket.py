@@ -4,6 +4,7 @@
 store needs (keys, region, endpoint) it takes from the environment, as its own tools do.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["Bucket"]
 
 _CHUNK: Final = 4 << 20  # bytes read at once
+_LONGEST: Final = 300  # characters of what a store says
+_SAID: Final = re.compile(r"<Code>(?P<code>[^<]+)</Code>\s*<Message>(?P<message>[^<]+)</Message>")
+"""In the answers of S3, GCS and Azure, which obstore quotes as they came."""
 
 
 class Bucket:
@@ -61,7 +65,7 @@ class Bucket:
                 else obstore.store.from_url(url)
             )
         except (obstore.exceptions.BaseError, OSError, ValueError) as error:
-            message = f"{self.name} cannot be used for copies: {_first_line(error)}"
+            message = f"{self.name} cannot be used for copies: {_reason(error)}"
             raise StartupError(message) from error
 
     def put(self, name: str, file: Path) -> None:
@@ -129,9 +133,13 @@ class Bucket:
             message = f"{self.name}: {name} is there already: another server copies to the same URL"
             raise CopyError(message) from error
         except self._errors as error:
-            message = f"{self.name}: {name}: {_first_line(error)}"
+            message = f"{self.name}: {name}: {_reason(error)}"
             raise CopyError(message) from error
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]
+def _reason(error: Exception) -> str:
+    """Return what the store itself said, or else the first line."""
+    said = _SAID.search(str(error))
+    if said is not None:
+        return f"{said['message']} ({said['code']})"[:_LONGEST]
+    return (str(error).splitlines() or [type(error).__name__])[0][:_LONGEST]
