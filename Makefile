@@ -12,6 +12,7 @@ FIRST ?= 0
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+S3 := .venv-s3
 
 MOVIELENS = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that ml-100k is in))/ml-100k
 
@@ -20,14 +21,14 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # A worker for each core; the tests of a file stay together, and so does what they share.
 UNIT = $(BIN)/pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder \
-  -m "not browser and not integration and not kafka"
+  -m "not browser and not integration and not kafka and not s3"
 # One Ray at a time, and nothing beside it: these tests are about times, too.
 INTEGRATION = $(BIN)/pytest -o testpaths=tests/integration -m integration
 
 MIND = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that mind-5k is in))/mind-5k
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-unit soak-sim test-browser test-kafka soak-store lint fmt lock clean \
+.PHONY: help setup demo serve test test-unit soak-sim test-browser test-kafka test-s3 soak-store lint fmt lock clean \
         crash nemesis bench-quality bench-shown bench-first-change bench-recovery bench-replay bench-river \
         bench-serving bench-acks bench-kafka bench-catalogue-size bench-many-users bench-train \
         bench-taste-switch bench-return bench-turn-back bench-cold-users bench-regret bench-position-bias \
@@ -78,7 +79,7 @@ demo: setup  ## a server and simulated people on it; DURATION=120 PORT=8000
 serve: setup  ## the server with config/local.yaml; PORT=8000
 	@$(BIN)/recsys serve --config config/local.yaml $(if $(PORT),--port $(PORT))
 
-test: setup  ## the whole suite, except what needs a browser or Kafka; ARGS="-k name"
+test: setup  ## the whole suite, except what needs a browser, Kafka or S3; ARGS="-k name"
 	@$(UNIT) $(ARGS); unit=$$?; \
 	case $$unit in 0|1|5) ;; *) exit $$unit;; esac; \
 	$(INTEGRATION) $(ARGS); rest=$$?; \
@@ -89,6 +90,20 @@ test-unit: setup  ## what needs no Ray, on all cores; ARGS likewise
 
 test-kafka: setup  ## what needs Kafka; a broker is started by Java 17 and Maven, or KAFKA_BOOTSTRAP_SERVERS names one
 	@$(BIN)/pytest -m kafka $(ARGS)
+
+test-s3: setup $(S3)/.installed  ## copies of the shards in an object store; its server is installed, once
+	@$(BIN)/pytest -o testpaths=tests/s3 -m s3 $(ARGS)
+
+$(S3)/.installed: requirements-s3.lock | setup
+	@if uv --version >/dev/null 2>&1; then \
+	  uv venv --quiet --clear --python $(BIN)/python $(S3); \
+	  uv pip install --quiet --python $(S3)/bin/python --require-hashes -r requirements-s3.lock; \
+	else \
+	  $(BIN)/python -m venv --clear $(S3); \
+	  $(S3)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	    -r requirements-s3.lock; \
+	fi
+	@touch $@
 
 soak-sim: setup  ## a shard in thousands of simulated worlds; SEEDS=2000 FIRST=0
 	@$(BIN)/python -m tests.simulation.soak --seeds $(SEEDS) --first $(FIRST)
@@ -172,9 +187,11 @@ bench-position-bias: setup  ## whether what stood on top is believed to be good
 bench-ablation: setup  ## what each part adds; RECSYS_DATA=DIR with ml-100k, ml-1m and mind-5k in DIR
 	@$(BIN)/python -m benchmarks.quality.ablation $(if $(RECSYS_DATA),--data $(RECSYS_DATA)) $(ARGS)
 
-lock:  ## renew requirements.lock; needs uv
+lock:  ## renew requirements*.lock; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
 	  --group dev --group browser --extra parquet --extra ann --extra cloud pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
+	  --group s3 -o requirements-s3.lock
 
 clean:  ## remove what tests and tools left, but not .venv
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis demo-*.png

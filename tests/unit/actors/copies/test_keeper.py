@@ -1,51 +1,21 @@
 """A shard copies itself now and then, and the commands copy and restore whole directories."""
 
 import asyncio
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
-from typing_extensions import override
 
-from actors.cli.main import app
 from actors.copies.bucket import Bucket
 from actors.copies.generations import Generations
 from actors.copies.keeper import Keeper
 from actors.errors import CopyError
 from actors.layout import DataFolder, shard_folder
-from actors.observer import Silent
 from actors.settings import CopySettings, ShardSettings
-from recsys.keyfile import load_key
 from recsys.store.memory import MemoryStore
 from recsys.store.sqlite import SqliteStore
-from tests.stores import clicks, filled, sequences
-
-
-class Witness(Silent):
-    """Remembers how copies ended, and lets a test wait for the next one."""
-
-    def __init__(self) -> None:
-        self.copies: list[bool] = []
-        self.news = asyncio.Event()
-
-    @override
-    def on_copy(self, seconds: float | None) -> None:
-        self.copies.append(seconds is not None)
-        self.news.set()
-
-    async def until(self, reached: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
-            while not reached():
-                self.news.clear()
-                await self.news.wait()
-
-
-def shards_in(tmp_path: Path, url: str) -> ShardSettings:
-    # More often than settings allow.
-    copies = CopySettings(url=url).model_copy(update={"every_s": 0.05})
-    return ShardSettings(count=1, partitions=8, data_dir=tmp_path / "data", copies=copies)
+from tests.copies import Witness, filled_folder, recsys, shards_in
+from tests.stores import clicks, sequences
 
 
 async def test_a_shard_copies_itself(tmp_path: Path) -> None:
@@ -96,19 +66,9 @@ async def test_without_a_url_there_are_none(tmp_path: Path) -> None:
         await keeper.copy(CopySettings(url=(tmp_path / "far").as_uri()))
 
 
-def recsys(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(app, list(map(str, arguments)))
-
-
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    data = tmp_path / "data"
-    DataFolder(ShardSettings(count=2, partitions=8, data_dir=data)).release()
-    for index in range(2):
-        folder = shard_folder(data, index)
-        filled(folder / "log.sqlite")
-        load_key(folder / "key")
-    return data
+    return filled_folder(tmp_path / "data")
 
 
 def test_backup_and_restore(data: Path, tmp_path: Path) -> None:
