@@ -3,6 +3,7 @@
 import threading
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -17,6 +18,7 @@ from recsys.codec import pack
 from recsys.errors import StoreError
 from recsys.keyfile import load_key
 from recsys.learners.envelope import key_mark
+from recsys.store import sqlite_file
 from recsys.store.base import Append, Outcome
 from recsys.store.sqlite import SqliteStore
 from recsys.store.sqlite_copy import copy_closed
@@ -273,27 +275,31 @@ def test_a_folder_that_takes_nothing(tmp_path: Path) -> None:
 
 
 class TestCopyOfAnOpenStore:
-    def test_commits_go_on_and_the_copy_is_consistent(self, place: Path) -> None:
+    def test_commits_go_on_and_the_copy_is_consistent(
+        self, place: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         store = SqliteStore(log_of(place))
         store.append(clicks(1, 5000))
-        started, done = threading.Event(), threading.Event()
+        appended = threading.Event()
+        beside: list[bool] = []
 
-        def copy() -> None:
-            started.set()
-            store.copy_to(place / "copy.sqlite", threading.Event())
-            done.set()
+        def breathe(_: float) -> None:
+            # For as long as it takes somebody to use the pause, however busy the machine is.
+            appended.clear()
+            beside.append(appended.wait(20))
 
-        thread = threading.Thread(target=copy)
+        monkeypatch.setattr(sqlite_file, "time", SimpleNamespace(sleep=breathe))
+        target = place / "copy.sqlite"
+        thread = threading.Thread(target=store.copy_to, args=(target, threading.Event()))
         thread.start()
-        started.wait()
         last = 5000
-        beside = 0
-        while not done.is_set() or last == 5000:
+        while thread.is_alive():
             store.append(clicks(last + 1, last + 10))
             last += 10
-            beside += not done.is_set()
+            appended.set()
         thread.join()
-        assert beside > 0
+        assert beside
+        assert all(beside)
         store.close()
         with closing(SqliteStore(place / "copy.sqlite")) as copied_store:
             kept = copied_store.last_sequence
