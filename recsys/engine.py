@@ -28,7 +28,7 @@ from recsys.fold import fold
 from recsys.healing import check_start, quarantine_failing, quarantine_poison
 from recsys.keyfile import KEY_BYTES, load_key
 from recsys.killpoints import kill_point
-from recsys.moving.export import Part, export
+from recsys.moving.export import Part, Scouted, export
 from recsys.recommend import recommend
 from recsys.settings import EngineSettings
 from recsys.shelf import Shelf
@@ -328,13 +328,15 @@ class Engine:
         if (factors := self._state.source(Factors)) is not None:
             factors.use(index)
 
-    def export(self, partition: int, partitions: int, key: bytes) -> Iterator[Part]:
+    def export(
+        self, partition: int, partitions: int, key: bytes, scouted: Scouted | None = None
+    ) -> Iterator[Part]:
         """Yield what is known of a partition's people, for the engine with this ``key``.
 
         Nothing may be learned until the last part was taken.
         """
-        keys = self.key, key
-        return export(self._state, self._store, self._load_user, partition, partitions, keys)
+        scouted = scouted or Scouted.of(self._store, partition, partitions)
+        return export(self._state, self._store, self._load_user, (self.key, key), scouted)
 
     def user(self, user_id: str) -> UserView | None:
         """Return what is known about a person, ``None`` for a stranger."""

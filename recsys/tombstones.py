@@ -3,15 +3,17 @@
 Part of the public schema: ``recsys.events`` has them in its union.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
-__all__ = ["Cause", "Tombstone", "UserErase"]
+__all__ = ["BURIED", "Cause", "Tombstone", "UserErase"]
 
 Cause = Literal["erased", "poison", "quarantined"]
 """Why an event was taken out: a person was erased; it had broken the model, which was not finite
 afterwards or raised; an operator did not want it."""
+BURIED: Final = -1
+"""Content of an event that was taken out of the log: whatever comes under its id is its repeat."""
 
 
 class UserErase(

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from recsys.errors import InvalidEvent
+from recsys.tombstones import BURIED
 
 __all__ = ["MAX_LUGGAGE_BYTES", "PartitionIn", "PartitionOut", "check_move"]
 
@@ -102,5 +103,5 @@ def check_move(event: PartitionIn | PartitionOut, pointer: str) -> None:
             detail = f"at most {MAX_LUGGAGE_BYTES} bytes, got {len(event.record)}"
             raise InvalidEvent(f"{pointer}/record", detail)
         for place, (key, content) in enumerate(event.remembered):
-            if len(key) != _KEY_BYTES or not 0 <= content < 2**32:
+            if len(key) != _KEY_BYTES or not BURIED <= content < 2**32:
                 raise InvalidEvent(f"{pointer}/remembered/{place}", "is no key and its content")

@@ -1,7 +1,7 @@
 """Packs what a shard knows of the people of a partition, in parts that fit into events."""
 
-from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple, TypeVar
+from collections.abc import Callable, Collection, Iterator
+from typing import Final, NamedTuple, Self, TypeVar
 
 import msgspec
 
@@ -13,9 +13,9 @@ from recsys.state import State
 from recsys.store.base import Store
 from recsys.users import User
 
-__all__ = ["Part", "export"]
+__all__ = ["Part", "Scouted", "export", "memories"]
 
-_PEOPLE: Final = 200
+_PEOPLE: Final = 100
 """Per part; somebody with a long history and a River model has some 10 KB."""
 _LISTS: Final = 100
 _REMEMBERED: Final = 20_000
@@ -30,13 +30,35 @@ class Part(NamedTuple):
     remembered: tuple[tuple[bytes, int], ...]
 
 
+class Scouted(NamedTuple):
+    """What was found out about a partition ahead of its export.
+
+    Attributes
+    ----------
+    stored
+        People whom the store holds; as good as new until the next snapshot.
+    after
+        Events of the log up to this sequence need not be remembered: they are already.
+    """
+
+    partition: int
+    partitions: int
+    stored: frozenset[str]
+    after: int = 0
+
+    @classmethod
+    def of(cls, store: Store, partition: int, partitions: int, after: int = 0) -> Self:
+        """Look for the people of a partition among all whom a store holds; blocks."""
+        ids = (one for one in store.user_ids() if partition_of(one, partitions) == partition)
+        return cls(partition, partitions, frozenset(ids), after)
+
+
 def export(
     state: State,
     store: Store,
     load: Callable[[str], bytes | None],
-    partition: int,
-    partitions: int,
     keys: tuple[bytes, bytes],
+    scouted: Scouted,
 ) -> Iterator[Part]:
     """Yield all parts; at least one, and nothing may be learned in between.
 
@@ -47,13 +69,14 @@ def export(
     keys
         Under which this shard seals the models of its people, and the other one.
     """
+    partition, partitions = scouted.partition, scouted.partitions
 
     def ours(user_id: str) -> bool:
         return partition_of(user_id, partitions) == partition
 
-    people = _batches(_people(state, store, load, ours), _PEOPLE)
+    people = _batches(_people(state, scouted.stored, load, ours), _PEOPLE)
     lists = _batches(iter(state.joiner.waiting(ours)), _LISTS)
-    remembered = _batches(store.remembered(partition, partitions), _REMEMBERED)
+    remembered = store.remembered(partition, partitions, after=scouted.after)
     empty = True
     for some in people:
         travellers = [pack_person(_resealed(user, keys), state.catalogue) for user in some]
@@ -63,21 +86,34 @@ def export(
         packed = [pack_list(pending, state.catalogue) for pending in waiting]
         yield Part(seal_luggage(Luggage(lists=packed)), ())
         empty = False
-    for prints in remembered:
-        yield Part(seal_luggage(Luggage()), tuple(prints))
+    for part in _memories(remembered):
+        yield part
         empty = False
     if empty:
         yield Part(seal_luggage(Luggage()), ())
 
 
+def memories(store: Store, partition: int, partitions: int) -> Iterator[Part]:
+    """Yield parts that hold nothing but what is remembered of the log as it is now.
+
+    They may go ahead of the others, while the shard goes on learning.
+    """
+    return _memories(store.remembered(partition, partitions))
+
+
+def _memories(remembered: Iterator[tuple[bytes, int]]) -> Iterator[Part]:
+    for prints in _batches(remembered, _REMEMBERED):
+        yield Part(seal_luggage(Luggage()), tuple(prints))
+
+
 def _people(
     state: State,
-    store: Store,
+    stored: Collection[str],
     load: Callable[[str], bytes | None],
     ours: Callable[[str], bool],
 ) -> Iterator[User]:
     """Yield each person once, in the order of the ids, without bringing them into memory."""
-    ids = {user_id for user_id in store.user_ids() if ours(user_id)}
+    ids = set(stored).difference(state.users.erased)
     ids.update(user_id for user_id in state.users.in_memory() if ours(user_id))
     for user_id in sorted(ids):
         present = state.users.find(user_id)

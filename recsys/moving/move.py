@@ -20,36 +20,46 @@ from recsys.moving.export import Part
 from recsys.state import Move
 from recsys.store.base import Outcome
 
-__all__ = ["arrivals", "departure", "forget", "has_moved", "move"]
+__all__ = ["arrival", "arrivals", "departure", "forget", "has_moved", "move"]
 
 
 def arrivals(
-    parts: Iterator[Part], partition: int, partitions: int, epoch: int, ts_ms: int
+    parts: Iterator[Part], partition: int, partitions: int, epoch: int, ts_ms: int, first: int = 0
 ) -> Iterator[PartitionIn]:
-    """Yield the events by which a partition comes to an engine.
+    """Yield the events by which a partition comes to an engine, the last of them marked so.
 
     Parameters
     ----------
     ts_ms
         The engine's clock.
+    first
+        Number of the first part.
     """
-    number, part = 0, next(parts)
+    number, part = first, next(parts)
     while True:
         following = next(parts, None)
-        yield PartitionIn(
-            event_id=f"partition-{partition}-in-{epoch}-{number}",
-            ts_ms=ts_ms,
-            partition=partition,
-            partitions=partitions,
-            epoch=epoch,
-            part=number,
-            last=following is None,
-            record=part.record,
-            remembered=part.remembered,
-        )
+        last = following is None
+        yield arrival(part, partition, partitions, epoch, number, ts_ms=ts_ms, last=last)
         if following is None:
             return
         number, part = number + 1, following
+
+
+def arrival(
+    part: Part, partition: int, partitions: int, epoch: int, number: int, *, ts_ms: int, last: bool
+) -> PartitionIn:
+    """Return the event by which one part comes to an engine."""
+    return PartitionIn(
+        event_id=f"partition-{partition}-in-{epoch}-{number}",
+        ts_ms=ts_ms,
+        partition=partition,
+        partitions=partitions,
+        epoch=epoch,
+        part=number,
+        last=last,
+        record=part.record,
+        remembered=part.remembered,
+    )
 
 
 def departure(partition: int, partitions: int, epoch: int, ts_ms: int) -> PartitionOut:

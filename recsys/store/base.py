@@ -119,11 +119,19 @@ class Store(ABC):
         return 0
 
     @abstractmethod
-    def remembered(self, partition: int, partitions: int) -> Iterator[tuple[bytes, int]]:
+    def remembered(
+        self, partition: int, partitions: int, *, after: int = 0
+    ) -> Iterator[tuple[bytes, int]]:
         """Yield key and content of what the log holds of a partition's people, in log order.
 
-        With what came with the partition from other shards (``recsys.moving``): whoever is told all
-        of it takes none of these events again.
+        With what came with the partition from other shards (``recsys.moving``), and with what was
+        taken out of the log, of which nobody knows any more whose it was: whoever is told all of it
+        takes none of these events again.
+
+        Parameters
+        ----------
+        after
+            Sequence of the last event that is left aside.
 
         Raises
         ------

@@ -19,10 +19,9 @@ from recsys.events import Decision, Event, Feedback, Tombstone
 from recsys.ids import dedupe_key
 from recsys.partition import partition_of
 from recsys.store.base import Append, Outcome
-from recsys.tombstones import Cause
+from recsys.tombstones import BURIED, Cause
 
 __all__ = [
-    "BURIED",
     "LOG_EVENTS",
     "Fingerprint",
     "Seen",
@@ -38,8 +37,6 @@ __all__ = [
 
 LOG_EVENTS: Final = 10_000_000
 """How many events before the snapshot a log keeps where nobody says otherwise."""
-BURIED: Final = -1
-"""Content of an event that was taken out of the log: whatever comes under its id is its repeat."""
 
 # Two clients may write the same context in another order; that is the same content.
 _canonical = msgspec.msgpack.Encoder(order="deterministic")
@@ -138,7 +135,9 @@ def admit(
 
 
 def of_partition(event: Event, partition: int, partitions: int) -> bool:
-    """Return whether an event is about somebody of a partition."""
+    """Return whether an event is about somebody of a partition, or may have been."""
+    if isinstance(event, Tombstone):
+        return True
     user_id = getattr(event, "user_id", None)
     return isinstance(user_id, str) and partition_of(user_id, partitions) == partition
 

@@ -15,7 +15,6 @@ from recsys.events import Decision, Event, Feedback, PartitionIn, UserErase
 from recsys.ids import dedupe_key
 from recsys.store.base import Append, Outcome, Store
 from recsys.store.dedupe import (
-    BURIED,
     LOG_EVENTS,
     Seen,
     admit,
@@ -26,7 +25,7 @@ from recsys.store.dedupe import (
     tombstone,
 )
 from recsys.store.records import ERASURES, LETTERS, DeadLetter, Erasure, begun
-from recsys.tombstones import Cause
+from recsys.tombstones import BURIED, Cause
 
 __all__ = ["MemoryStore"]
 
@@ -144,14 +143,20 @@ class MemoryStore(Store):
         return self._durable.snapshot
 
     @override
-    def remembered(self, partition: int, partitions: int) -> Iterator[tuple[bytes, int]]:
+    def remembered(
+        self, partition: int, partitions: int, *, after: int = 0
+    ) -> Iterator[tuple[bytes, int]]:
         with self._use() as durable:
             guests = [
                 (key, durable.guests[key].content)
                 for key, of in durable.guests_of.items()
-                if of == partition
+                if of == partition and durable.guests[key].sequence > after
             ]
-            rows = [(durable.seen[key], key, record) for key, record in durable.log.values()]
+            rows = [
+                (durable.seen[key], key, record)
+                for sequence, (key, record) in durable.log.items()
+                if sequence > after
+            ]
         yield from guests
         for seen, key, record in rows:
             if of_partition(decode_event(record), partition, partitions):

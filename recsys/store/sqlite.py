@@ -28,12 +28,13 @@ from recsys.store.dedupe import (
     check_retention,
     fingerprint,
     of_partition,
+    remembered_as,
 )
 from recsys.store.mark import Mark
 from recsys.store.records import DeadLetter, Erasure
 from recsys.store.sqlite_check import examine, mark_of
 from recsys.store.sqlite_file import SqliteFile, atomic
-from recsys.store.sqlite_look_ups import find_user, guest_rows, recall, records
+from recsys.store.sqlite_look_ups import find_user, guest_rows, guests_of, recall, records
 from recsys.store.sqlite_rows import ADVICE, bind, digest_parts, open_event, open_position, unsealed
 from recsys.store.sqlite_schema import number, prepare, read_head, write_head
 from recsys.tombstones import Cause
@@ -237,16 +238,15 @@ class SqliteStore(Store):
         return self._head.snapshot
 
     @override
-    def remembered(self, partition: int, partitions: int) -> Iterator[tuple[bytes, int]]:
+    def remembered(
+        self, partition: int, partitions: int, *, after: int = 0
+    ) -> Iterator[tuple[bytes, int]]:
         with self._file.use() as connection:
-            guests: list[tuple[bytes, int]] = connection.execute(
-                "SELECT event_key, content FROM guests WHERE partition = ? ORDER BY seq, event_key",
-                (partition,),
-            ).fetchall()
+            guests = guests_of(connection, partition, after)
         yield from guests
-        for _, event in self.read(after=0):
+        for _, event in self.read(after=after):
             if of_partition(event, partition, partitions):
-                yield fingerprint(event)
+                yield remembered_as(event)
 
     @override
     def commit_snapshot(

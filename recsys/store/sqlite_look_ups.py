@@ -12,7 +12,7 @@ from recsys.store.base import Append, Outcome
 from recsys.store.dedupe import Fingerprint, Seen
 from recsys.store.sqlite_rows import ADVICE, bind, open_user
 
-__all__ = ["find_user", "guest_rows", "recall", "records"]
+__all__ = ["find_user", "guest_rows", "guests_of", "recall", "records"]
 
 T = TypeVar("T")
 
@@ -76,6 +76,17 @@ def recall(
                 raise CorruptRecord(detail)
             known[key] = Seen(sequence, content)
     return known
+
+
+def guests_of(
+    connection: sqlite3.Connection, partition: int, after: int
+) -> list[tuple[bytes, int]]:
+    """Return key and content of what came with a partition after an event."""
+    return connection.execute(
+        "SELECT event_key, content FROM guests WHERE partition = ? AND seq > ?"
+        " ORDER BY seq, event_key",
+        (partition, after),
+    ).fetchall()
 
 
 def guest_rows(

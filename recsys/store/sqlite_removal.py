@@ -16,10 +16,10 @@ import msgspec
 
 from recsys.codec import encode_event, pack, unpack
 from recsys.events import Event
-from recsys.store.dedupe import BURIED, fingerprint, tombstone
+from recsys.store.dedupe import fingerprint, tombstone
 from recsys.store.records import ERASURES, LETTERS, DeadLetter, Erasure, begun
 from recsys.store.sqlite_file import SqliteFile, atomic
-from recsys.tombstones import Cause, UserErase
+from recsys.tombstones import BURIED, Cause, UserErase
 
 __all__ = ["add_letters", "begin", "bury", "pages_of", "replace", "rewrite", "scrub"]
 
