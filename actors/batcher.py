@@ -9,8 +9,9 @@ import asyncio
 import logging
 import re
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import asynccontextmanager
 from typing import Final, NamedTuple, Protocol
 
 from actors.errors import Overloaded, ShardUnavailable
@@ -69,6 +70,14 @@ class _Group(NamedTuple):
     positions: Mapping[str, int] | None = None
 
 
+class _Pause:
+    """A place in the queue where the writer waits."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+        self.over = asyncio.Event()
+
+
 class Batcher:
     """A bounded queue with one writer, all of it in one event loop.
 
@@ -104,7 +113,7 @@ class Batcher:
         self._settings = settings
         self._observer = observer
         self._doomed = doomed
-        self._groups: deque[_Group] = deque()
+        self._groups: deque[_Group | _Pause] = deque()
         self._decisions: dict[str, Decision] = {}
         self._waiting = 0
         self._pace = Pace()
@@ -214,6 +223,35 @@ class Batcher:
         self._decisions[decision.event_id] = decision
         self._put(_Group((decision,), decision.ts_ms, None))
 
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Hold the writer: inside, nothing is written, and all that came before is learned.
+
+        What comes in the meantime waits, so let it be short. ``stop`` waits for the end.
+
+        Raises
+        ------
+        ShardUnavailable
+            After ``stop``.
+        """
+        if self._stopping:
+            raise ShardUnavailable(self._shard, "it is stopping")
+        pause = _Pause()
+        self._groups.append(pause)
+        self._wake.set()
+        try:
+            await pause.reached.wait()
+            yield
+        finally:
+            pause.over.set()
+
+    def put_first(self, event: Event) -> asyncio.Future[list[Append]]:
+        """Queue an event before all that waits, while ``paused``; await the result afterwards."""
+        done: asyncio.Future[list[Append]] = asyncio.get_running_loop().create_future()
+        self._groups.appendleft(_Group((event,), now_ms(), done))
+        self._waiting += 1
+        return done
+
     def find(self, decision_id: str) -> Decision | None:
         """Return a decision that is not durable yet."""
         return self._decisions.get(decision_id)
@@ -227,8 +265,12 @@ class Batcher:
         taken: list[_Group] = []
         events = 0
         while self._groups and events < self._settings.commit_events:
-            taken.append(self._groups.popleft())
-            events += len(taken[-1].events)
+            group = self._groups[0]
+            if isinstance(group, _Pause):
+                break
+            self._groups.popleft()
+            taken.append(group)
+            events += len(group.events)
         return taken
 
     async def _write(self) -> None:
@@ -238,6 +280,15 @@ class Batcher:
             if not self._groups:
                 self._wake.clear()
                 await self._wake.wait()
+                continue
+            head = self._groups[0]
+            if isinstance(head, _Pause):
+                self._groups.popleft()
+                if learning is not None:
+                    await learning
+                    learning = None
+                head.reached.set()
+                await head.over.wait()
                 continue
             groups = self._take()
             started = loop.time()

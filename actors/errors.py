@@ -6,6 +6,7 @@
     ├── ShardUnavailable   no answer: it may or may not have done it; ask again with the same ids
     ├── Overloaded         its queue is full; nothing was done
     ├── NotOwned           another shard owns the partition; nothing was done
+    ├── MoveFailed         a partition was not moved, or it will turn out whether it was
     ├── StartupError       the runtime cannot start; the message says what to do
     └── CopyError          a copy could not be made, or is not what was made
 """
@@ -16,6 +17,7 @@ from recsys.errors import RecsysError
 
 __all__ = [
     "CopyError",
+    "MoveFailed",
     "NotOwned",
     "Overloaded",
     "RuntimeFault",
@@ -89,6 +91,27 @@ class NotOwned(RuntimeFault):
     @override
     def __str__(self) -> str:
         return f"partition {self.partition} is not with shard {self.shard}"
+
+
+class MoveFailed(RuntimeFault):
+    """A partition did not move to another shard.
+
+    Parameters
+    ----------
+    partition
+        Which one.
+    reason
+        One sentence for the operator.
+    """
+
+    def __init__(self, partition: int, reason: str) -> None:
+        super().__init__(partition, reason)
+        self.partition = partition
+        self.reason = reason
+
+    @override
+    def __str__(self) -> str:
+        return f"partition {self.partition} was not moved: {self.reason}"
 
 
 class StartupError(RuntimeFault):

@@ -1,17 +1,24 @@
 """The shards as their supervisor sees them, and how Ray gives them to it."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol, TypeVar
 
 from ray.exceptions import ActorDiedError, RayError
 from typing_extensions import override
 
 from actors.errors import ShardUnavailable
+from actors.giving import Given
 from actors.handles import Ready, ShardHandle
 from actors.ray_errors import reason, translate
+from actors.shard_map import Moving, ShardMap
 
 __all__ = ["Fleet", "RayFleet", "ShardLost"]
+
+
+_CONTROL_S: Final = 10.0
+
+T = TypeVar("T")
 
 
 class ShardLost(ShardUnavailable):
@@ -35,6 +42,30 @@ class Fleet(Protocol):
         ShardUnavailable
             When it restarts or does not answer in time.
         """
+        ...
+
+    async def give(self, moving: Moving) -> Given:
+        """Have the old owner give a partition to the new one.
+
+        Raises
+        ------
+        ShardUnavailable
+            When one of the two does not answer, here and below; it may have done it.
+        RecsysError
+            When it was not done.
+        """
+        ...
+
+    async def give_up(self, moving: Moving) -> bool:
+        """Ask the new owner whether the partition has come; if not, it never will."""
+        ...
+
+    async def forget(self, moving: Moving) -> None:
+        """Have the old owner forget a partition that has come to the new one."""
+        ...
+
+    async def adopt(self, shard: int, shard_map: ShardMap) -> None:
+        """Tell a shard who owns what."""
         ...
 
     async def close(self, shard: int, timeout_s: float) -> int | None:
@@ -66,9 +97,7 @@ class RayFleet(Fleet):
 
     @override
     async def ready(self, shard: int, timeout_s: float | None) -> Ready:
-        handle = self._handles.get(shard)
-        if handle is None:
-            raise ShardLost(shard, "it is not open")
+        handle = self._handle(shard)
         try:
             async with asyncio.timeout(timeout_s):
                 return await handle.ready.remote()
@@ -76,6 +105,31 @@ class RayFleet(Fleet):
             raise ShardLost(shard, reason(error)) from error
         except (RayError, TimeoutError) as error:
             raise translate(error, shard) from error
+
+    def _handle(self, shard: int) -> ShardHandle:
+        handle = self._handles.get(shard)
+        if handle is None:
+            raise ShardLost(shard, "it is not open")
+        return handle
+
+    @override
+    async def give(self, moving: Moving) -> Given:
+        handle = self._handle(moving.old)
+        return await _answer(handle.give.remote(moving, self._handle(moving.new)), moving.old)
+
+    @override
+    async def give_up(self, moving: Moving) -> bool:
+        handle = self._handle(moving.new)
+        return await _answer(handle.give_up.remote(moving), moving.new, _CONTROL_S)
+
+    @override
+    async def forget(self, moving: Moving) -> None:
+        handle = self._handle(moving.old)
+        await _answer(handle.forget.remote(moving), moving.old, _CONTROL_S)
+
+    @override
+    async def adopt(self, shard: int, shard_map: ShardMap) -> None:
+        await _answer(self._handle(shard).adopt.remote(shard_map), shard, _CONTROL_S)
 
     @override
     async def close(self, shard: int, timeout_s: float) -> int | None:
@@ -90,3 +144,12 @@ class RayFleet(Fleet):
             return None
         finally:
             self._kill(handle)
+
+
+async def _answer(answer: Awaitable[T], shard: int, timeout_s: float | None = None) -> T:
+    """Wait for what an actor answers, and turn what Ray raises into our errors."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await answer
+    except (RayError, TimeoutError) as error:
+        raise translate(error, shard) from error

@@ -36,6 +36,7 @@ from actors.http.routes import (
 )
 from actors.http.shards import Shards
 from actors.http.stream import Stream
+from actors.http.whereabouts import FetchMap, Whereabouts
 from actors.ports import ShardPort
 from actors.settings import ServerSettings
 from actors.shard_map import ShardMap
@@ -70,6 +71,7 @@ def build_app(
     settings: ServerSettings,
     shard_map: ShardMap | None = None,
     *,
+    fetch: FetchMap | None = None,
     echo_request_id: bool = True,
 ) -> Gateway:
     """Build the application; it calls nothing before the first request.
@@ -80,14 +82,13 @@ def build_app(
         Reaches the shards; stays the caller's to close.
     shard_map
         Who owns which users; as in a new data directory if none is given.
+    fetch
+        Asks who owns which users now, where partitions move.
     echo_request_id
         Whether to answer with ``X-Request-ID``; Ray Serve does it by itself.
     """
-    shards = _shards(
-        port,
-        settings,
-        shard_map or ShardMap.dealt_out(port.n_shards, settings.shards.partitions),
-    )
+    first = shard_map or ShardMap.dealt_out(port.n_shards, settings.shards.partitions)
+    shards = _shards(port, settings, Whereabouts(first, fetch))
     stream = Stream(shards)
 
     @asynccontextmanager
@@ -121,13 +122,13 @@ def build_app(
     return app
 
 
-def _shards(port: ShardPort, settings: ServerSettings, shard_map: ShardMap) -> Shards:
+def _shards(port: ShardPort, settings: ServerSettings, whereabouts: Whereabouts) -> Shards:
     """Return the shards, with Kafka before them where it is the log."""
     if not settings.kafka.gateway_log:
-        return Shards(port, settings, shard_map)
+        return Shards(port, settings, whereabouts)
     # Not at the top: Kafka's client costs memory and time that others need not spend.
     kind: type[Shards] = importlib.import_module("actors.kafka.gateway").LogShards
-    return kind(port, settings, shard_map)
+    return kind(port, settings, whereabouts)
 
 
 def _version() -> str:

@@ -5,6 +5,7 @@
 the machine as well.
 """
 
+import asyncio
 from pathlib import Path
 from typing import Final, cast
 
@@ -15,7 +16,7 @@ from ray import serve
 from ray.exceptions import RayError
 from ray.serve.config import BackpressureConfig
 
-from actors.errors import StartupError
+from actors.errors import RuntimeFault, StartupError
 from actors.gateway import build_app
 from actors.handles import ShardHandle, SupervisorHandle
 from actors.overrides import override
@@ -25,6 +26,7 @@ from actors.refit.job import Order, Outcome
 from actors.refit.task import refit_shard
 from actors.settings import ServerSettings, load_settings
 from actors.shard_actor import ShardActor
+from actors.shard_map import ShardMap
 from actors.supervisor import SupervisorActor
 
 __all__ = [
@@ -33,12 +35,14 @@ __all__ = [
     "application",
     "build",
     "find_shard",
+    "find_supervisor",
     "start_refits",
     "start_shards",
 ]
 
 NAMESPACE: Final = "recsys"
 _LOOK_EVERY_S: Final = 1.0
+_MAP_S: Final = 1.0
 _CALLS: Final = 10_000
 """Calls that may wait inside one actor: questions to a shard must never queue behind its writes."""
 
@@ -58,11 +62,21 @@ class GatewayReplica:
     def __init__(self, settings: ServerSettings) -> None:
         supervisor = start_shards(settings)
         self._settings = settings
+        self._supervisor = supervisor
         self._map = ray.get(supervisor.shard_map.remote())
         self._port = RayPort(settings.shards.count, find_shard)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return build_app(self._port, self._settings, self._map, echo_request_id=False)
+        return build_app(
+            self._port, self._settings, self._map, fetch=self._fetch_map, echo_request_id=False
+        )
+
+    async def _fetch_map(self) -> ShardMap:
+        try:
+            async with asyncio.timeout(_MAP_S):
+                return await self._supervisor.shard_map.remote()
+        except (RayError, TimeoutError) as error:
+            raise RuntimeFault(f"the supervisor does not answer: {error}") from error
 
 
 def build(arguments: BuildArguments) -> serve.Application:
@@ -121,6 +135,11 @@ def _supervisor(settings: ServerSettings) -> SupervisorHandle:
     return cast(
         SupervisorHandle, actor.remote(settings, _get_or_create_shard, _shard_exists, _kill)
     )
+
+
+def find_supervisor() -> SupervisorHandle:
+    """Return the running supervisor; raises ``ValueError`` when there is none."""
+    return cast(SupervisorHandle, ray.get_actor("supervisor", namespace=NAMESPACE))
 
 
 def _get_or_create_shard(index: int, settings: ServerSettings) -> ShardHandle:

@@ -10,9 +10,10 @@ import msgspec
 from ray import ObjectRef
 
 from actors.copies.generations import Manifest
+from actors.giving import Delivery, Given, Moved
 from actors.lane import Call, Reply
 from actors.settings import CopySettings, ServerSettings
-from actors.shard_map import ShardMap
+from actors.shard_map import Moving, ShardMap
 from recsys.errors import RecsysError
 
 __all__ = ["Notice", "Ready", "Remote", "ShardHandle", "SupervisorHandle"]
@@ -42,6 +43,8 @@ class Ready(msgspec.Struct, frozen=True):
         How long opening took: loading the snapshot and learning what came after it.
     trouble
         What the operator should read, one sentence each.
+    held
+        Partitions that wait for the end of a move.
     """
 
     pid: int
@@ -50,6 +53,7 @@ class Ready(msgspec.Struct, frozen=True):
     recovered: int
     recovery_s: float
     trouble: tuple[str, ...] = ()
+    held: tuple[int, ...] = ()
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -70,6 +74,36 @@ class ShardHandle(Protocol):
     @property
     def ready(self) -> Remote[[], Ready]:
         """Answers as soon as the shard can work."""
+        ...
+
+    @property
+    def give(self) -> "Remote[[Moving, ShardHandle], Given]":
+        """See ``Mover.give``."""
+        ...
+
+    @property
+    def key(self) -> Remote[[], bytes]:
+        """See ``Mover.key``."""
+        ...
+
+    @property
+    def take(self) -> Remote[[Delivery], None]:
+        """See ``Mover.take``."""
+        ...
+
+    @property
+    def give_up(self) -> Remote[[Moving], bool]:
+        """See ``Mover.give_up``."""
+        ...
+
+    @property
+    def forget(self) -> Remote[[Moving], None]:
+        """See ``Mover.forget``."""
+        ...
+
+    @property
+    def adopt(self) -> Remote[[ShardMap], None]:
+        """See ``Territory.adopt``."""
         ...
 
     @property
@@ -94,6 +128,11 @@ class SupervisorHandle(Protocol):
     @property
     def shard_map(self) -> Remote[[], ShardMap]:
         """Return who owns which users."""
+        ...
+
+    @property
+    def move(self) -> Remote[[int, int], Moved]:
+        """See ``Moves.move``."""
         ...
 
     @property

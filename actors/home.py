@@ -1,11 +1,12 @@
 """What a shard offers to those who read and write outside logs for it (``actors.kafka``)."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from actors.batcher import Batcher
 from actors.kafka.stats import KafkaStats
+from actors.territory import Territory
 from recsys.engine import Engine
 from recsys.events import Event
 from recsys.store.base import Append
@@ -13,6 +14,15 @@ from recsys.store.base import Append
 __all__ = ["Attach", "Side", "SideHome"]
 
 Page = list[tuple[int, Event]]
+T = TypeVar("T")
+
+
+class Blocking(Protocol):
+    """Runs something on another thread."""
+
+    async def __call__(self, work: Callable[[], T]) -> T:
+        """Return what it returns."""
+        ...
 
 
 class Side(Protocol):
@@ -20,6 +30,10 @@ class Side(Protocol):
 
     def start(self) -> None:
         """Begin; waits for nothing."""
+        ...
+
+    async def settled(self) -> None:
+        """Wait until all of partitions that the shard has stopped to own is in its queue."""
         ...
 
     async def stop(self) -> None:
@@ -40,8 +54,8 @@ class SideHome:
 
     Parameters
     ----------
-    owned
-        The shard's partitions.
+    territory
+        Says which partitions are the shard's.
     blocking
         Runs something on the store's thread.
     """
@@ -49,13 +63,13 @@ class SideHome:
     def __init__(
         self,
         index: int,
-        owned: Sequence[int],
+        territory: Territory,
         engine: Engine,
         batcher: Batcher,
-        blocking: Callable[[Callable[[], Page]], Awaitable[Page]],
+        blocking: Blocking,
     ) -> None:
         self._index = index
-        self._owned = owned
+        self._territory = territory
         self._engine = engine
         self._batcher = batcher
         self._blocking = blocking
@@ -68,7 +82,7 @@ class SideHome:
     @property
     def owned(self) -> Sequence[int]:
         """See ``Home``."""
-        return self._owned
+        return self._territory.owned
 
     @property
     def last_sequence(self) -> int:
@@ -85,6 +99,10 @@ class SideHome:
         """See ``Home``."""
         await self._batcher.room_for(len(events))
         return await self._batcher.submit(events, received_ms, positions)
+
+    async def positions(self) -> dict[str, int]:
+        """See ``Home``."""
+        return await self._blocking(self._engine.store.positions)
 
     async def log_after(self, sequence: int, events: int) -> Page:
         """See ``Home``."""

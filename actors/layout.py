@@ -19,7 +19,7 @@ import msgspec
 
 from actors.errors import StartupError
 from actors.settings import ShardSettings
-from actors.shard_map import ShardMap
+from actors.shard_map import Moving, ShardMap
 
 __all__ = ["DataFolder", "Layout", "existing", "layout_of", "read_shard_map", "shard_folder"]
 
@@ -38,6 +38,8 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         See ``ShardMap``; nobody's in format 1.
     goal
         The owners that a division of the users is to have which was begun and has not ended.
+    moving
+        See ``ShardMap``.
     """
 
     format: int
@@ -46,6 +48,12 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     epoch: int
     owners: tuple[int, ...] = ()
     goal: tuple[int, ...] = ()
+    moving: Moving | None = None
+
+    @property
+    def shard_map(self) -> ShardMap:
+        """Who owns what."""
+        return ShardMap(self.epoch, self.owners, self.moving)
 
 
 def read_shard_map(settings: ShardSettings) -> ShardMap:
@@ -56,8 +64,7 @@ def read_shard_map(settings: ShardSettings) -> ShardMap:
     StartupError
         When its layout cannot be read.
     """
-    layout = layout_of(settings.data_dir)
-    return ShardMap(layout.epoch, layout.owners)
+    return layout_of(settings.data_dir).shard_map
 
 
 def layout_of(data_dir: Path) -> Layout:
@@ -108,6 +115,8 @@ class DataFolder:
     dividing
         Whether the number of shards may be another, and a division that was broken off is no
         hindrance: this process is about to end it.
+    serving
+        Whether this process opens the shards and ends a move that was broken off.
 
     Raises
     ------
@@ -116,7 +125,9 @@ class DataFolder:
         another number of shards or partitions.
     """
 
-    def __init__(self, settings: ShardSettings, *, dividing: bool = False) -> None:
+    def __init__(
+        self, settings: ShardSettings, *, dividing: bool = False, serving: bool = False
+    ) -> None:
         self._path = settings.data_dir
         try:
             self._path.mkdir(parents=True, exist_ok=True)
@@ -127,6 +138,8 @@ class DataFolder:
         try:
             self._take_lock()
             self._layout = self._read(settings, dividing=dividing)
+            if self._layout.moving is not None and not serving:
+                raise _undecided(self._path, self._layout.moving)
         except BaseException:
             self.release()
             raise
@@ -187,7 +200,7 @@ class DataFolder:
     @property
     def shard_map(self) -> ShardMap:
         """Who owns what."""
-        return ShardMap(self._layout.epoch, self._layout.owners)
+        return self._layout.shard_map
 
     @property
     def goal(self) -> tuple[int, ...]:
@@ -204,6 +217,23 @@ class DataFolder:
         """
         self._change(epoch=self._layout.epoch + 1)
 
+    def begin_move(self, partition: int, new: int) -> Moving:
+        """Write down that a partition is about to move; raises as ``advance``."""
+        epoch = self._layout.epoch + 1
+        moving = Moving(partition, self._layout.owners[partition], new, epoch)
+        self._change(epoch=epoch, moving=moving)
+        return moving
+
+    def end_move(self, owner: int) -> None:
+        """Write down who owns the partition that was moving; raises as ``advance``."""
+        moving = self._layout.moving
+        if moving is None:
+            message = "no partition is moving"
+            raise RuntimeError(message)
+        owners = list(self._layout.owners)
+        owners[moving.partition] = owner
+        self._change(epoch=self._layout.epoch + 1, owners=tuple(owners), moving=None)
+
     def begin_division(self, goal: tuple[int, ...]) -> None:
         """Write down who is to own what; raises as ``advance``."""
         self._change(goal=goal)
@@ -218,7 +248,7 @@ class DataFolder:
         """Write down that all own what they are to, in so many shards; raises as ``advance``."""
         self._change(goal=(), shards=shards, epoch=self._layout.epoch + 1)
 
-    def _change(self, **changes: int | tuple[int, ...]) -> None:
+    def _change(self, **changes: int | tuple[int, ...] | Moving | None) -> None:
         path = self._path / "layout.json"
         layout = msgspec.structs.replace(self._layout, **changes)
         try:
@@ -251,6 +281,7 @@ def existing(data_dir: Path) -> Iterator[Layout]:
     folder = DataFolder(
         ShardSettings(count=layout.shards, partitions=layout.partitions, data_dir=data_dir),
         dividing=True,
+        serving=True,
     )
     try:
         yield layout
@@ -261,6 +292,15 @@ def existing(data_dir: Path) -> Iterator[Layout]:
 def _unusable(path: Path, why: str | None) -> StartupError:
     """Return a complaint about the directory, to be raised."""
     message = f"the data directory {path} cannot be used: {why}; choose another with --data-dir"
+    return StartupError(message)
+
+
+def _undecided(path: Path, moving: Moving) -> StartupError:
+    """Return a complaint about a move of which nobody knows how it ended, to be raised."""
+    message = (
+        f"{path}: the move of partition {moving.partition} from shard {moving.old} to shard "
+        f"{moving.new} was broken off; start the server once, which ends it"
+    )
     return StartupError(message)
 
 

@@ -7,7 +7,7 @@ store blocks and runs on one thread of its own; learning and recommending run in
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from time import perf_counter
@@ -18,9 +18,12 @@ from actors.disk import Disk
 from actors.errors import ShardUnavailable
 from actors.healer import Healer
 from actors.home import Attach, Side, SideHome
+from actors.indexer import Indexer
+from actors.mover import Mover
 from actors.observer import Observer, Silent
 from actors.settings import ServerSettings
 from actors.shard_map import ShardMap
+from actors.territory import Territory
 from actors.wire import (
     Appended,
     Batch,
@@ -35,7 +38,6 @@ from actors.wire import (
     decode,
     encode,
 )
-from recsys.candidates.nearest import Index
 from recsys.clock import now_ms
 from recsys.codec import decode_event
 from recsys.decision import Request
@@ -62,8 +64,8 @@ class Shard:
         Open and recovered; the shard owns it from here on and closes it.
     epoch
         How often this shard has been opened.
-    owned
-        Its partitions; as in a new data directory if nothing is said.
+    shard_map
+        Who owns what; as in a new data directory if nothing is said.
     observer
         Hears of what it does.
     doomed
@@ -71,6 +73,13 @@ class Shard:
         should end the process, so that the next one finds out what the disk holds.
     attach
         Makes what stands beside the shard, if anything does.
+
+    Attributes
+    ----------
+    territory
+        What it owns.
+    mover
+        Its part in moves of partitions.
     """
 
     def __init__(
@@ -80,7 +89,7 @@ class Shard:
         engine: Engine,
         *,
         epoch: int = 1,
-        owned: Sequence[int] | None = None,
+        shard_map: ShardMap | None = None,
         observer: Observer | None = None,
         doomed: Doomed | None = None,
         attach: Attach | None = None,
@@ -89,10 +98,9 @@ class Shard:
         self._settings = settings
         self._engine = engine
         self._epoch = epoch
-        if owned is None:
-            shards = settings.shards
-            owned = ShardMap.dealt_out(shards.count, shards.partitions).owned_by(index)
-        self._partitions = len(owned)
+        if shard_map is None:
+            shard_map = ShardMap.dealt_out(settings.shards.count, settings.shards.partitions)
+        self.territory = Territory(index, shard_map, lambda: engine.state.counters.moves)
         self._observer = Silent() if observer is None else observer
         self._started_ms = now_ms()
         self._store_thread = ThreadPoolExecutor(1, thread_name_prefix=f"shard-{index}-store")
@@ -105,9 +113,10 @@ class Shard:
             self._observer,
             self._doomed,
         )
+        self._snapshots = asyncio.Lock()
         self._stopping = asyncio.Event()
         self._maintenance: asyncio.Task[None] | None = None
-        self._indexes = True
+        self._indexer = Indexer(index, engine)
         self._healer = Healer(
             index, engine, self._batcher, self._observer, self._blocking, self._stopping
         )
@@ -115,8 +124,11 @@ class Shard:
         self._disk = Disk(index, engine.store.folder, low_bytes, self._observer, self._blocking)
         self._side: Side | None = None
         if attach is not None:
-            home = SideHome(index, owned, engine, self._batcher, self._blocking)
+            home = SideHome(index, self.territory, engine, self._batcher, self._blocking)
             self._side = attach(home, engine.store.positions())
+        self.mover = Mover(
+            index, settings, engine, self._batcher, self.territory, self._snapshots, self._side
+        )
 
     def _say_doomed(self, error: FlushFailed) -> None:
         _log.critical("shard %d: %s", self._index, error)
@@ -135,6 +147,7 @@ class Shard:
         if self._stopping.is_set():
             return
         self._stopping.set()
+        self.mover.stop()
         if self._side is not None:
             await self._side.stop()
         await self._batcher.stop()
@@ -151,6 +164,8 @@ class Shard:
         ------
         Overloaded
             When the queue of events is full; nothing happened.
+        NotOwned
+            When another shard owns somebody's partition, or is about to; nothing happened.
         InvalidEvent
             When a value breaks a limit; nothing happened.
         ShardUnavailable
@@ -187,7 +202,9 @@ class Shard:
     ) -> bytes:
         match method:
             case "user":
-                return encode(self._engine.user(decode(payload, Lookup).id))
+                user_id = decode(payload, Lookup).id
+                self.territory.check(user_id)
+                return encode(self._engine.user(user_id))
             case "decision":
                 return encode(await self._decision(decode(payload, Lookup).id))
             case "stats":
@@ -206,7 +223,7 @@ class Shard:
             shard=self._index,
             epoch=self._epoch,
             started_ms=self._started_ms,
-            partitions=self._partitions,
+            partitions=len(self.territory.owned),
             engine=self._engine.stats(),
             events_per_second=self._batcher.rate.per_second(),
             freshness_p50_ms=self._batcher.freshness_ms.quantile(0.5),
@@ -232,6 +249,7 @@ class Shard:
         A crash before the next commit loses the decision, and feedback on it then counts as
         feedback without one.
         """
+        self.territory.check(request.user_id)
         self._batcher.make_room(1)
         started = perf_counter()
         recommendation = self._engine.recommend(request)
@@ -250,6 +268,7 @@ class Shard:
             raise
         if not batch.events:
             return Appended(results=())
+        self.territory.check_events(batch.events)
         results = await self._batcher.submit(batch.events, batch.received_ms)
         return Appended(results=tuple(results))
 
@@ -262,6 +281,8 @@ class Shard:
     async def _erase(self, asked: Erase) -> Erasure:
         event = UserErase(event_id=asked.receipt, user_id=asked.user_id, ts_ms=asked.received_ms)
         self._engine.check((event,))
+        # What leaves the one shard now would bring the person to the other after this.
+        self.territory.check_still(asked.user_id)
         results = await self._batcher.submit((event,), asked.received_ms)
         return begun(results[0].sequence, event)
 
@@ -299,11 +320,15 @@ class Shard:
             except TimeoutError:
                 await self._snapshot()
                 await self._finish_erasures()
-                await self._index_items()
+                await self._indexer.round()
             else:
                 return
 
     async def _snapshot(self) -> None:
+        async with self._snapshots:
+            await self._take_snapshot()
+
+    async def _take_snapshot(self) -> None:
         if await self._healer.forbids():
             return
         stats = self._engine.stats()
@@ -347,37 +372,6 @@ class Shard:
             except Exception:
                 _log.exception("shard %d: erasures wait", self._index)
                 return
-
-    async def _index_items(self) -> None:
-        """Have the items of a large catalogue indexed anew when it is time.
-
-        Without an index all items are searched, which takes longer and misses none: a shard that
-        failed once to make one goes on without.
-        """
-        if not self._indexes:
-            return
-        started = perf_counter()
-        try:
-            vectors = self._engine.to_index()
-            if vectors is None:
-                return
-            # Not on the store's thread, for which commits wait.
-            index = await asyncio.to_thread(Index, vectors)
-        except ImportError as error:
-            self._indexes = False
-            _log.warning(
-                "shard %d: all items of the large catalogue are searched one by one, because an "
-                "index needs Faiss (%s): pip install 'recsys[ann]'",
-                self._index,
-                error,
-            )
-        except Exception:
-            self._indexes = False
-            _log.exception("shard %d: no index until it is started again", self._index)
-        else:
-            self._engine.indexed(index)
-            seconds = perf_counter() - started
-            _log.info("shard %d: indexed %d items in %.1f s", self._index, len(vectors), seconds)
 
     async def _blocking(self, work: Callable[[], T]) -> T:
         """Run ``work`` on the store's thread."""

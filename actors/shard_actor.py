@@ -18,14 +18,17 @@ from typing_extensions import override
 from actors.copies.generations import Manifest
 from actors.copies.keeper import Keeper
 from actors.errors import RuntimeFault
-from actors.handles import Ready
+from actors.giving import Delivery, Given
+from actors.handles import Ready, ShardHandle
 from actors.home import Attach
 from actors.lane import Call, Reply
 from actors.layout import read_shard_map, shard_folder
 from actors.logs import log_to_stderr
 from actors.metrics import RayObserver
+from actors.ray_receiver import RayReceiver
 from actors.settings import CopySettings, ServerSettings
 from actors.shard import Shard
+from actors.shard_map import Moving, ShardMap
 from actors.wire import Method
 from recsys.engine import Engine
 from recsys.errors import FlushFailed, RecsysError
@@ -83,19 +86,18 @@ class ShardActor:
         self._recovery_s = perf_counter() - started
         store = engine.store
         self._epoch = store.epoch if isinstance(store, SqliteStore) else 1
-        owned = read_shard_map(settings.shards).owned_by(index)
-        self._partitions = len(owned)
         self._observer = RayObserver(index, engine.stats)
         self._shard = Shard(
             index,
             settings,
             engine,
             epoch=self._epoch,
-            owned=owned,
+            shard_map=read_shard_map(settings.shards),
             observer=self._observer,
             doomed=end_process,
             attach=_attach(index, settings),
         )
+        self._partitions = len(self._shard.territory.owned)
         self._keeper = Keeper(
             index,
             settings.shards,
@@ -136,7 +138,36 @@ class ShardActor:
             recovered=self._recovered,
             recovery_s=self._recovery_s,
             trouble=self._shard.trouble(),
+            held=self._shard.territory.held,
         )
+
+    async def give(self, moving: Moving, new: ShardHandle) -> Given:
+        """See ``Mover.give``."""
+        await self._started
+        return await self._shard.mover.give(moving, RayReceiver(moving.new, new))
+
+    async def key(self) -> bytes:
+        """See ``Mover.key``."""
+        return await self._shard.mover.key()
+
+    async def take(self, delivery: Delivery) -> None:
+        """See ``Mover.take``."""
+        await self._started
+        await self._shard.mover.take(delivery)
+
+    async def give_up(self, moving: Moving) -> bool:
+        """See ``Mover.give_up``."""
+        await self._started
+        return await self._shard.mover.give_up(moving)
+
+    async def forget(self, moving: Moving) -> None:
+        """See ``Mover.forget``."""
+        await self._started
+        await self._shard.mover.forget(moving)
+
+    async def adopt(self, shard_map: ShardMap) -> None:
+        """See ``Territory.adopt``."""
+        self._shard.territory.adopt(shard_map)
 
     async def copy(self, settings: CopySettings) -> Manifest | RecsysError | None:
         """See ``Keeper.copy``; an error of ours is an answer."""

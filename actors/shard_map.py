@@ -7,7 +7,22 @@ import msgspec
 
 from recsys.partition import partition_of
 
-__all__ = ["ShardMap", "rebalanced"]
+__all__ = ["Moving", "ShardMap", "rebalanced"]
+
+
+class Moving(msgspec.Struct, frozen=True):
+    """A partition on its way from one shard to another.
+
+    Attributes
+    ----------
+    epoch
+        That began with the move.
+    """
+
+    partition: int
+    old: int
+    new: int
+    epoch: int
 
 
 class ShardMap(msgspec.Struct, frozen=True):
@@ -19,10 +34,13 @@ class ShardMap(msgspec.Struct, frozen=True):
         Grows whenever a shard was opened anew or a partition has moved.
     owners
         The shard of each partition, shape ``(n_partitions,)``.
+    moving
+        A move that was begun and of which it is not written down how it ended.
     """
 
     epoch: int
     owners: tuple[int, ...]
+    moving: Moving | None = None
 
     @classmethod
     def dealt_out(cls, shards: int, partitions: int) -> Self:

@@ -12,9 +12,11 @@ from typing_extensions import override
 
 from actors.errors import ShardUnavailable, StartupError
 from actors.fleet import Fleet, RayFleet, ShardLost
+from actors.giving import Moved
 from actors.handles import Notice, Ready, ShardHandle
 from actors.layout import DataFolder
 from actors.logs import log_to_stderr
+from actors.moves import Moves
 from actors.settings import ServerSettings
 from actors.shard_map import ShardMap
 from actors.watch import Watch
@@ -55,6 +57,8 @@ class Supervisor:
         self._patience_s = patience_s
         self._opening = asyncio.Lock()
         self._watches: list[asyncio.Task[None]] = []
+        self._answers: dict[int, Ready] = {}
+        self._moves = Moves(fleet, folder, self._notice)
         self._notices: deque[Notice] = deque(maxlen=_NOTICES)
         self._noticed = 0
 
@@ -83,6 +87,7 @@ class Supervisor:
             if failures:
                 raise failures[0]
             self._folder.advance()
+            await self._moves.tend({})
         except BaseException:
             await self._close_all(timeout_s=self._patience_s)
             raise
@@ -91,6 +96,7 @@ class Supervisor:
             for shard, answer in zip(shards, answers, strict=True)
             if isinstance(answer, Ready)
         ]
+        self._watches.append(asyncio.create_task(self._tend(), name="moves"))
 
     async def _opened(self, shard: int) -> Ready:
         """Wait until a shard works, however long its recovery takes."""
@@ -109,6 +115,7 @@ class Supervisor:
             watch = self._watch(shard)
             watch.open_anew()
             self._watches.append(asyncio.create_task(watch.run(None), name=f"watch-{shard}"))
+        self._watches.append(asyncio.create_task(self._tend(), name="moves"))
 
     def _watch(self, shard: int) -> Watch:
         return Watch(
@@ -116,13 +123,35 @@ class Supervisor:
             self._fleet,
             self._folder,
             self._notice,
+            self._hear,
             interval_s=self._interval_s,
             patience_s=self._patience_s,
         )
 
+    def _hear(self, shard: int, answer: Ready) -> None:
+        self._answers[shard] = answer
+
+    async def _tend(self) -> None:
+        fault = ""
+        while True:
+            await asyncio.sleep(self._interval_s / 10)
+            try:
+                await self._moves.tend(self._answers)
+            except Exception as error:
+                # Nobody else would end a move that was broken off.
+                if fault != (fault := f"{type(error).__name__}: {error}"):
+                    _log.exception("the care for moves failed")
+                    self._notice(f"the care for moves failed and goes on: {fault}")
+            else:
+                fault = ""
+
     def shard_map(self) -> ShardMap:
         """Return who owns which users."""
         return self._folder.shard_map
+
+    async def move(self, partition: int, new: int) -> Moved:
+        """See ``Moves.move``."""
+        return await self._moves.move(partition, new)
 
     def notices(self, after: int) -> list[Notice]:
         """Return the notices with a number above ``after``, of the last 200."""
@@ -176,7 +205,7 @@ class SupervisorActor:
         self._settings = settings
         self._looked = False
         fleet = RayFleet(lambda shard: get_or_create(shard, settings), kill)
-        self._supervisor = Supervisor(fleet, DataFolder(settings.shards), settings)
+        self._supervisor = Supervisor(fleet, DataFolder(settings.shards, serving=True), settings)
         if any(exists(shard) for shard in range(settings.shards.count)):
             self._supervisor.resume()
 
@@ -208,6 +237,10 @@ class SupervisorActor:
     async def notices(self, after: int) -> list[Notice]:
         """See ``Supervisor.notices``."""
         return self._supervisor.notices(after)
+
+    async def move(self, partition: int, new: int) -> Moved:
+        """See ``Moves.move``."""
+        return await self._supervisor.move(partition, new)
 
     async def shutdown(self) -> None:
         """See ``Supervisor.shutdown``."""

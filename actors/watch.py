@@ -32,6 +32,8 @@ class Watch:
         Told of every return, which begins a new epoch.
     notice
         Takes a sentence about what happened.
+    hear
+        Takes each of the shard's answers.
     interval_s
         Pause between two questions to a shard that is well.
     patience_s
@@ -44,6 +46,7 @@ class Watch:
         fleet: Fleet,
         folder: DataFolder,
         notice: Callable[[str], None],
+        hear: Callable[[int, Ready], None],
         *,
         interval_s: float,
         patience_s: float,
@@ -52,6 +55,7 @@ class Watch:
         self._fleet = fleet
         self._folder = folder
         self._notice = notice
+        self._hear = hear
         self._interval_s = interval_s
         self._patience_s = patience_s
         self._known: Ready | None = None
@@ -107,6 +111,7 @@ class Watch:
             if self._down or (self._known is not None and answer.pid != self._known.pid):
                 self._returned(answer, monotonic() - self._well_s)
             self._tell(answer.trouble)
+            self._hear(self._shard, answer)
             self._known, self._well_s, self._down, self._attempts = answer, monotonic(), False, 0
             await asyncio.sleep(self._interval_s)
 

@@ -1,13 +1,12 @@
 """``POST /v1/events``: a batch is checked whole, split by user, and answered event by event."""
 
-import asyncio
 from collections.abc import Sequence
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actors.errors import Overloaded, RuntimeFault, ShardUnavailable
+from actors.errors import RuntimeFault, ShardUnavailable
 from actors.http.bodies import (
     JSON,
     MSGPACK,
@@ -24,7 +23,6 @@ from actors.http.shards import Shards
 from actors.settings import ServerSettings
 from recsys.clock import now_ms
 from recsys.errors import InvalidEvent
-from recsys.events import Feedback
 from recsys.store.base import Append, Outcome
 
 __all__ = ["EventRoutes"]
@@ -56,10 +54,15 @@ class EventRoutes:
             feedback_of(body, f"{pointer}/{index}", received_ms, skew_s)
             for index, body in enumerate(bodies)
         ]
-        results, failures = await self._append(events, received_ms)
-        if failures and len(failures) == len({self._shards.owner(e.user_id) for e in events}):
+        answers = await self._shards.append_all(events, received_ms)
+        failures = [answer for _, answer in answers if isinstance(answer, RuntimeFault)]
+        if failures and len(failures) == len(events):
             # Nothing was taken: the whole request can be answered like one event.
             raise next((f for f in failures if isinstance(f, ShardUnavailable)), failures[0])
+        results = [
+            _result(index, events[index].event_id, shard, answer)
+            for index, (shard, answer) in enumerate(answers)
+        ]
         return self._answer(results, retry=bool(failures))
 
     def _decode(self, kind: str, payload: bytes) -> tuple[str, list[EventBody]]:
@@ -73,39 +76,6 @@ class EventRoutes:
         if payload.lstrip()[:1] == b"{":
             return "/events", decode_body(self._json_object, payload).events
         return "", decode_body(self._json_list, payload)
-
-    async def _append(
-        self, events: Sequence[Feedback], received_ms: int
-    ) -> tuple[list[EventResult], list[RuntimeFault]]:
-        """Send each shard its events, in order, all shards at once."""
-        places: dict[int, list[int]] = {}
-        for index, event in enumerate(events):
-            places.setdefault(self._shards.owner(event.user_id), []).append(index)
-        outcomes = await asyncio.gather(
-            *(
-                self._append_to(shard, [events[index] for index in indices], received_ms)
-                for shard, indices in places.items()
-            )
-        )
-        results: dict[int, EventResult] = {}
-        for (shard, indices), outcome in zip(places.items(), outcomes, strict=True):
-            for place, index in enumerate(indices):
-                event_id = events[index].event_id
-                results[index] = (
-                    _unavailable(index, event_id, shard, outcome)
-                    if isinstance(outcome, RuntimeFault)
-                    else _result(index, event_id, shard, outcome[place])
-                )
-        failures = [outcome for outcome in outcomes if isinstance(outcome, RuntimeFault)]
-        return [results[index] for index in range(len(events))], failures
-
-    async def _append_to(
-        self, shard: int, events: Sequence[Feedback], received_ms: int
-    ) -> tuple[Append, ...] | RuntimeFault:
-        try:
-            return await self._shards.append(shard, events, received_ms)
-        except (Overloaded, ShardUnavailable) as error:
-            return error
 
     def _answer(self, results: Sequence[EventResult], *, retry: bool) -> Response:
         count = {"accepted": 0, "duplicate": 0, "conflict": 0, "unavailable": 0}
@@ -125,23 +95,21 @@ class EventRoutes:
         )
 
 
-def _result(index: int, event_id: str, shard: int, append: Append) -> EventResult:
-    conflict = append.outcome is Outcome.CONFLICT
+def _result(index: int, event_id: str, shard: int, answer: Append | RuntimeFault) -> EventResult:
+    if isinstance(answer, RuntimeFault):
+        return EventResult(
+            index=index,
+            event_id=event_id,
+            status="unavailable",
+            shard=shard,
+            detail=f"{answer}; send it again with the same event_id",
+        )
+    conflict = answer.outcome is Outcome.CONFLICT
     return EventResult(
         index=index,
         event_id=event_id,
-        status=append.outcome.value,
+        status=answer.outcome.value,
         shard=shard,
-        sequence=append.sequence or None,
+        sequence=answer.sequence or None,
         detail="this id was there with other content; the first one stays" if conflict else None,
-    )
-
-
-def _unavailable(index: int, event_id: str, shard: int, fault: RuntimeFault) -> EventResult:
-    return EventResult(
-        index=index,
-        event_id=event_id,
-        status="unavailable",
-        shard=shard,
-        detail=f"{fault}; send it again with the same event_id",
     )

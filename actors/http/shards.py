@@ -7,11 +7,11 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from actors.errors import Overloaded, RuntimeFault, ShardUnavailable
+from actors.errors import NotOwned, Overloaded, RuntimeFault, ShardUnavailable
 from actors.http.schema import StatsAnswer, UnavailableShard
+from actors.http.whereabouts import Patience, Whereabouts
 from actors.ports import ShardPort
 from actors.settings import ServerSettings
-from actors.shard_map import ShardMap
 from actors.wire import (
     APPEND,
     DECISION,
@@ -34,7 +34,7 @@ from actors.wire import (
 from recsys.clock import now_ms
 from recsys.decision import Recommendation, Request
 from recsys.errors import InvalidEvent
-from recsys.events import Decision, Event
+from recsys.events import Decision, Event, Feedback
 from recsys.ids import new_id
 from recsys.store.base import Append
 from recsys.store.records import Erasure
@@ -67,9 +67,9 @@ class PartlyRefused(Exception):
 class Shards:
     """Routes calls: user to partition to shard, decision to partition to shard."""
 
-    def __init__(self, port: ShardPort, settings: ServerSettings, shard_map: ShardMap) -> None:
+    def __init__(self, port: ShardPort, settings: ServerSettings, whereabouts: Whereabouts) -> None:
         self._port = port
-        self._map = shard_map
+        self._whereabouts = whereabouts
         self._timeout_s = settings.http.shard_timeout_s
         self._recommendation = msgspec.msgpack.Decoder(Recommendation)
         self._appended = msgspec.msgpack.Decoder(Appended)
@@ -97,15 +97,15 @@ class Shards:
 
     def owner(self, user_id: str) -> int:
         """Return the shard that owns a user."""
-        return self._map.owner(user_id)
+        return self._whereabouts.map.owner(user_id)
 
     def new_decision_id(self, user_id: str) -> str:
         """Make the id of a decision for a user; the partition in front says where it lies."""
-        return f"{self._map.partition_of(user_id):x}-{new_id()}"
+        return f"{self._whereabouts.map.partition_of(user_id):x}-{new_id()}"
 
     async def recommend(self, request: Request) -> Recommendation:
         """Ask the user's shard."""
-        payload = await self._call(self.owner(request.user_id), RECOMMEND, encode(request))
+        payload = await self._call_owner(request.user_id, RECOMMEND, encode(request))
         return self._recommendation.decode(payload)
 
     async def append(
@@ -114,6 +114,52 @@ class Shards:
         """Append to one shard, and return one result per event once they are durable."""
         batch = Batch(events=tuple(events), received_ms=received_ms)
         return self._appended.decode(await self._call(shard, APPEND, encode(batch))).results
+
+    async def append_all(
+        self, events: Sequence[Feedback], received_ms: int
+    ) -> list[tuple[int, Append | RuntimeFault]]:
+        """Append each event where its person is; return shard and result by event.
+
+        Each shard gets its events in order, all shards at once. What is ``ShardUnavailable`` may
+        have been taken, what is ``Overloaded`` was not.
+        """
+        patience = Patience(self._whereabouts, self._timeout_s)
+        answers = dict[int, tuple[int, Append | RuntimeFault]]()
+        waiting = list(range(len(events)))
+        while waiting:
+            places = dict[int, list[int]]()
+            for index in waiting:
+                places.setdefault(self.owner(events[index].user_id), []).append(index)
+            outcomes = await asyncio.gather(
+                *(
+                    self._append_to(shard, [events[index] for index in indices], received_ms)
+                    for shard, indices in places.items()
+                )
+            )
+            refusal: NotOwned | None = None
+            for (shard, indices), outcome in zip(places.items(), outcomes, strict=True):
+                if isinstance(outcome, NotOwned):
+                    refusal = outcome
+                    continue
+                for place, index in enumerate(indices):
+                    answer = outcome if isinstance(outcome, RuntimeFault) else outcome[place]
+                    answers[index] = shard, answer
+            waiting = [index for index in waiting if index not in answers]
+            if refusal is not None:
+                try:
+                    await patience.wait(refusal)
+                except ShardUnavailable as error:
+                    answers.update((index, (refusal.shard, error)) for index in waiting)
+                    break
+        return [answers[index] for index in range(len(events))]
+
+    async def _append_to(
+        self, shard: int, events: Sequence[Event], received_ms: int
+    ) -> tuple[Append, ...] | RuntimeFault:
+        try:
+            return await self.append(shard, events, received_ms)
+        except (NotOwned, Overloaded, ShardUnavailable) as error:
+            return error
 
     async def append_everywhere(self, events: Sequence[Event], received_ms: int) -> None:
         """Append the same events to every shard.
@@ -159,7 +205,7 @@ class Shards:
 
     async def user(self, user_id: str) -> UserView | None:
         """Look up a user's state."""
-        payload = await self._call(self.owner(user_id), USER, encode(Lookup(id=user_id)))
+        payload = await self._call_owner(user_id, USER, encode(Lookup(id=user_id)))
         return self._user.decode(payload)
 
     async def decision(self, decision_id: str) -> Decision | None:
@@ -189,6 +235,12 @@ class Shards:
         ShardUnavailable
             When a shard was not told; others may have been: the same call again is safe.
         """
+        return await self._whereabouts.find(
+            lambda: self._erase(user_id, received_ms), self._timeout_s
+        )
+
+    async def _erase(self, user_id: str, received_ms: int) -> Erasure:
+        # A receipt of its own each time: who was told before the person came must be told anew.
         asked = encode(Erase(user_id, self.new_decision_id(user_id), received_ms))
         answers = await asyncio.gather(
             *(self._call(shard, ERASE, asked) for shard in range(self.count))
@@ -225,9 +277,10 @@ class Shards:
     def _shard_named(self, made_here: str) -> int | None:
         """Return the shard that owns the partition which an id of ``new_decision_id`` names."""
         match = _DECISION_ID.fullmatch(made_here)
-        if match is None or (partition := int(match[1], 16)) >= self._map.partitions:
+        shard_map = self._whereabouts.map
+        if match is None or (partition := int(match[1], 16)) >= shard_map.partitions:
             return None
-        return self._map.owners[partition]
+        return shard_map.owners[partition]
 
     async def stats(self, timeout_s: float | None = None) -> StatsAnswer:
         """Ask every shard for its state; those that do not answer are listed as such.
@@ -266,6 +319,11 @@ class Shards:
             return self._stats.decode(await self._call(shard, STATS, encode(None), timeout_s))
         except RuntimeFault as error:
             return UnavailableShard(shard=shard, detail=str(error))
+
+    async def _call_owner(self, user_id: str, method: Method, payload: bytes) -> bytes:
+        return await self._whereabouts.find(
+            lambda: self._call(self.owner(user_id), method, payload), self._timeout_s
+        )
 
     async def _call(
         self, shard: int, method: Method, payload: bytes, timeout_s: float | None = None

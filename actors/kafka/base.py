@@ -188,12 +188,16 @@ class Home(Protocol):
 
     @property
     def owned(self) -> Sequence[int]:
-        """The partitions whose users the shard owns."""
+        """The partitions whose users the shard owns; they may change at any time."""
         ...
 
     @property
     def last_sequence(self) -> int:
         """Sequence of the newest durable event."""
+        ...
+
+    async def positions(self) -> dict[str, int]:
+        """Return where to go on, as the store has it."""
         ...
 
     def check(self, events: Sequence[Event]) -> None:

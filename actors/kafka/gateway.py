@@ -13,6 +13,7 @@ from typing_extensions import override
 from actors.errors import Overloaded, ShardUnavailable
 from actors.http.schema import EventBody
 from actors.http.shards import Shards
+from actors.http.whereabouts import Whereabouts
 from actors.kafka.base import KafkaUnreachable, Message
 from actors.kafka.clients import describe_topics
 from actors.kafka.publisher import Publisher
@@ -20,7 +21,6 @@ from actors.kafka.side import Clients, real_clients
 from actors.kafka.topics import TopicsMissing, TopicsUnfit, check_topics, names
 from actors.ports import ShardPort
 from actors.settings import ServerSettings
-from actors.shard_map import ShardMap
 from recsys.events import Event, Feedback, ItemRemove, ItemUpsert
 from recsys.store.base import Append, Outcome
 
@@ -87,10 +87,10 @@ class LogShards(Shards):
         self,
         port: ShardPort,
         settings: ServerSettings,
-        shard_map: ShardMap,
+        whereabouts: Whereabouts,
         clients: Clients | None = None,
     ) -> None:
-        super().__init__(port, settings, shard_map)
+        super().__init__(port, settings, whereabouts)
         self._settings = settings
         clients = real_clients(settings, "recsys-gateway") if clients is None else clients
         self._publisher = Publisher(

@@ -7,7 +7,8 @@ until the connection fails. Partitions that cannot go on are left out; the other
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from time import monotonic
 from typing import Final, Literal
 
@@ -55,8 +56,6 @@ class Intake:
 
     Parameters
     ----------
-    stored
-        The positions of the store.
     make_reader
         Makes a reader that is not connected yet.
     """
@@ -65,7 +64,6 @@ class Intake:
         self,
         home: Home,
         settings: ServerSettings,
-        stored: Mapping[str, int],
         make_reader: Callable[[], Reader],
         settler: Settler,
         observer: KafkaObserver,
@@ -76,7 +74,6 @@ class Intake:
         self.reconnects = 0
         self._home = home
         self._settings = settings
-        self._stored = dict(stored)
         self._make_reader = make_reader
         self._settler = settler
         self._observer = observer
@@ -87,6 +84,9 @@ class Intake:
         self._ends = dict[Partition, int]()
         self._damaged = Counter[Partition]()
         self._commit: asyncio.Task[None] | None = None
+        self._owned: Sequence[int] = ()
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     def lag(self) -> dict[Partition, int]:
         """Return how many records lie between what is learned and the ends of the last look."""
@@ -99,6 +99,19 @@ class Intake:
     def stop(self) -> None:
         """Have ``run`` end after the batch that it is at."""
         self._stopping.set()
+
+    async def settled(self) -> None:
+        """Wait for the batch at hand."""
+        await self._idle.wait()
+
+    @contextmanager
+    def _busy(self) -> Iterator[None]:
+        """Tell ``settled`` to wait."""
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._idle.set()
 
     async def run(self) -> None:
         """Read until ``stop``."""
@@ -148,29 +161,43 @@ class Intake:
         await reader.stop()
 
     async def _session(self, reader: Reader) -> None:
+        while not self._stopping.is_set():
+            await self._begin(reader)
+            await self._read_on(reader)
+        # What is learned is durable; tell those who watch the lag so.
+        await self._tell(reader)
+
+    async def _begin(self, reader: Reader) -> None:
+        """Find out where to go on in the partitions that the shard owns now."""
         self._topics = await reader.topics(names(self._settings))
         check_topics(self._settings, self._topics)
         catalogue = self._topics[self._settings.kafka.topics.catalogue].partitions
-        partitions = partitions_of(self._home.owned, self._settings, catalogue)
-        made = self._plan(partitions, await reader.spans(partitions))
+        self._owned = self._home.owned
+        # What came from another shard brought its place along.
+        stored = await self._home.positions()
+        partitions = partitions_of(self._owned, self._settings, catalogue)
+        made = self._plan(partitions, stored, await reader.spans(partitions))
         if made.positions:
-            await self._remember(made.positions)
+            with self._busy():
+                await self._remember(made.positions)
         self._at = made.starts
+        self._ends = {one: end for one, end in self._ends.items() if one in partitions}
         self._set_gaps(made.gaps)
         self._assign(reader)
         self.state, self.detail = "reading", ""
         _log.info("shard %d: reading %d partitions from Kafka", self._home.index, len(made.starts))
-        await self._read_on(reader)
-        if self._stopping.is_set():
-            # What is learned is durable; tell those who watch the lag so.
-            await self._tell(reader)
 
-    def _plan(self, partitions: list[Partition], spans: Mapping[Partition, Span]) -> Plan:
+    def _plan(
+        self,
+        partitions: list[Partition],
+        stored: Mapping[str, int],
+        spans: Mapping[Partition, Span],
+    ) -> Plan:
         topics = self._settings.kafka.topics
         latest = self._settings.kafka.first_start == "latest"
         # The whole catalogue is needed whenever one begins.
         ends = frozenset({topics.feedback}) if latest else frozenset[str]()
-        return plan(partitions, self._stored, self._topics, spans, ends)
+        return plan(partitions, stored, self._topics, spans, ends)
 
     async def _remember(self, positions: Mapping[str, int]) -> None:
         """Make positions durable before anything is read from them."""
@@ -178,14 +205,13 @@ class Intake:
             await self._home.append((), now_ms(), positions)
         except ShardUnavailable as error:
             raise KafkaUnreachable(str(error)) from error
-        self._stored.update(positions)
 
     def _assign(self, reader: Reader) -> None:
         reader.assign({p: at for p, at in self._at.items() if p not in self.gaps})
 
     async def _read_on(self, reader: Reader) -> None:
         look_at = monotonic()
-        while not self._stopping.is_set():
+        while not self._stopping.is_set() and self._owned == self._home.owned:
             if monotonic() >= look_at:
                 await self._look(reader)
                 look_at = monotonic() + self._settings.kafka.probe_every_s
@@ -198,6 +224,8 @@ class Intake:
                 await self._unstick(reader, stuck)
                 continue
             fresh = [one for one in records if one.offset >= self._at[one.partition]]
+            if self._owned != self._home.owned:
+                return
             if fresh and not await self._settle(fresh):
                 return
 
@@ -205,19 +233,19 @@ class Intake:
         """Settle, however long the store cannot write; return whether it could at last."""
         backoff = Backoff(0.1, self._settings.kafka.longest_pause_s)
         marks = {name: topic.mark for name, topic in self._topics.items()}
-        while True:
-            try:
-                after = await self._settler.settle(records, marks)
-            except ShardUnavailable as error:
-                self.detail = str(error)
-                if await pause(self._stopping, backoff.next_s()):
-                    return False
-            else:
-                break
+        with self._busy():
+            while True:
+                try:
+                    after = await self._settler.settle(records, marks)
+                except ShardUnavailable as error:
+                    self.detail = str(error)
+                    if await pause(self._stopping, backoff.next_s()):
+                        return False
+                else:
+                    break
         self.detail = ""
         self._backoff.reset()
         self._at.update(after)
-        self._stored.update((partition.name, at) for partition, at in after.items())
         for partition in after:
             self._damaged.pop(partition, None)
         return True

@@ -74,7 +74,7 @@ class KafkaSide:
         self._publisher = Publisher(clients.writer, kafka.answer_timeout_s)
         letters = DeadLetters(self._publisher, kafka.topics.dead_letters, home.index)
         self._settler = Settler(home, settings, letters, observer)
-        self._intake = Intake(home, settings, stored, clients.reader, self._settler, observer)
+        self._intake = Intake(home, settings, clients.reader, self._settler, observer)
         self._outlet = DecisionOutlet(
             home,
             self._publisher,
@@ -92,6 +92,10 @@ class KafkaSide:
             asyncio.create_task(self._intake.run(), name="kafka-intake"),
             asyncio.create_task(self._outlet.run(self._stopping), name="kafka-decisions"),
         ]
+
+    async def settled(self) -> None:
+        """Wait for the batch at hand; the next one has nothing of what the shard does not own."""
+        await self._intake.settled()
 
     async def stop(self) -> None:
         """End reading after the batch at hand, publish what can be, and let go."""

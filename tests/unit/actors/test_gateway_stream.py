@@ -11,6 +11,7 @@ from actors.errors import ShardUnavailable
 from actors.http.problems import Problem
 from actors.http.shards import Shards
 from actors.http.stream import Stream
+from actors.http.whereabouts import Whereabouts
 from actors.shard_map import ShardMap
 from tests.servers import SETTINGS, Served, served
 
@@ -79,8 +80,9 @@ async def server() -> AsyncIterator[Served]:
 
 @asynccontextmanager
 async def streaming(server: Served, **options: float) -> AsyncIterator[Stream]:
+    where = Whereabouts(ShardMap.dealt_out(2, SETTINGS.shards.partitions))
     stream = Stream(
-        Shards(server.port, SETTINGS, ShardMap.dealt_out(2, SETTINGS.shards.partitions)),
+        Shards(server.port, SETTINGS, where),
         interval_s=options.get("interval_s", 0.01),
         listeners=int(options.get("listeners", 64)),
         lifetime_s=options.get("lifetime_s", 60.0),

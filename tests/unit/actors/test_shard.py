@@ -1,26 +1,19 @@
 import asyncio
 import re
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import NoReturn, cast
 
 import msgspec
 import pytest
 from typing_extensions import override
 
 from actors.errors import Overloaded, ShardUnavailable
-from actors.observer import Observer, Reason, Silent
 from actors.settings import ServerSettings
-from actors.shard import Shard
 from actors.wire import (
     Appended,
-    Batch,
     LogAfter,
     LogPart,
     Lookup,
-    Method,
     ShardStats,
     decode,
     encode,
@@ -30,69 +23,11 @@ from recsys.clock import now_ms
 from recsys.decision import Recommendation, Request
 from recsys.engine import Capture, Engine
 from recsys.errors import InvalidEvent, StoreError
-from recsys.events import Decision, Feedback, ItemUpsert
-from recsys.settings import CatalogueSettings, EngineSettings, StoreSettings
-from recsys.store.base import Outcome
+from recsys.events import Decision, ItemUpsert
+from recsys.settings import CatalogueSettings, EngineSettings
 from recsys.views import UserView
 from tests.servers import SETTINGS, GatedStore, engine_on
-
-
-def click(n: int, user_id: str = "ann") -> Feedback:
-    return Feedback(
-        event_id=f"e{n}", user_id=user_id, ts_ms=now_ms(), type="click", item_id=f"i{n}"
-    )
-
-
-def batch(*events: Feedback | ItemUpsert) -> bytes:
-    return encode(Batch(events=events, received_ms=now_ms()))
-
-
-def question(n: int) -> bytes:
-    return encode(Request(user_id="ann", ts_ms=now_ms(), decision_id=f"d{n}", n=3))
-
-
-class Tally(Silent):
-    """Remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.told: list[tuple[str | float, ...]] = []
-        self.snapshot = asyncio.Event()
-
-    @override
-    def on_recommend(self, arm: str, seconds: float, *, fallback: bool) -> None:
-        self.told.append(("recommend", arm, fallback))
-
-    @override
-    def on_commit(self, events: int, seconds: float) -> None:
-        self.told.append(("commit", events))
-
-    @override
-    def on_folded(self, events: int, seconds: float) -> None:
-        self.told.append(("folded", events))
-
-    @override
-    def on_rejected(self, reason: Reason, events: int) -> None:
-        self.told.append(("rejected", reason, events))
-
-    @override
-    def on_snapshot(self, seconds: float) -> None:
-        self.snapshot.set()
-
-
-@asynccontextmanager
-async def running(
-    engine: Engine, settings: ServerSettings = SETTINGS, observer: Observer | None = None
-) -> AsyncIterator[Shard]:
-    shard = Shard(0, settings, engine, epoch=7, observer=observer)
-    await shard.start()
-    try:
-        yield shard
-    finally:
-        await shard.stop()
-
-
-def with_store(**store: float) -> ServerSettings:
-    return ServerSettings(engine=EngineSettings(store=StoreSettings.model_validate(store)))
+from tests.shards import Tally, batch, click, question, running, with_store
 
 
 async def test_recommend_answers_and_logs_the_decision() -> None:
@@ -137,54 +72,6 @@ async def test_decisions_count_in_the_bound_of_the_queue() -> None:
         await waiting
 
 
-async def test_a_full_disk_fails_the_events_and_not_the_recommendations() -> None:
-    store = GatedStore()
-    store.gate.set()
-    tally = Tally()
-    async with running(engine_on(store), observer=tally) as shard:
-        await shard.call("append", batch(click(1, "bob")))
-        store.fault = StoreError("/data/shard-0/log.sqlite: no space left on the device")
-        with pytest.raises(ShardUnavailable, match=r"cannot write: no space left on the device$"):
-            await shard.call("append", batch(click(2)))
-        assert shard.trouble() == (
-            "it takes no events: /data/shard-0/log.sqlite: no space left on the device",
-        )
-        assert not shard.stats().writing
-        assert decode(await shard.call("recommend", question(1)), Recommendation).decision.slots
-        assert ("rejected", "store", 1) in tally.told
-        store.fault = None
-        answer = decode(await shard.call("append", batch(click(2))), Appended)
-        assert answer.results[0].outcome is Outcome.ACCEPTED
-        assert shard.trouble() == ()
-        assert shard.stats().writing
-
-
-async def test_a_disk_that_cannot_be_read_makes_the_shard_unavailable(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    class Unreadable(GatedStore):
-        @override
-        def find(self, event_id: str) -> NoReturn:
-            raise StoreError("/data/log.sqlite: the disk failed to read")
-
-        @override
-        def load_user(self, user_id: str) -> NoReturn:
-            raise StoreError("/data/log.sqlite: the disk failed to read")
-
-    async with running(engine_on(Unreadable())) as shard:
-        for method, payload in (
-            ("recommend", question(1)),
-            ("user", encode(Lookup(id="ann"))),
-            ("decision", encode(Lookup(id="d1"))),
-        ):
-            caplog.clear()
-            with pytest.raises(ShardUnavailable) as refusal:
-                await shard.call(cast(Method, method), payload)
-            assert refusal.value.reason == "its store cannot be read", "and not where it lies"
-            told = f"shard 0: {method}: /data/log.sqlite: the disk failed to read"
-            assert [record.getMessage() for record in caplog.records] == [told]
-
-
 async def test_one_bad_event_refuses_the_whole_batch() -> None:
     engine = Engine.open(None, SETTINGS.engine)
     tally = Tally()
@@ -212,8 +99,8 @@ async def test_an_empty_batch_is_answered_at_once() -> None:
 
 async def test_a_request_that_breaks_a_limit_is_refused() -> None:
     async with running(Engine.open(None, SETTINGS.engine)) as shard:
-        bad = encode(Request(user_id="", ts_ms=now_ms(), decision_id="d1"))
-        with pytest.raises(InvalidEvent, match="/user_id"):
+        bad = encode(Request(user_id="ann", ts_ms=now_ms(), decision_id="d1", n=0))
+        with pytest.raises(InvalidEvent, match="/n"):
             await shard.call("recommend", bad)
 
 
@@ -279,7 +166,7 @@ async def test_items_of_a_large_catalogue_are_indexed_beside_the_rest() -> None:
         assert answer.decision.slots
 
 
-@pytest.mark.parametrize("where", ["actors.shard.Index", "recsys.engine.Engine.to_index"])
+@pytest.mark.parametrize("where", ["actors.indexer.Index", "recsys.engine.Engine.to_index"])
 @pytest.mark.parametrize(
     ("fault", "words"),
     [

@@ -11,9 +11,11 @@ from typing_extensions import override
 
 from actors.errors import ShardUnavailable, StartupError
 from actors.fleet import Fleet, ShardLost
+from actors.giving import Given
 from actors.handles import Ready
 from actors.layout import DataFolder
 from actors.settings import ServerSettings, ShardSettings
+from actors.shard_map import Moving, ShardMap
 from actors.supervisor import Supervisor
 
 
@@ -59,6 +61,22 @@ class PaperFleet(Fleet):
             recovery_s=0.25,
             trouble=self.trouble.get(shard, ()),
         )
+
+    @override
+    async def give(self, moving: Moving) -> Given:
+        raise NotImplementedError
+
+    @override
+    async def give_up(self, moving: Moving) -> bool:
+        raise NotImplementedError
+
+    @override
+    async def forget(self, moving: Moving) -> None:
+        raise NotImplementedError
+
+    @override
+    async def adopt(self, shard: int, shard_map: ShardMap) -> None:
+        raise NotImplementedError
 
     @override
     async def close(self, shard: int, timeout_s: float) -> int | None:

@@ -213,6 +213,8 @@ class FakeHome(Home):
         Whether the store cannot write.
     commits
         The positions of each append, with how many events it held.
+    mine
+        The partitions that it owns.
     """
 
     def __init__(self, index: int = 0, room: int | None = None) -> None:
@@ -220,6 +222,8 @@ class FakeHome(Home):
         self.engine: Engine = engine_on(self.store)
         self.broken = False
         self.commits: list[tuple[int, dict[str, int]]] = []
+        shards = SETTINGS.shards
+        self.mine = ShardMap.dealt_out(shards.count, shards.partitions).owned_by(index)
         self._index = index
         self._room = room
 
@@ -231,8 +235,7 @@ class FakeHome(Home):
     @property
     @override
     def owned(self) -> Sequence[int]:
-        shards = SETTINGS.shards
-        return ShardMap.dealt_out(shards.count, shards.partitions).owned_by(self._index)
+        return self.mine
 
     @property
     @override
@@ -256,6 +259,10 @@ class FakeHome(Home):
         appends = self.engine.append(events, positions)
         self.engine.fold(events, appends)
         return appends
+
+    @override
+    async def positions(self) -> dict[str, int]:
+        return self.store.positions()
 
     @override
     async def log_after(self, sequence: int, events: int) -> list[tuple[int, Event]]:

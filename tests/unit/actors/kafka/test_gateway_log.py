@@ -9,6 +9,7 @@ import pytest
 from actors.gateway import build_app
 from actors.http.events import EventRoutes
 from actors.http.shards import Shards
+from actors.http.whereabouts import Whereabouts
 from actors.kafka.base import Partition, Record
 from actors.kafka.gateway import BufferFull, LogShards, LogUnavailable, message_of
 from actors.kafka.pauses import Backoff, pause
@@ -26,7 +27,7 @@ LOGGED = SETTINGS.model_copy(
         "http": HttpSettings(shard_timeout_s=0.2),
     }
 )
-MAP = ShardMap.dealt_out(SETTINGS.shards.count, SETTINGS.shards.partitions)
+WHERE = Whereabouts(ShardMap.dealt_out(SETTINGS.shards.count, SETTINGS.shards.partitions))
 
 
 def feedback(n: int) -> Feedback:
@@ -71,7 +72,7 @@ def test_a_removal_is_a_record_without_a_value() -> None:
 
 async def test_a_full_buffer_is_an_overload_and_silence_is_told_in_time() -> None:
     kafka = FakeKafka.for_settings(LOGGED)
-    shards = LogShards(DeafPort(), LOGGED, MAP, kafka.clients())
+    shards = LogShards(DeafPort(), LOGGED, WHERE, kafka.clients())
     await shards.append(0, [feedback(0)], 0)
     kafka.mute = True
     waiting = asyncio.create_task(shards.append(0, [feedback(1), feedback(2)], 0))
@@ -97,7 +98,7 @@ async def test_http_says_429_and_503_as_for_a_shard() -> None:
     kafka = FakeKafka.for_settings(LOGGED)
     kafka.down = True
     app = build_app(DeafPort(), SETTINGS)
-    routes = EventRoutes(LogShards(DeafPort(), LOGGED, MAP, kafka.clients()), LOGGED)
+    routes = EventRoutes(LogShards(DeafPort(), LOGGED, WHERE, kafka.clients()), LOGGED)
     app.add_api_route("/logged", routes.post, methods=["POST"])
     transport = httpx2.ASGITransport(app=app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://recsys") as client:
@@ -109,7 +110,7 @@ async def test_http_says_429_and_503_as_for_a_shard() -> None:
 
 
 def test_only_a_gateway_with_a_log_learns_later() -> None:
-    assert not Shards(DeafPort(), SETTINGS, MAP).learns_later
+    assert not Shards(DeafPort(), SETTINGS, WHERE).learns_later
 
 
 def test_a_log_that_nobody_reads_is_refused() -> None:

@@ -1,0 +1,92 @@
+"""Who owns what, as a gateway knows it: it learns of moves by being refused."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from actors.errors import NotOwned, RuntimeFault, ShardUnavailable
+from actors.shard_map import ShardMap
+
+__all__ = ["FetchMap", "Patience", "Whereabouts"]
+
+_PAUSES_S: Final = (0.0, 0.01, 0.02, 0.05, 0.1)
+"""Before the first, second, ... look at the map; the last one repeats."""
+
+T = TypeVar("T")
+
+FetchMap = Callable[[], Awaitable[ShardMap]]
+"""Returns the map of now; raises ``RuntimeFault`` when nobody tells."""
+
+
+class Whereabouts:
+    """The newest map that anybody told of.
+
+    Parameters
+    ----------
+    shard_map
+        To begin with.
+    fetch
+        Nothing where partitions never move.
+    """
+
+    def __init__(self, shard_map: ShardMap, fetch: FetchMap | None = None) -> None:
+        self.map = shard_map
+        self._fetch = fetch
+        self._fetching: asyncio.Task[None] | None = None
+
+    async def renew(self) -> None:
+        """Look at the map of now; who comes meanwhile shares the look."""
+        if self._fetching is None:
+            self._fetching = asyncio.create_task(self._look())
+        await asyncio.shield(self._fetching)
+
+    async def _look(self) -> None:
+        try:
+            if self._fetch is not None:
+                found = await self._fetch()
+                if found.epoch > self.map.epoch:
+                    self.map = found
+        except RuntimeFault:
+            # Whoever tells is being restarted; the map of before may do.
+            return
+        finally:
+            self._fetching = None
+
+    async def find(self, work: Callable[[], Awaitable[T]], timeout_s: float) -> T:
+        """Do some work again, by the map of then, until the shard that it asks is the owner.
+
+        Raises
+        ------
+        ShardUnavailable
+            When a partition has no owner for so long.
+        """
+        patience = Patience(self, timeout_s)
+        while True:
+            try:
+                return await work()
+            except NotOwned as error:
+                await patience.wait(error)
+
+
+class Patience:
+    """How long a request waits for the end of a move."""
+
+    def __init__(self, whereabouts: Whereabouts, timeout_s: float) -> None:
+        self._whereabouts = whereabouts
+        self._until_s = asyncio.get_running_loop().time() + timeout_s
+        self._looks = 0
+
+    async def wait(self, refusal: NotOwned) -> None:
+        """Return when it is time to ask again.
+
+        Raises
+        ------
+        ShardUnavailable
+            When it has taken too long.
+        """
+        if asyncio.get_running_loop().time() >= self._until_s:
+            reason = f"partition {refusal.partition} is on its way to another shard"
+            raise ShardUnavailable(refusal.shard, reason) from refusal
+        await asyncio.sleep(_PAUSES_S[min(self._looks, len(_PAUSES_S) - 1)])
+        self._looks += 1
+        await self._whereabouts.renew()
