@@ -1,8 +1,9 @@
-"""``recsys reshard``: the users of a stopped server divided into another number of shards."""
+"""``recsys reshard``: partitions moved between shards, or divided into another number of them."""
 
+import importlib
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
@@ -13,37 +14,107 @@ from actors.cli.problems import fail, read_settings
 from actors.cli.serve import DataDirOption
 from actors.division import Divided, divide
 from actors.errors import StartupError
-from actors.layout import DataFolder
+from actors.giving import Moved
+from actors.host.environment import prepare_guest
+from actors.host.run_folder import cluster_on
+from actors.layout import DataFolder, layout_of
 from actors.overrides import override
 from actors.settings import ServerSettings
+from actors.shard_map import ShardMap
 from recsys.errors import RecsysError
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 __all__ = ["reshard"]
 
-_INTERRUPTED = 130
-_AGAIN = "the same command goes on where it ended"
+_INTERRUPTED: Final = 130
+_USAGE: Final = 2
+_AGAIN: Final = "the same command goes on where it ended"
 
 
 def reshard(
-    shards: Annotated[int, typer.Option(min=1, max=1024, help="How many there are to be.")],
+    shards: Annotated[
+        int | None, typer.Option(min=1, max=1024, help="How many there are to be.")
+    ] = None,
+    partition: Annotated[
+        list[int] | None, typer.Option(min=0, help="Move this one; may be given several times.")
+    ] = None,
+    to: Annotated[int | None, typer.Option(min=0, help="The shard that is to have it.")] = None,
     config: Annotated[
         Path | None, typer.Option(help="The server's settings in YAML; without it, the defaults.")
     ] = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Divide the users into another number of shards, by moving partitions between them.
+    """Say who owns which partition, move partitions, or divide all into another number of shards.
 
-    The server must be stopped. Everybody takes along what is known of them, the lists that wait
-    for their feedback, and the ids of their events, so that none is taken twice. A new shard begins
-    with what an old one knows of items. Broken off, the same command goes on.
+    With --partition and --to partitions move between the shards of a running server, which goes on
+    serving; their people wait until they are there. With --shards the server must be stopped; a new
+    shard begins with what an old one knows of items. In both cases everybody takes along what is
+    known of them, the lists that wait for their feedback, and the ids of their events, so that none
+    is taken twice. Broken off, a division goes on by the same command; a move is ended by the
+    server.
     """
     settings = override(read_settings(config), data_dir=data_dir)
     out = Console(soft_wrap=True, highlight=False, markup=False)
+    if (partition is None) != (to is None) or (shards is not None and to is not None):
+        fail("either --shards, or --partition and --to, or none of them", _USAGE)
+    try:
+        if partition is not None and to is not None:
+            _move(settings, partition, to, out)
+        elif shards is not None:
+            _divide_all(settings, shards, out)
+        else:
+            out.print(_owners(layout_of(settings.shards.data_dir).shard_map))
+    except StartupError as error:
+        fail(str(error))
+
+
+def _owners(shard_map: ShardMap) -> Table:
+    table = Table()
+    table.add_column("shard", justify="right")
+    table.add_column("partitions")
+    for shard in sorted({*shard_map.owners}):
+        table.add_row(str(shard), " ".join(map(str, shard_map.owned_by(shard))))
+    return table
+
+
+def _move(settings: ServerSettings, partitions: list[int], shard: int, out: Console) -> None:
+    """Have a running server move partitions."""
+    cluster = cluster_on(settings.shards.data_dir)
+    if cluster is None:
+        message = (
+            f"no server uses {settings.shards.data_dir}, and partitions move between running "
+            "shards; start it, or divide all anew with --shards"
+        )
+        raise StartupError(message)
+    prepare_guest()
+    # Not at the top: Ray reads its environment when it is imported.
+    guest: ModuleType = importlib.import_module("actors.guest")
+
+    try:
+        with guest.visiting(cluster.address):
+            for partition in partitions:
+                one: Moved = guest.move_partition(partition, shard)
+                waited = (
+                    "" if one.given is None else f"; people waited {one.given.held_s * 1000:.0f} ms"
+                )
+                out.print(f"partition {partition} moved from shard {one.old} to {shard}{waited}")
+    except StartupError:
+        raise
+    except RecsysError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        fail("stopped; the server ends the move that was begun", _INTERRUPTED)
+
+
+def _divide_all(settings: ServerSettings, shards: int, out: Console) -> None:
+    """Divide the users of a stopped server anew."""
     started_s = perf_counter()
     try:
         divided = _divide(settings, shards, out)
-    except StartupError as error:
-        fail(str(error))
+    except StartupError:
+        raise
     except RecsysError as error:
         fail(f"{error}; once its cause is gone, {_AGAIN}")
     except KeyboardInterrupt:

@@ -1,16 +1,14 @@
-"""A visitor in the Ray of a running server, who has its shards refit.
+"""Has the shards of a running server refit.
 
 Import this after ``actors.host.environment.prepare_guest``.
 """
 
-import logging
-
 import ray
 from ray.exceptions import RayError
 
-from actors.errors import StartupError
-from actors.graph import NAMESPACE, start_refits
-from actors.ray_errors import reason, translate
+from actors.graph import start_refits
+from actors.guest import visiting
+from actors.ray_errors import translate
 from actors.refit.job import Order, Outcome
 from actors.settings import ServerSettings
 
@@ -27,21 +25,8 @@ def refit_all(address: str, settings: ServerSettings, order: Order) -> list[Outc
     RecsysError
         When a shard could not be refit.
     """
-    try:
-        ray.init(
-            address=address,
-            namespace=NAMESPACE,
-            log_to_driver=False,
-            logging_level=logging.WARNING,
-        )
-    except (ConnectionError, RuntimeError, RayError) as error:
-        message = f"the Ray of the running server at {address} is not reached: {reason(error)}"
-        raise StartupError(message) from error
-    try:
+    with visiting(address):
         return [_result(shard, task) for shard, task in enumerate(start_refits(settings, order))]
-    finally:
-        # Ends the tasks that still run, too.
-        ray.shutdown()
 
 
 def _result(shard: int, task: "ray.ObjectRef[Outcome]") -> Outcome:
