@@ -31,7 +31,7 @@ class Audit(msgspec.Struct, frozen=True):
     written_twice
         Further places in the logs of events that have one.
     out_of_order
-        People whose events stand in their log in another order than they were sent in.
+        People whose events stand in a log in another order than they were sent in.
     not_learned
         Acknowledged, but missing from the count of their person.
     learned_twice
@@ -76,6 +76,7 @@ def audit(
     learned
         Events that the server has learned, by user id.
     """
+    logs = list(logs)
     written = [event for log in logs for event in log]
     places = Counter(event.event_id for event in written)
     promised = [event for event in sent if event.event_id in acknowledged]
@@ -88,7 +89,7 @@ def audit(
         lost=sum(event.event_id not in places for event in promised),
         unasked=sum(event_id not in known for event_id in places),
         written_twice=sum(count - 1 for count in places.values()),
-        out_of_order=_out_of_order(sent, written),
+        out_of_order=sum(_out_of_order(sent, log) for log in logs),
         not_learned=sum(max(0, -difference) for difference in differences),
         learned_twice=sum(max(0, difference) for difference in differences),
     )

@@ -2,6 +2,7 @@
 
 The server is the real one: Ray, Serve, HAProxy. Some people send what they do without a pause, each
 event with an id and again until it is acknowledged; others ask for lists and click on them.
+Partitions move to and fro between the shards all the time.
 Meanwhile ``benchmarks.strikes`` says which shard dies next, at which point of a commit, a snapshot
 or a recovery or when, whether both die at once, and whether the next process dies, too. Measured is
 the time from a shard's last death to the first list for one of its people. In the end
@@ -24,6 +25,7 @@ import typer
 from benchmarks.books import Books, Heard, close_books
 from benchmarks.crowd import fill
 from benchmarks.figures import quantile
+from benchmarks.mover import Moves, movable, moving
 from benchmarks.report import JsonOption, SeedOption, check_writable, run
 from benchmarks.report import write as write_document
 from benchmarks.sender import Sender
@@ -50,6 +52,7 @@ _NAMED: Final = 10
 class Hurt:
     """What was done to a server while it was used, until all was acknowledged."""
 
+    moves: Moves
     blows: list[Blow]
     sender: Sender
     heard: Heard
@@ -71,6 +74,10 @@ class Outcome(msgspec.Struct, frozen=True):
         The longest that a shard's people were without lists, from the first of its deaths.
     points
         Deaths by place.
+    moved
+        Partitions that came to the other shard meanwhile.
+    held_max_s
+        The longest that a partition's people were served by nobody for a move without a fault.
     repeated
         Acknowledgements that said ``duplicate``: the first one was lost with its process.
     clean
@@ -90,6 +97,8 @@ class Outcome(msgspec.Struct, frozen=True):
     recovery_max_s: float | None
     outage_max_s: float | None
     points: dict[str, int]
+    moved: int
+    held_max_s: float | None
     repeated: int
     clean: bool
     status: int
@@ -115,6 +124,8 @@ class Outcome(msgspec.Struct, frozen=True):
             recovery_max_s=max(times, default=None),
             outage_max_s=max((blow.outage_s for blow in done.blows), default=None),
             points=dict(sorted(points.items())),
+            moved=done.moves.moved,
+            held_max_s=done.moves.held_max_s,
             repeated=done.sender.repeated,
             clean=books.clean,
             status=status,
@@ -154,12 +165,18 @@ async def hurt(server: Victims, strikes: Sequence[Strike], items: Sequence[str],
     items
         Ids, all in the catalogue.
     """
+    data_dir = server.shard_folder(0).parent
+    came = list[Moves]()
 
     async def strike_all(sender: Sender, somebody: Sequence[str]) -> list[Blow]:
-        return await _strike_all(server, sender, strikes, somebody)
+        # Those by whom a recovery is seen stay with their shard.
+        with moving(data_dir, movable(data_dir, somebody), seed) as moves:
+            blows = await _strike_all(server, sender, strikes, somebody)
+        came.extend(moves)
+        return blows
 
     used = await use(server.url, items, seed, strike_all)
-    return Hurt(used.outcome, used.sender, used.heard, used.seconds)
+    return Hurt(came[0], used.outcome, used.sender, used.heard, used.seconds)
 
 
 def main(

@@ -11,13 +11,16 @@ import msgspec
 from benchmarks.server import SHARDS
 from recsys.killpoints import POINTS
 
-__all__ = ["IN_RECOVERY", "Strike", "plan"]
+__all__ = ["IN_MOVE", "IN_RECOVERY", "Strike", "plan"]
 
 IN_RECOVERY: Final = ("mid-recovery", "after-recovery")
 """Points that only a process comes to whose predecessor has died."""
 
+IN_MOVE: Final = ("mid-arrival", "before-departure")
+"""Points that a process comes to only while partitions move (``benchmarks.mover``)."""
+
 _LONGEST_S: Final = 2.0
-_MOST_PASSES: Final = {"before-sync": 5, "after-sync": 5, "mid-recovery": 4}
+_MOST_PASSES: Final = {"before-sync": 5, "after-sync": 5, "mid-recovery": 4, "mid-arrival": 3}
 """What is come to often need not be hit at the first time."""
 
 

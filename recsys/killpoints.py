@@ -26,6 +26,8 @@ POINTS: Final = (
     "after-snapshot",  # a snapshot is durable; nobody knows
     "mid-recovery",  # an event of the log was learned again, others were not
     "after-recovery",  # all of them were, but the shard does not serve yet
+    "mid-arrival",  # a part of a partition that comes is durable and learned; nobody knows
+    "before-departure",  # all of a partition is with its new owner; the old one has not let go
 )
 
 _FILE: Final = "kill-at"

@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.books import Books, Heard, close_books
 from benchmarks.crash import Hurt, Outcome
+from benchmarks.mover import Moves
 from benchmarks.sender import Sender
 from benchmarks.striker import Blow
 from recsys.client import AsyncClient, NewFeedback
@@ -81,7 +82,9 @@ def heard_of(folders: list[Path]) -> Heard:
 def close(sender: Sender, folders: list[Path]) -> tuple[Books, Outcome]:
     heard = heard_of(folders)
     books = close_books(sender, heard, folders, SETTINGS)
-    return books, Outcome.of(Hurt(BLOWS, sender, heard, 60.0), books, status=0)
+    return books, Outcome.of(
+        Hurt(Moves(7, 1, 0.1, 0.2), BLOWS, sender, heard, 60.0), books, status=0
+    )
 
 
 def test_kills_that_hurt_nobody_pass(sender: Sender, folders: list[Path]) -> None:

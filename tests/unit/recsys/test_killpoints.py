@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.strikes import IN_MOVE
 from recsys.killpoints import POINTS, VARIABLE, arm, armed, disarm, kill_point, watch
 
 # Lives once for each point in a process of its own, as a shard would: opens a folder, where an
@@ -65,7 +66,9 @@ def lives(folder: Path, environment: dict[str, str], *points: str) -> dict[str, 
 
 
 def test_each_point_kills_once_and_leaves_what_its_name_says(tmp_path: Path) -> None:
-    said = lives(tmp_path, os.environ | {VARIABLE: "1"}, *POINTS)
+    # To the others a process comes only in a server whose partitions move.
+    points = [point for point in POINTS if point not in IN_MOVE]
+    said = lives(tmp_path, os.environ | {VARIABLE: "1"}, *points)
     killed = {"exits": [0, -signal.SIGKILL, 0], "armed": False}
     left = {
         "before-sync": (1, 0),
@@ -80,7 +83,7 @@ def test_each_point_kills_once_and_leaves_what_its_name_says(tmp_path: Path) -> 
         point: killed | {"events": events, "snapshot": snapshot, "learned": events}
         for point, (events, snapshot) in left.items()
     }
-    assert tuple(said) == POINTS
+    assert list(said) == points
 
 
 def test_without_the_variable_an_order_is_not_even_read(tmp_path: Path) -> None:
