@@ -30,7 +30,7 @@ MIND = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that mind-5k
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test test-unit soak-sim test-browser test-kafka test-s3 soak-store lint fmt lock clean \
         crash nemesis bench-quality bench-shown bench-first-change bench-recovery bench-replay bench-river \
-        bench-serving bench-acks bench-kafka bench-catalogue-size bench-many-users bench-train \
+        bench-serving bench-acks bench-kafka bench-catalogue-size bench-many-users bench-moving-people bench-train \
         bench-taste-switch bench-return bench-turn-back bench-cold-users bench-regret bench-position-bias \
         bench-ablation
 
@@ -162,6 +162,9 @@ bench-catalogue-size: setup  ## what a request costs as the catalogue grows; ARG
 
 bench-many-users: setup  ## a shard's memory with ever more people; ARGS="--people 100000"
 	@$(BIN)/python -m benchmarks.many_users $(ARGS)
+
+bench-moving-people: setup  ## who waits while a partition moves; ARGS="--people 15000"
+	@$(BIN)/python -m benchmarks.moving_people $(ARGS)
 
 bench-train: setup  ## what learning a history costs; RECSYS_DATA as above
 	@$(BIN)/python -m benchmarks.training --data $(MOVIELENS) $(ARGS)
