@@ -17,7 +17,8 @@ __all__ = ["MARK", "SUPPORTED", "Process", "alive", "end", "end_marked", "find",
 
 MARK: Final = "RECSYS_RUN_FOLDER"
 _PROC: Final = Path("/proc")
-_ROUNDS: Final = 5
+_ROUNDS: Final = 8
+_LOOK_AGAIN_S: Final = 0.1
 SUPPORTED: Final = _PROC.is_dir()
 """Whether anything can be found here."""
 
@@ -112,11 +113,17 @@ def end(processes: Iterable[Process], grace_s: float) -> int:
 def end_marked(folder: Path, grace_s: float) -> int:
     """Do as ``end`` with all processes of a run, those that begin meanwhile included."""
     asked = 0
+    gone = False
     for _ in range(_ROUNDS):
-        left = marked(folder)
-        if not left:
+        if left := marked(folder):
+            gone = False
+            asked += end(left, grace_s)
+        elif gone:
             break
-        asked += end(left, grace_s)
+        else:
+            # What just becomes another program has no environment for a moment: look again.
+            gone = True
+            time.sleep(_LOOK_AGAIN_S)
     return asked
 
 

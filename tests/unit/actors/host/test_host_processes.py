@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.host.processes import MARK, SUPPORTED, Process, alive, end, find, marked
+from actors.host.processes import MARK, SUPPORTED, Process, alive, end, end_marked, find, marked
 from actors.host.run_folder import RunFolder, clean_leftovers, run_of
 
 pytestmark = pytest.mark.skipif(not SUPPORTED, reason="there is no /proc here")
@@ -85,6 +85,18 @@ def test_polite_processes_are_asked_and_stubborn_ones_made_to_end() -> None:
 def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("actors.host.run_folder.base_folder", lambda: tmp_path)
     return tmp_path
+
+
+def test_a_process_that_one_look_misses_is_ended_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    process = find(child.pid)
+    assert process is not None
+    looks = iter([[], [process], [], []])
+    monkeypatch.setattr("actors.host.processes.marked", lambda _: next(looks))
+    assert end_marked(tmp_path, 0.1) == 1
+    assert child.wait(timeout=10) != 0
 
 
 def test_a_run_folder_is_private_and_short(base: Path) -> None:
