@@ -33,6 +33,8 @@ class Territory:
         self._map = shard_map
         self._moves = moves
         self._held = dict[int, int]()
+        self._known: object = None
+        self._owned: tuple[int, ...] = ()
         if shard_map.moving is not None:
             self._held[shard_map.moving.partition] = shard_map.moving.epoch
 
@@ -43,8 +45,14 @@ class Territory:
 
     @property
     def owned(self) -> Sequence[int]:
-        """The partitions whose people are served here."""
-        return [p for p in range(self._map.partitions) if p not in self._held and self.owns(p)]
+        """The partitions whose people are served here; the same object until they change."""
+        moves = {p: move for p, move in self._moves().items() if move.epoch >= self._map.epoch}
+        known = self._map, set(self._held), moves
+        if known != self._known:
+            self._known = known
+            everything = range(self._map.partitions)
+            self._owned = tuple(p for p in everything if p not in self._held and self.owns(p))
+        return self._owned
 
     @property
     def held(self) -> tuple[int, ...]:

@@ -193,9 +193,8 @@ async def test_nothing_is_lost_or_doubled(tmp_path: Path, seed: int) -> None:
         assert set(ids) == siege.acked
         for shard, engine in enumerate(engines):
             assert engine.fingerprint() == folded(engine, KEYS[shard], siege.settings)
-            assert siege.fleet.shards[shard].territory.owned == list(
-                siege.folder.shard_map.owned_by(shard)
-            )
+            owned = siege.fleet.shards[shard].territory.owned
+            assert owned == siege.folder.shard_map.owned_by(shard)
         by_person = {name: sum(e.user_id == name for e in taken) for name in PEOPLE}
         owners = siege.folder.shard_map
         for name, events in by_person.items():

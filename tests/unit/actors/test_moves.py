@@ -152,8 +152,8 @@ async def test_people_move_with_all_that_is_known_of_them(tmp_path: Path) -> Non
         assert await here.views() == before
         assert here.folder.shard_map.owners == (0, 0, 0, 1)
         assert read_shard_map(here.settings.shards) == here.folder.shard_map
-        assert here.fleet.shards[NEW].territory.owned == [0, 1, 2]
-        assert here.fleet.shards[OLD].territory.owned == [3]
+        assert list(here.fleet.shards[NEW].territory.owned) == [0, 1, 2]
+        assert list(here.fleet.shards[OLD].territory.owned) == [3]
         # The list that waited for its click has come along, too.
         click = Feedback(
             event_id="late", user_id=MINE[0], ts_ms=2_000_001, type="click",
