@@ -158,7 +158,10 @@ class Shards:
     ) -> tuple[Append, ...] | RuntimeFault:
         try:
             return await self.append(shard, events, received_ms)
-        except (NotOwned, Overloaded, ShardUnavailable) as error:
+        except ShardUnavailable as error:
+            self._whereabouts.suspect()
+            return error
+        except (NotOwned, Overloaded) as error:
             return error
 
     async def append_everywhere(self, events: Sequence[Event], received_ms: int) -> None:

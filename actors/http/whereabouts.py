@@ -11,6 +11,8 @@ __all__ = ["FetchMap", "Patience", "Whereabouts"]
 
 _PAUSES_S: Final = (0.0, 0.01, 0.02, 0.05, 0.1)
 """Before the first, second, ... look at the map; the last one repeats."""
+_SUSPICION_S: Final = 0.5
+"""A shard that stays silent for a while is no reason to look all the time."""
 
 T = TypeVar("T")
 
@@ -33,6 +35,14 @@ class Whereabouts:
         self.map = shard_map
         self._fetch = fetch
         self._fetching: asyncio.Task[None] | None = None
+        self._next_s = 0.0
+
+    def suspect(self) -> None:
+        """Look at the map of now soon: a shard is silent, and its people may be elsewhere."""
+        now_s = asyncio.get_running_loop().time()
+        if self._fetching is None and now_s >= self._next_s:
+            self._next_s = now_s + _SUSPICION_S
+            self._fetching = asyncio.create_task(self._look())
 
     async def renew(self) -> None:
         """Look at the map of now; who comes meanwhile shares the look."""
@@ -58,12 +68,15 @@ class Whereabouts:
         Raises
         ------
         ShardUnavailable
-            When a partition has no owner for so long.
+            When the shard does not answer, or a partition has no owner for so long.
         """
         patience = Patience(self, timeout_s)
         while True:
             try:
                 return await work()
+            except ShardUnavailable:
+                self.suspect()
+                raise
             except NotOwned as error:
                 await patience.wait(error)
 
