@@ -154,8 +154,9 @@ def test_everything_on_the_console_has_a_name(browser: "Browser", address: str) 
 
 
 def test_the_documentation_renders(browser: "Browser", address: str) -> None:
+    paths = httpx2.get(f"{address}/openapi.json").json()["paths"]
     with opened(browser, address, "/docs") as page:
         page.wait_for_selector(".opblock-summary", timeout=WAIT_MS)
-        assert page.locator(".opblock").count() == 12
+        assert page.locator(".opblock").count() == sum(map(len, paths.values())) >= 15
         page.locator(".opblock-summary", has_text="/v1/events").click()
         page.wait_for_selector(".opblock-body", timeout=WAIT_MS)
