@@ -99,8 +99,11 @@ def test_the_console_shows_what_happens(browser: "Browser", address: str) -> Non
         page.wait_for_selector("#legend li", timeout=WAIT_MS)
         page.wait_for_selector("#rate-plot:not(.is-empty) canvas", timeout=WAIT_MS)
         assert re.fullmatch(r"[\d.,]+", page.locator("#p50").inner_text())
-        clicks = page.locator("#arms tr td:nth-child(4)").all_inner_texts()
-        assert sum(int(text) for text in clicks) == 5
+        page.wait_for_function(
+            "[...document.querySelectorAll('#arms tr td:nth-child(4)')]"
+            ".reduce((sum, cell) => sum + Number(cell.innerText), 0) === 5",
+            timeout=WAIT_MS,
+        )
         page.select_option("#window", "30")
         assert "30 s" in page.locator("#rate-note").inner_text()
 
