@@ -11,9 +11,9 @@ import os
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Final, TypedDict
+from typing import Final, TypeAlias, TypedDict
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import (
     CorruptRecordException,
@@ -36,6 +36,7 @@ from actors.kafka.base import (
     Topic,
     Writer,
 )
+from actors.kafka.damage import listen
 from actors.kafka.identity import describe
 from actors.kafka.settings import PASSWORD_VARIABLE, KafkaSettings
 
@@ -48,6 +49,8 @@ _FETCH_BYTES: Final = 8 << 20
 """At most so much of one answer, all partitions together."""
 _PARTITION_BYTES: Final = 1 << 20
 _STOP_S: Final = 5.0
+_DAMAGE: Final = (CorruptRecordException, RecordTooLargeError)
+_Fetched: TypeAlias = dict[TopicPartition, list[ConsumerRecord]]
 
 
 class Connection(TypedDict):
@@ -138,7 +141,7 @@ class KafkaReader(Reader):
     def __init__(self, settings: KafkaSettings, client: str) -> None:
         self._timeout_s = settings.answer_timeout_s
         self._client = AIOKafkaClient(**connection(settings, client))
-        self._assigned: list[Partition] = []
+        self._next = dict[Partition, int]()
         # The group is only where offsets are told; nobody joins it.
         self._consumer = AIOKafkaConsumer(
             **connection(settings, client),
@@ -150,6 +153,8 @@ class KafkaReader(Reader):
             max_partition_fetch_bytes=_PARTITION_BYTES,
             metadata_max_age_ms=30_000,
         )
+        self._refused = set[Partition]()
+        listen(self._consumer._client, self._refused.add)
 
     @override
     async def start(self) -> None:
@@ -193,17 +198,24 @@ class KafkaReader(Reader):
         self._consumer.assign([TopicPartition(*partition) for partition in starts])
         for partition, offset in starts.items():
             self._consumer.seek(TopicPartition(*partition), offset)
-        self._assigned = list(starts)
+        self._next = dict(starts)
+        self._refused.clear()
 
     @override
     async def read(self, records: int, wait_s: float) -> list[Record]:
+        if self._refused:
+            raise PartitionStuck(self._refused.pop(), damaged=True)
         try:
-            with unreachable():
-                found = await self._consumer.getmany(
-                    timeout_ms=int(wait_s * 1000), max_records=records
-                )
+            found = await self._fetched(records, wait_s)
         except KafkaUnreachable as error:
-            raise self._stuck(error.__cause__) or error from error.__cause__
+            if isinstance(error.__cause__, OffsetOutOfRangeError):
+                (partition,) = error.__cause__.args[0]
+                raise PartitionStuck(Partition(*partition), damaged=False) from error.__cause__
+            if not isinstance(error.__cause__, _DAMAGE):
+                raise
+            found = await self._around_damage(str(error.__cause__), records, wait_s)
+        for partition, several in found.items():
+            self._next[Partition(*partition)] = several[-1].offset + 1
         return [
             Record(
                 partition=Partition(*partition),
@@ -218,17 +230,45 @@ class KafkaReader(Reader):
             for one in several
         ]
 
-    def _stuck(self, cause: BaseException | None) -> PartitionStuck | None:
-        """Return which partition an error of reading is about, if it is about one."""
-        if isinstance(cause, OffsetOutOfRangeError):
-            (partition,) = cause.args[0]
-            return PartitionStuck(Partition(*partition), damaged=False)
-        if isinstance(cause, CorruptRecordException | RecordTooLargeError):
-            # aiokafka names the partition in the text alone.
-            for partition in self._assigned:
-                if str(TopicPartition(*partition)) in str(cause):
-                    return PartitionStuck(partition, damaged=True)
-        return None
+    async def _fetched(self, records: int, wait_s: float, *only: TopicPartition) -> _Fetched:
+        with unreachable():
+            found: _Fetched = await self._consumer.getmany(
+                *only, timeout_ms=int(wait_s * 1000), max_records=records
+            )
+            return found
+
+    async def _around_damage(self, damage: str, records: int, wait_s: float) -> _Fetched:
+        """Read record by record, so that what is whole is had: aiokafka threw it away.
+
+        Parameters
+        ----------
+        damage
+            What aiokafka says of it; that may name the partition, or not.
+
+        Raises
+        ------
+        PartitionStuck
+            When the damage comes next in its partition; what was read meanwhile is forgotten.
+        """
+        for partition, offset in self._next.items():
+            self._consumer.seek(TopicPartition(*partition), offset)
+        spans = await self.spans(list(self._next))
+        behind = [TopicPartition(*one) for one, at in self._next.items() if at < spans[one].end]
+        whole: _Fetched = {}
+        for place in sorted(behind, key=lambda place: str(place) not in damage):
+            mine = list[ConsumerRecord]()
+            try:
+                while len(mine) < records and (found := await self._fetched(1, wait_s, place)):
+                    mine += found[place]
+            except KafkaUnreachable as error:
+                if not isinstance(error.__cause__, _DAMAGE):
+                    raise
+                if not mine:
+                    raise PartitionStuck(Partition(*place), damaged=True) from error.__cause__
+                return {**whole, place: mine}
+            if mine:
+                whole[place] = mine
+        return whole
 
     @override
     async def commit(self, positions: Mapping[Partition, int]) -> None:

@@ -75,19 +75,22 @@ class Broker:
         Its address.
     secured
         The address that asks for user and password.
+    data
+        Where its logs lie, a folder for each partition.
     """
 
     def __init__(self, folder: Path) -> None:
         self._java = find_java()
         self._classpath = f"{jars()}/*"
         self._folder = folder
+        self.data = folder / "data"
         port, secured, controller = _three_ports()
         self.bootstrap = f"127.0.0.1:{port}"
         self.secured = f"127.0.0.1:{secured}"
         self._config = folder / "server.properties"
         self._config.write_text(
             _CONFIG.format(
-                port=port, secured=secured, controller=controller, data=folder / "data",
+                port=port, secured=secured, controller=controller, data=self.data,
                 user=USER, password=PASSWORD,
             )
         )  # fmt: skip

@@ -1,0 +1,6 @@
+from collections.abc import Sequence
+
+class FetchRequest: ...
+
+class FetchResponse:
+    topics: Sequence[tuple[str, Sequence[tuple[int, int, *tuple[object, ...]]]]]
