@@ -1,7 +1,9 @@
 """Ten times more events than a server can take: bounded queues, honest answers, full recovery."""
 
 import asyncio
+import gc
 import time
+import tracemalloc
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -32,6 +34,8 @@ QUEUE_S = 0.25
 TICKS, TICK_S, PER_TICK = 150, 0.01, 50
 """5,000 events a second arrive for a second and a half."""
 EVENTS = TICKS * PER_TICK
+PADDING = 20
+"""Words, so that events are as large as four kilobytes."""
 
 SLOW = ServerSettings.model_validate(
     {
@@ -85,18 +89,20 @@ async def slow_server() -> AsyncIterator[tuple[httpx2.AsyncClient, Shard, SlowSt
     await shard.stop()
 
 
-def event(number: int) -> Feedback:
+def event(number: int, padding: int = 0) -> Feedback:
     return Feedback(
         event_id=f"e{number}",
         user_id=f"user-{number % 50}",
         ts_ms=now_ms(),
         type="click",
         item_id=f"i{number % 20}",
+        # No two share their bytes.
+        context={f"f{n}": f"{number} {n}".ljust(200) for n in range(padding)},
     )
 
 
-async def send(shard: Shard, *numbers: int) -> None:
-    events = tuple(event(number) for number in numbers)
+async def send(shard: Shard, *numbers: int, padding: int = 0) -> None:
+    events = tuple(event(number, padding) for number in numbers)
     await shard.call("append", encode(Batch(events=events, received_ms=now_ms())))
 
 
@@ -108,14 +114,20 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(TICK_S)
 
 
-async def rush(shard: Shard) -> Storm:
-    """Let events arrive ten times as fast as the store takes them, whatever becomes of them."""
+async def rush(shard: Shard, ticks: int = TICKS, padding: int = 0) -> Storm:
+    """Let events arrive ten times as fast as the store takes them, whatever becomes of them.
+
+    Parameters
+    ----------
+    padding
+        Each event has so many words of 200 bytes for its context.
+    """
     storm = Storm()
 
     async def one(number: int) -> None:
         started = time.perf_counter()
         try:
-            await send(shard, number)
+            await send(shard, number, padding=padding)
         except Overloaded as error:
             storm.refused.append(number)
             storm.pauses_s.append(error.retry_after_s)
@@ -125,7 +137,7 @@ async def rush(shard: Shard) -> Storm:
 
     started = time.perf_counter()
     async with asyncio.TaskGroup() as group:
-        for tick in range(TICKS):
+        for tick in range(ticks):
             for number in range(tick * PER_TICK, (tick + 1) * PER_TICK):
                 group.create_task(one(number))
             await asyncio.sleep(TICK_S)
@@ -166,6 +178,30 @@ async def test_ten_times_too_many_events() -> None:
         stats = shard.stats()
         assert stats.engine.feedback == {"click": EVENTS + 1}
         assert (stats.engine.failed, stats.queue) == (0, 0)
+
+
+async def test_what_is_refused_takes_no_memory() -> None:
+    async with slow_server() as (_, shard, _):
+        await send(shard, EVENTS, padding=PADDING)
+        gc.collect()
+        tracemalloc.start()
+        try:
+            sample = [event(number, PADDING) for number in range(100)]
+            size = tracemalloc.get_traced_memory()[0] / len(sample)
+            sample.clear()
+            storm = await rush(shard, TICKS // 3, PADDING)
+            await until(lambda: shard.stats().queue == 0)
+            gc.collect()
+            left, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    refused = len(storm.refused)
+    assert refused > 5 * QUEUE_EVENTS
+    # Of what was taken, the log and the state; of what was refused, nothing.
+    assert left < 3 * (storm.taken + QUEUE_EVENTS) * size
+    # While they come: as the sender has it, as it was sent, and as the shard has it.
+    under_way = QUEUE_EVENTS + 2 * COMMIT_EVENTS + PER_TICK
+    assert peak - left < 4 * under_way * size
 
 
 async def test_recommendations_go_on_while_events_are_refused() -> None:
