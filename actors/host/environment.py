@@ -84,6 +84,13 @@ def _haproxy(http: HttpSettings, folder: Path) -> dict[str, str]:
         # A replica that has ended is left out after two seconds, one that hangs is given up.
         "RAY_SERVE_HAPROXY_HEALTH_CHECK_INTER": "1s",
         "RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S": "15",
+        # Who neither sends nor reads for so long is cut off; a silent keep-alive has 90 s.
+        "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": "60",
+        # Serve has no variable for slow headers; this one ends up, as it is, as a line of the
+        # section of defaults, and takes another with it.
+        "RAY_SERVE_HAPROXY_BALANCE_ALGORITHM": (
+            f"leastconn\n    timeout http-request {http.header_timeout_s}s"
+        ),
         # Serve's own proxy stands by behind HAProxy; any free port will do.
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(free_port()),
         "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(free_port()),

@@ -33,6 +33,7 @@ def free_http() -> HttpSettings:
         haproxy_stats_port=stats,
         haproxy_metrics_port=metrics,
         dashboard_port=dashboard,
+        header_timeout_s=2,
     )
 
 
