@@ -13,7 +13,7 @@ from actors.handles import Ready, ShardHandle
 from actors.ray_errors import reason, translate
 from actors.shard_map import Moving, ShardMap
 
-__all__ = ["Fleet", "RayFleet", "ShardLost"]
+__all__ = ["Fleet", "RayFleet", "ShardLost", "ShardSilent"]
 
 
 _CONTROL_S: Final = 10.0
@@ -23,6 +23,10 @@ T = TypeVar("T")
 
 class ShardLost(ShardUnavailable):
     """A shard has ended and will not come back by itself; the reason is the last thing it said."""
+
+
+class ShardSilent(ShardUnavailable):
+    """A shard did not answer in time, and Ray does not say that it restarts."""
 
 
 class Fleet(Protocol):
@@ -39,8 +43,10 @@ class Fleet(Protocol):
         ------
         ShardLost
             When it has ended for good, or was never opened.
+        ShardSilent
+            When it does not answer in time.
         ShardUnavailable
-            When it restarts or does not answer in time.
+            When it restarts.
         """
         ...
 
@@ -68,6 +74,10 @@ class Fleet(Protocol):
         """Tell a shard who owns what."""
         ...
 
+    def restart(self, shard: int) -> None:
+        """End the shard's process, whatever it is at; Ray starts another."""
+        ...
+
     async def close(self, shard: int, timeout_s: float) -> int | None:
         """Drain the shard and end its actor; return its last sequence if it said it."""
         ...
@@ -81,11 +91,11 @@ class RayFleet(Fleet):
     get_or_create
         Returns the handle of a shard, whose actor is made if there is none.
     kill
-        Ends an actor so that it does not restart.
+        Ends an actor's process, and the actor as well if the second argument says so.
     """
 
     def __init__(
-        self, get_or_create: Callable[[int], ShardHandle], kill: Callable[[ShardHandle], None]
+        self, get_or_create: Callable[[int], ShardHandle], kill: Callable[[ShardHandle, bool], None]
     ) -> None:
         self._get_or_create = get_or_create
         self._kill = kill
@@ -103,7 +113,9 @@ class RayFleet(Fleet):
                 return await handle.ready.remote()
         except ActorDiedError as error:
             raise ShardLost(shard, reason(error)) from error
-        except (RayError, TimeoutError) as error:
+        except TimeoutError as error:
+            raise ShardSilent(shard, "it did not answer in time") from error
+        except RayError as error:
             raise translate(error, shard) from error
 
     def _handle(self, shard: int) -> ShardHandle:
@@ -132,6 +144,10 @@ class RayFleet(Fleet):
         await _answer(self._handle(shard).adopt.remote(shard_map), shard, _CONTROL_S)
 
     @override
+    def restart(self, shard: int) -> None:
+        self._kill(self._handle(shard), False)
+
+    @override
     async def close(self, shard: int, timeout_s: float) -> int | None:
         handle = self._handles.pop(shard, None)
         if handle is None:
@@ -143,7 +159,7 @@ class RayFleet(Fleet):
             # What it acknowledged is on the disk; it will be folded again at the next opening.
             return None
         finally:
-            self._kill(handle)
+            self._kill(handle, True)
 
 
 async def _answer(answer: Awaitable[T], shard: int, timeout_s: float | None = None) -> T:

@@ -169,8 +169,8 @@ def _shard_exists(index: int) -> bool:
     return True
 
 
-def _kill(shard: ShardHandle) -> None:
-    ray.kill(cast(ray.actor.ActorHandle[ShardActor], shard))
+def _kill(shard: ShardHandle, for_good: bool) -> None:
+    ray.kill(cast(ray.actor.ActorHandle[ShardActor], shard), no_restart=for_good)
 
 
 def start_refits(settings: ServerSettings, order: Order) -> list[ray.ObjectRef[Outcome]]:

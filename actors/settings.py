@@ -61,6 +61,7 @@ class ShardSettings(BaseModel):
     count: int = Field(2, ge=1, le=1024)
     partitions: int = Field(64, ge=1, le=65_536)
     data_dir: Path = Path("data")
+    stuck_s: float = Field(60.0, ge=0)
     copies: CopySettings = CopySettings()
 
     @model_validator(mode="after")

@@ -38,7 +38,7 @@ class Supervisor:
     interval_s
         Pause between two questions to a shard that is well.
     patience_s
-        A shard that takes longer to answer is reported, not touched: it may be busy.
+        A shard that takes longer to answer is reported: it may be busy.
     """
 
     def __init__(
@@ -126,6 +126,7 @@ class Supervisor:
             self._hear,
             interval_s=self._interval_s,
             patience_s=self._patience_s,
+            stuck_s=self._shards.stuck_s,
         )
 
     def _hear(self, shard: int, answer: Ready) -> None:
@@ -199,7 +200,7 @@ class SupervisorActor:
         settings: ServerSettings,
         get_or_create: Callable[[int, ServerSettings], ShardHandle],
         exists: Callable[[int], bool],
-        kill: Callable[[ShardHandle], None],
+        kill: Callable[[ShardHandle, bool], None],
     ) -> None:
         log_to_stderr()
         self._settings = settings

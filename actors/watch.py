@@ -1,7 +1,8 @@
-"""Watches one shard and opens it anew when it has ended for good.
+"""Watches one shard, ends it when it is stuck, and opens it anew when it has ended for good.
 
 Ray restarts a shard whose process died; that takes seconds and needs nobody. The watch steps in
-where Ray gives up: a shard that was ended on purpose, or whose store could not be opened.
+where Ray gives up: a shard that was ended on purpose, or whose store could not be opened. And
+where Ray sees nothing wrong: a process that is there, but whose loop stands still.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from time import monotonic
 from typing import Final
 
 from actors.errors import ShardUnavailable
-from actors.fleet import Fleet, ShardLost
+from actors.fleet import Fleet, ShardLost, ShardSilent
 from actors.handles import Ready
 from actors.layout import DataFolder
 
@@ -37,7 +38,11 @@ class Watch:
     interval_s
         Pause between two questions to a shard that is well.
     patience_s
-        A shard that takes longer to answer is reported, not touched: it may be busy.
+        A shard that takes longer to answer is reported: it may be busy.
+    stuck_s
+        A shard that is silent for so long is ended, which loses nothing that it acknowledged; 0
+        for never. One that has not answered yet since its process began may recover for as long
+        as it takes.
     """
 
     def __init__(
@@ -50,6 +55,7 @@ class Watch:
         *,
         interval_s: float,
         patience_s: float,
+        stuck_s: float,
     ) -> None:
         self._shard = shard
         self._fleet = fleet
@@ -58,6 +64,8 @@ class Watch:
         self._hear = hear
         self._interval_s = interval_s
         self._patience_s = patience_s
+        self._stuck_s = stuck_s
+        self._heard_s: float | None = None
         self._known: Ready | None = None
         self._well_s = monotonic()
         self._down = False
@@ -74,6 +82,7 @@ class Watch:
             The shard's last answer, ``None`` when nobody has asked yet.
         """
         self._known, self._well_s = known, monotonic()
+        self._heard_s = None if known is None else self._well_s
         while True:
             try:
                 await self._look()
@@ -97,15 +106,19 @@ class Watch:
         try:
             answer = await self._fleet.ready(self._shard, self._patience_s)
         except ShardLost as error:
-            self._down = True
+            self._down, self._heard_s = True, None
             self._notice(f"shard {self._shard} has ended ({error.reason}); opening it anew")
             await asyncio.sleep(_PAUSES_S[min(self._attempts, len(_PAUSES_S) - 1)])
             self._attempts += 1
             self.open_anew()
         except ShardUnavailable as error:
+            if not isinstance(error, ShardSilent):
+                # Another process begins, and nobody knows how much it has to recover.
+                self._heard_s = None
             if not self._down:
                 self._down = True
                 self._notice(str(error))
+            self._end_if_stuck()
             await asyncio.sleep(self._interval_s / 10)
         else:
             if self._down or (self._known is not None and answer.pid != self._known.pid):
@@ -113,7 +126,17 @@ class Watch:
             self._tell(answer.trouble)
             self._hear(self._shard, answer)
             self._known, self._well_s, self._down, self._attempts = answer, monotonic(), False, 0
+            self._heard_s = self._well_s
             await asyncio.sleep(self._interval_s)
+
+    def _end_if_stuck(self) -> None:
+        if not self._stuck_s or self._heard_s is None:
+            return
+        silent_s = monotonic() - self._heard_s
+        if silent_s > self._stuck_s:
+            self._heard_s = None
+            self._notice(f"shard {self._shard} was silent for {silent_s:.0f} s; ending its process")
+            self._fleet.restart(self._shard)
 
     def _returned(self, answer: Ready, away_s: float) -> None:
         # Who took up the watch in the middle of it does not know who served before.

@@ -170,5 +170,9 @@ class LocalFleet(Fleet, ShardPort):
         await self.ask(shard, "adopt", adopted)
 
     @override
+    def restart(self, shard: int) -> None:
+        raise NotImplementedError
+
+    @override
     async def close(self, shard: int, timeout_s: float) -> int | None:
         raise NotImplementedError

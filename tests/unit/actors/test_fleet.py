@@ -11,7 +11,7 @@ async def test_a_shard_that_could_not_be_opened_is_lost_and_not_a_fault() -> Non
         message = "Ray has no time"
         raise RuntimeError(message)
 
-    fleet = RayFleet(refuse, lambda handle: None)
+    fleet = RayFleet(refuse, lambda handle, for_good: None)
     with pytest.raises(RuntimeError):
         fleet.open(0)
     with pytest.raises(ShardLost, match="it is not open"):

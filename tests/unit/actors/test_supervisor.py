@@ -10,7 +10,7 @@ import pytest
 from typing_extensions import override
 
 from actors.errors import ShardUnavailable, StartupError
-from actors.fleet import Fleet, ShardLost
+from actors.fleet import Fleet, ShardLost, ShardSilent
 from actors.giving import Given
 from actors.handles import Ready
 from actors.layout import DataFolder
@@ -30,6 +30,10 @@ class PaperFleet(Fleet):
         What a shard answers in place of being ready, once per entry.
     closed
         In order.
+    stuck
+        Shards that do not answer, until they are restarted.
+    ended
+        Shards that were restarted, in order.
     trouble
         What a shard says of itself.
     asked
@@ -40,6 +44,8 @@ class PaperFleet(Fleet):
         self.opened: dict[int, int] = {}
         self.faults: dict[int, list[ShardUnavailable]] = {}
         self.restarts: dict[int, int] = {}
+        self.stuck: set[int] = set()
+        self.ended: list[int] = []
         self.closed: list[int] = []
         self.trouble: dict[int, tuple[str, ...]] = {}
 
@@ -52,6 +58,8 @@ class PaperFleet(Fleet):
         await asyncio.sleep(0)
         if self.faults.get(shard):
             raise self.faults[shard].pop(0)
+        if shard in self.stuck:
+            raise ShardSilent(shard, "it did not answer in time")
         life = self.opened[shard] + self.restarts.get(shard, 0)
         return Ready(
             pid=1000 * (shard + 1) + life,
@@ -77,6 +85,13 @@ class PaperFleet(Fleet):
     @override
     async def adopt(self, shard: int, shard_map: ShardMap) -> None:
         raise NotImplementedError
+
+    @override
+    def restart(self, shard: int) -> None:
+        self.ended.append(shard)
+        self.restarts[shard] = self.restarts.get(shard, 0) + 1
+        self.stuck.discard(shard)
+        self.faults[shard] = [ShardUnavailable(shard, "it is restarting")]
 
     @override
     async def close(self, shard: int, timeout_s: float) -> int | None:
@@ -293,3 +308,74 @@ async def test_what_troubles_a_shard_is_noticed_once_for_as_long_as_it_lasts(
         await asyncio.sleep(0.02)
         texts = [one.text for one in supervisor.notices(after=0)]
         assert texts.count("shard 1 is well again") == 1
+
+
+def quick(settings: ServerSettings, stuck_s: float) -> ServerSettings:
+    shards = settings.shards.model_copy(update={"stuck_s": stuck_s})
+    return settings.model_copy(update={"shards": shards})
+
+
+async def test_a_shard_whose_loop_stands_still_is_ended_once_and_comes_back(
+    fleet: PaperFleet, folder: DataFolder, settings: ServerSettings
+) -> None:
+    async with watching(fleet, folder, quick(settings, 0.05)) as supervisor:
+        await supervisor.start()
+        fleet.stuck.add(1)
+        await notice(supervisor, "shard 1 was silent for 0 s; ending its process")
+        await notice(supervisor, "shard 1 is back")
+        assert fleet.ended == [1]
+        assert supervisor.shard_map().epoch == 2
+        fleet.stuck.add(1)
+        await until_ended(fleet, 2)
+    assert fleet.ended == [1, 1]
+    assert fleet.opened == {0: 1, 1: 1, 2: 1}
+
+
+async def until_ended(fleet: PaperFleet, times: int) -> None:
+    async with asyncio.timeout(5):
+        while len(fleet.ended) < times:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+
+async def test_a_recovery_is_never_taken_for_a_loop_that_stands_still(
+    fleet: PaperFleet, folder: DataFolder, settings: ServerSettings
+) -> None:
+    async with watching(fleet, folder, quick(settings, 0.01)) as supervisor:
+        await supervisor.start()
+        # Ray says once that it restarts; then its process is there and recovers in silence.
+        fleet.faults[2] = [ShardUnavailable(2, "it is restarting")]
+        fleet.stuck.add(2)
+        await notice(supervisor, "shard 2 is unavailable")
+        fleet.stuck.add(0)
+        await until_ended(fleet, 1)
+        await asyncio.sleep(0.05)
+        fleet.stuck.discard(2)
+        await notice(supervisor, "shard 2 answers again")
+        assert fleet.ended == [0]
+
+
+async def test_nobody_is_ended_whom_a_restarted_supervisor_has_never_heard(
+    fleet: PaperFleet, folder: DataFolder, settings: ServerSettings
+) -> None:
+    fleet.stuck.add(1)
+    async with watching(fleet, folder, quick(settings, 0.01)) as supervisor:
+        supervisor.resume()
+        await notice(supervisor, "shard 1 is unavailable")
+        await asyncio.sleep(0.05)
+        fleet.stuck.clear()
+        await notice(supervisor, "shard 1 answers again")
+        assert fleet.ended == []
+
+
+@pytest.mark.parametrize("stuck_s", [0.0, 60.0])
+async def test_a_silence_that_may_last_is_waited_for(
+    fleet: PaperFleet, folder: DataFolder, settings: ServerSettings, stuck_s: float
+) -> None:
+    async with watching(fleet, folder, quick(settings, stuck_s)) as supervisor:
+        await supervisor.start()
+        fleet.stuck.add(0)
+        await notice(supervisor, "shard 0 is unavailable")
+        await asyncio.sleep(0.05)
+        fleet.stuck.clear()
+        await notice(supervisor, "shard 0 answers again")
+        assert fleet.ended == []
