@@ -19,6 +19,8 @@ _ALWAYS: Final = {
     # Ray would start every worker through `uv run`, in another virtual environment.
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
+    # One machine: Ray listens on loopback, as it always does on other systems.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     # Whoever reaches the cluster's ports can run code, so they ask for a token.
     "RAY_AUTH_MODE": "token",
 }
