@@ -94,7 +94,7 @@ def test_no_request_is_smuggled_in(cluster: Cluster, client: Client, door: int) 
     }
     assert wrong == {}
     items = [f"smuggled-{name}" for name in attempts()]
-    ranked = client.rank("ann", items)
+    ranked = client.rank("edna", items)
     assert sorted(ranked.unknown_items) == sorted(items)
 
 
@@ -127,7 +127,7 @@ def test_slow_idle_and_deaf_clients_hold_nobody_up(
     def a_healthy_client_is_served_until_they_are_gone() -> bool:
         nonlocal gone, longest_s
         asked = time.monotonic()
-        assert client.recommend("ann", n=3).decision_id
+        assert client.recommend("edna", n=3).decision_id
         longest_s = max(longest_s, time.monotonic() - asked)
         gone = ended(slow)
         for one in slow if not gone else ():
@@ -137,4 +137,4 @@ def test_slow_idle_and_deaf_clients_hold_nobody_up(
     wait_until("slow headers are cut off", a_healthy_client_is_served_until_they_are_gone, 20)
     assert limit_s - 0.5 < time.monotonic() - started < limit_s + 6
     assert longest_s < 2
-    assert client.recommend("ann", n=3).decision_id, "while nobody reads what was asked for"
+    assert client.recommend("edna", n=3).decision_id, "while nobody reads what was asked for"
