@@ -1,17 +1,16 @@
-"""A visitor in the Ray of a running server, who has its shards copied.
+"""Has the shards of a running server copied.
 
 Import this after ``actors.host.environment.prepare_guest``.
 """
-
-import logging
 
 import ray
 from ray.exceptions import RayError
 
 from actors.copies.generations import Manifest
 from actors.errors import StartupError
-from actors.graph import NAMESPACE, find_shard
-from actors.ray_errors import reason, translate
+from actors.graph import find_shard
+from actors.guest import visiting
+from actors.ray_errors import translate
 from actors.settings import CopySettings
 from recsys.errors import RecsysError
 
@@ -28,24 +27,13 @@ def copy_all(address: str, shards: int, copies: CopySettings) -> list[Manifest |
     RecsysError
         When a shard could not be copied.
     """
-    try:
-        ray.init(
-            address=address,
-            namespace=NAMESPACE,
-            log_to_driver=False,
-            logging_level=logging.WARNING,
-        )
-    except (ConnectionError, RuntimeError, RayError) as error:
-        message = f"the Ray of the running server at {address} is not reached: {reason(error)}"
-        raise StartupError(message) from error
-    try:
-        tasks = [find_shard(shard).copy.remote(copies) for shard in range(shards)]
+    with visiting(address):
+        try:
+            tasks = [find_shard(shard).copy.remote(copies) for shard in range(shards)]
+        except ValueError as error:
+            message = f"a shard of the running server is not there: {error}"
+            raise StartupError(message) from error
         return [_result(shard, task) for shard, task in enumerate(tasks)]
-    except ValueError as error:
-        message = f"a shard of the running server is not there: {error}"
-        raise StartupError(message) from error
-    finally:
-        ray.shutdown()
 
 
 def _result(shard: int, task: "ray.ObjectRef[Manifest | RecsysError | None]") -> Manifest | None:
