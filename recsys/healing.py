@@ -27,6 +27,8 @@ _MOST: Final = 8
 """Events that are taken out at a time; when more are needed, it is not the events."""
 _STRIDES: Final = (256, 16, 1)
 """Events between two looks at the state, ever closer to the one that is looked for."""
+_STAYING: Final = (UserErase, PartitionIn, PartitionOut)
+"""Events that say who belongs here: without them people would be back, or lost."""
 _NOTHING: Final = Tombstone(event_id="", cause="poison")
 """What is folded in the place of an event that is to go."""
 
@@ -107,7 +109,7 @@ def _failing(store: Store, state: State, without: Collection[int]) -> DeadLetter
     for sequence, event in store.read(after=store.snapshot_sequence):
         given = _NOTHING if sequence in without else event
         error = _fold(state, sequence, given)
-        stays = isinstance(event, UserErase | PartitionIn | PartitionOut)
+        stays = isinstance(event, _STAYING)
         if error is not None and not stays and not isinstance(error, RecsysError):
             return letter_of(sequence, event, f"failed: {type(error).__name__}: {error}")
     return None
@@ -132,15 +134,14 @@ def quarantine_poison(store: Store, settings: EngineSettings, key: bytes) -> int
     ------
     StoreError
         When the last snapshot is not finite itself, when there are too many such events or one of
-        them erases a person, or when the store cannot write.
+        them says who belongs here, or when the store cannot write.
     """
     removed = 0
     while (found := _poison(store, settings, key)) is not None:
-        if isinstance(found.event, UserErase):
-            # Without it the person would be back.
+        if isinstance(found.event, _STAYING):
             detail = (
-                f"the model is not finite ({found.cause}) after event {found.sequence}, which "
-                "erases a person and must stay; take events before it out with recsys quarantine"
+                f"the model is not finite ({found.cause}) after event {found.sequence}, which says "
+                "who belongs here and must stay; take events before it out with recsys quarantine"
             )
             raise StoreError(detail)
         if removed == _MOST:

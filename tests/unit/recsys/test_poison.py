@@ -14,11 +14,15 @@ from recsys.engine import Engine
 from recsys.errors import NonFinite, StoreError
 from recsys.events import Event, Feedback, Tombstone, UserErase
 from recsys.features.base import Example
+from recsys.fold import fold
 from recsys.learners.listwise import ListwiseRanker
 from recsys.learners.personal_bandit import PersonalBandit
 from recsys.learners.vw_bandit import VWBandit
-from recsys.memory.forgetting import ForgettingMeter
+from recsys.moving.export import Part
+from recsys.moving.luggage import Luggage, seal_luggage
+from recsys.moving.move import arrival, departure
 from recsys.settings import ArmSettings, EngineSettings, LearnerSettings
+from recsys.state import State
 from recsys.users import User
 from tests.engines import items, request
 from tests.poison import POISON, choose, faulty, live
@@ -115,20 +119,29 @@ def test_it_gives_up_where_every_event_is_poison(tmp_path: Path) -> None:
         engine.close()
 
 
-def test_an_erasure_is_never_taken_out(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "event",
+    [
+        UserErase(event_id="receipt", user_id="u1", ts_ms=99_000_000),
+        arrival(Part(seal_luggage(Luggage()), ()), 0, 4, 1, 0, ts_ms=99_000_000, last=True),
+        departure(0, 4, 1, 99_000_000),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_who_belongs_here_is_never_taken_out(event: Event, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Engine.open(None, SETTINGS)
     engine.apply(items(60))
     live(engine, 3)
     engine.snapshot()
-    erase = ForgettingMeter.erase
 
-    def mad(self: ForgettingMeter, user: int) -> None:
-        erase(self, user)
-        self._learner._weights[:] = np.nan  # type: ignore[attr-defined] # noqa: SLF001
+    def mad(state: State, sequence: int, given: Event) -> None:
+        fold(state, sequence, given)
+        if given == event:
+            state.learner._weights[:] = np.nan  # type: ignore[attr-defined] # noqa: SLF001
 
-    monkeypatch.setattr(ForgettingMeter, "erase", mad)
-    engine.apply([UserErase(event_id="receipt", user_id="u1", ts_ms=99_000_000)])
-    with pytest.raises(StoreError, match="which erases a person and must stay"):
+    monkeypatch.setattr("recsys.healing.fold", mad)
+    engine.apply([event])
+    with pytest.raises(StoreError, match="which says who belongs here and must stay"):
         engine.heal()
     assert engine.store.dead_letters() == []
 
