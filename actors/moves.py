@@ -119,7 +119,7 @@ class Moves:
         Parameters
         ----------
         answers
-            The last one of each shard.
+            Of shards, since the last time.
         """
         if self._one.locked():
             return

@@ -137,7 +137,9 @@ class Supervisor:
         while True:
             await asyncio.sleep(self._interval_s / 10)
             try:
-                await self._moves.tend(self._answers)
+                # Each answer once: what a shard held then it may hold no more.
+                answers, self._answers = self._answers, {}
+                await self._moves.tend(answers)
             except Exception as error:
                 # Nobody else would end a move that was broken off.
                 if fault != (fault := f"{type(error).__name__}: {error}"):
