@@ -10,7 +10,6 @@
 Broken off anywhere, the same call goes on. The caller owns the data directory.
 """
 
-import os
 import shutil
 from collections.abc import Callable
 from contextlib import ExitStack, closing
@@ -25,6 +24,7 @@ from actors.kafka.positions import mark_name
 from actors.layout import DataFolder, shard_folder
 from actors.settings import ServerSettings
 from actors.shard_map import ShardMap, rebalanced
+from recsys.durable import sync_folder
 from recsys.engine import Engine
 from recsys.errors import StoreError
 from recsys.moving.move import forget, has_moved, move
@@ -150,7 +150,7 @@ def _make(data_dir: Path, shard: int, donor: int, now: ShardMap, settings: Engin
                 forget(engine, partition, now.partitions, now.epoch)
         engine.snapshot()
     fresh.rename(shard_folder(data_dir, shard))
-    _sync(data_dir)
+    sync_folder(data_dir)
 
 
 def _hand_over(old: Engine, new: Engine, partition: int, settings: ServerSettings) -> None:
@@ -159,15 +159,6 @@ def _hand_over(old: Engine, new: Engine, partition: int, settings: ServerSetting
     names = {feedback.name, mark_name(feedback)}
     positions = {name: at for name, at in old.store.positions().items() if name in names}
     new.append([], positions)
-
-
-def _sync(path: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class _Open:

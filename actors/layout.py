@@ -20,6 +20,7 @@ import msgspec
 from actors.errors import StartupError
 from actors.settings import ShardSettings
 from actors.shard_map import Moving, ShardMap
+from recsys.durable import replace_file
 
 __all__ = ["DataFolder", "Layout", "existing", "layout_of", "read_shard_map", "shard_folder"]
 
@@ -163,7 +164,7 @@ class DataFolder:
             first = ShardMap.dealt_out(settings.count, settings.partitions)
             layout = Layout(_FORMAT, settings.count, settings.partitions, 0, first.owners)
             try:
-                _write(path, msgspec.json.encode(layout))
+                replace_file(path, msgspec.json.encode(layout))
             except OSError as error:
                 raise _unusable(self._path, f"{path.name}: {error.strerror}") from error
             return layout
@@ -252,7 +253,7 @@ class DataFolder:
         path = self._path / "layout.json"
         layout = msgspec.structs.replace(self._layout, **changes)
         try:
-            _write(path, msgspec.json.encode(layout))
+            replace_file(path, msgspec.json.encode(layout))
         except OSError as error:
             raise _unusable(self._path, f"{path.name}: {error.strerror}") from error
         self._layout = layout
@@ -302,13 +303,3 @@ def _undecided(path: Path, moving: Moving) -> StartupError:
         f"{moving.new} was broken off; start the server once, which ends it"
     )
     return StartupError(message)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Replace a small file so that a crash leaves the old or the new one."""
-    fresh = path.with_name(path.name + ".new")
-    with fresh.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)

@@ -1,9 +1,9 @@
 """The installation's secret, under which pickled estimators are sealed."""
 
-import os
 import secrets
 from pathlib import Path
 
+from recsys.durable import replace_file
 from recsys.errors import CorruptRecord
 
 __all__ = ["KEY_BYTES", "load_key"]
@@ -34,11 +34,5 @@ def load_key(path: Path) -> bytes:
 def _make_key(path: Path) -> bytes:
     """Write a new key whole or not at all; the store's lock lets one process in at a time."""
     key = secrets.token_bytes(KEY_BYTES)
-    unfinished = path.with_name(f"{path.name}.new")
-    unfinished.unlink(missing_ok=True)
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(key)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.rename(path)
+    replace_file(path, key, mode=0o600)
     return key

@@ -14,6 +14,7 @@ import zlib
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from recsys.durable import sync_folder
 from recsys.errors import StoreError
 
 __all__ = ["Claim", "Mark"]
@@ -95,11 +96,7 @@ class Mark:
         self._put(high_water)
         os.fsync(self._file)
         if is_new:
-            folder = os.open(self.path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            sync_folder(self.path.parent)
 
     def _put(self, high_water: int) -> None:
         self._turn += 1

@@ -219,7 +219,7 @@ async def test_a_watch_outlasts_what_it_cannot_write(
     async with watching(fleet, folder, settings) as supervisor:
         await supervisor.start()
         with monkeypatch.context() as disk:
-            disk.setattr("actors.layout._write", full)
+            disk.setattr("actors.layout.replace_file", full)
             fleet.restarts[1] = 1
             text = await notice(supervisor, "the watch of shard 1 failed and goes on")
             assert "No space left on device" in text
@@ -240,7 +240,7 @@ async def test_a_layout_that_cannot_be_written_leaves_no_shard_open(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("actors.layout._write", full)
+    monkeypatch.setattr("actors.layout.replace_file", full)
     async with watching(fleet, folder, settings) as supervisor:
         with pytest.raises(StartupError, match=r"cannot be used: layout\.json: No space"):
             await supervisor.start()
