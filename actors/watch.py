@@ -104,7 +104,7 @@ class Watch:
     async def _look(self) -> None:
         """Ask once, do what the answer calls for, and wait until it is time to ask again."""
         try:
-            answer = await self._fleet.ready(self._shard, self._patience_s)
+            answer = await self._fleet.ready(self._shard, self._patience())
         except ShardLost as error:
             self._down, self._heard_s = True, None
             self._notice(f"shard {self._shard} has ended ({error.reason}); opening it anew")
@@ -129,11 +129,19 @@ class Watch:
             self._heard_s = self._well_s
             await asyncio.sleep(self._interval_s)
 
+    def _patience(self) -> float:
+        """Return how long to wait for an answer: not beyond the moment when the shard is stuck."""
+        if not self._stuck_s or self._heard_s is None:
+            return self._patience_s
+        left_s = self._heard_s + self._stuck_s - monotonic()
+        # A shard must have had a chance, however impatient the settings are.
+        return min(self._patience_s, max(left_s, self._interval_s))
+
     def _end_if_stuck(self) -> None:
         if not self._stuck_s or self._heard_s is None:
             return
         silent_s = monotonic() - self._heard_s
-        if silent_s > self._stuck_s:
+        if silent_s >= self._stuck_s:
             self._heard_s = None
             self._notice(f"shard {self._shard} was silent for {silent_s:.0f} s; ending its process")
             self._fleet.restart(self._shard)

@@ -58,8 +58,12 @@ class PaperFleet(Fleet):
         await asyncio.sleep(0)
         if self.faults.get(shard):
             raise self.faults[shard].pop(0)
-        if shard in self.stuck:
-            raise ShardSilent(shard, "it did not answer in time")
+        try:
+            async with asyncio.timeout(timeout_s):
+                while shard in self.stuck:  # noqa: ASYNC110 - a stuck shard tells nobody
+                    await asyncio.sleep(0.001)
+        except TimeoutError as error:
+            raise ShardSilent(shard, "it did not answer in time") from error
         life = self.opened[shard] + self.restarts.get(shard, 0)
         return Ready(
             pid=1000 * (shard + 1) + life,
@@ -118,9 +122,9 @@ def folder(settings: ServerSettings) -> Iterator[DataFolder]:
 
 @asynccontextmanager
 async def watching(
-    fleet: PaperFleet, folder: DataFolder, settings: ServerSettings
+    fleet: PaperFleet, folder: DataFolder, settings: ServerSettings, patience_s: float = 0.01
 ) -> AsyncIterator[Supervisor]:
-    supervisor = Supervisor(fleet, folder, settings, interval_s=0.001)
+    supervisor = Supervisor(fleet, folder, settings, interval_s=0.001, patience_s=patience_s)
     try:
         yield supervisor
     finally:
@@ -329,6 +333,16 @@ async def test_a_shard_whose_loop_stands_still_is_ended_once_and_comes_back(
         await until_ended(fleet, 2)
     assert fleet.ended == [1, 1]
     assert fleet.opened == {0: 1, 1: 1, 2: 1}
+
+
+async def test_a_patient_watch_ends_it_no_later(
+    fleet: PaperFleet, folder: DataFolder, settings: ServerSettings
+) -> None:
+    async with watching(fleet, folder, quick(settings, 0.05), patience_s=600) as supervisor:
+        await supervisor.start()
+        fleet.stuck.add(1)
+        await until_ended(fleet, 1)
+        await notice(supervisor, "shard 1 is back")
 
 
 async def until_ended(fleet: PaperFleet, times: int) -> None:
