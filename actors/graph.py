@@ -19,6 +19,7 @@ from ray.serve.config import BackpressureConfig
 from actors.errors import RuntimeFault, StartupError
 from actors.gateway import build_app
 from actors.handles import ShardHandle, SupervisorHandle
+from actors.logs import log_to_stderr
 from actors.overrides import override
 from actors.ray_errors import reason
 from actors.ray_port import RayPort
@@ -60,6 +61,7 @@ class GatewayReplica:
     """A gateway replica: HTTP in front, the shards behind, no state of its own."""
 
     def __init__(self, settings: ServerSettings) -> None:
+        log_to_stderr()
         supervisor = start_shards(settings)
         self._settings = settings
         self._supervisor = supervisor
