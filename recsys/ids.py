@@ -27,17 +27,17 @@ def check_id(value: str, pointer: str) -> None:
         With ``pointer`` as its place.
     """
     if not value:
-        raise InvalidEvent(pointer, "an id must not be empty")
+        raise InvalidEvent(pointer, "must not be empty")
     if value.isascii() and value.isprintable() and len(value) <= MAX_ID_BYTES:
         return
     try:
         size = len(value.encode())
     except UnicodeEncodeError:
-        raise InvalidEvent(pointer, "an id must be valid UTF-8, got a lone surrogate") from None
+        raise InvalidEvent(pointer, "must be valid UTF-8, got a lone surrogate") from None
     if size > MAX_ID_BYTES:
-        raise InvalidEvent(pointer, f"an id has at most {MAX_ID_BYTES} bytes, got {size}")
+        raise InvalidEvent(pointer, f"has at most {MAX_ID_BYTES} bytes, got {size}")
     if any(unicodedata.category(char) in {"Cc", "Zl", "Zp"} for char in value):
-        raise InvalidEvent(pointer, "an id must not hold control characters")
+        raise InvalidEvent(pointer, "must not hold control characters")
 
 
 def new_id() -> str:

@@ -45,8 +45,8 @@ ADOPT = Adopt(
 )  # fmt: skip
 KINDS: tuple[Event, ...] = (DECISION, FEEDBACK, UPSERT, REMOVE, ADOPT)
 LONG = "é" * 129  # 258 bytes
-EMPTY = "an id must not be empty"
-TOO_LONG = "an id has at most 256 bytes, got 258"
+EMPTY = "must not be empty"
+TOO_LONG = "has at most 256 bytes, got 258"
 FINITE = "a number must be finite"
 LARGE = "a number lies within ±1e+06, got 1e+06"
 ABOVE = math.nextafter(MAX_NUMBER, math.inf)
@@ -139,7 +139,7 @@ def slots(**second: object) -> dict[str, object]:
             "at most 4096 bytes, got 4097",
         ),
         (DECISION, {"policy": ""}, "/policy", EMPTY),
-        (DECISION, {"policy": "a\nb"}, "/policy", "an id must not hold control characters"),
+        (DECISION, {"policy": "a\nb"}, "/policy", "must not hold control characters"),
         (DECISION, {"model_sequence": -1}, "/model_sequence", "must lie in 0..2^63 - 1, got -1"),
         (
             DECISION,
@@ -149,7 +149,7 @@ def slots(**second: object) -> dict[str, object]:
         ),
         (DECISION, {"threshold": math.nan}, "/threshold", FINITE),
         (DECISION, {"threshold": -math.inf}, "/threshold", FINITE),
-        (FEEDBACK, {"user_id": "a\nb"}, "/user_id", "an id must not hold control characters"),
+        (FEEDBACK, {"user_id": "a\nb"}, "/user_id", "must not hold control characters"),
         (FEEDBACK, {"item_id": LONG}, "/item_id", TOO_LONG),
         (FEEDBACK, {"decision_id": ""}, "/decision_id", EMPTY),
         (FEEDBACK, {"value": math.nan}, "/value", FINITE),
@@ -187,7 +187,7 @@ def slots(**second: object) -> dict[str, object]:
             REMOVE,
             {"item_id": "\ud800"},
             "/item_id",
-            "an id must be valid UTF-8, got a lone surrogate",
+            "must be valid UTF-8, got a lone surrogate",
         ),
     ],
 )
@@ -295,5 +295,5 @@ def test_tombstones_are_made_by_stores_alone() -> None:
 
 
 def test_an_erasure_names_somebody() -> None:
-    with pytest.raises(InvalidEvent, match="/user_id: an id must not be empty"):
+    with pytest.raises(InvalidEvent, match="/user_id: must not be empty"):
         validate(UserErase(event_id="e", user_id="", ts_ms=0))

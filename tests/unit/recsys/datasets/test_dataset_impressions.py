@@ -83,14 +83,14 @@ def test_an_item_shown_twice_counts_once(tmp_path: Path) -> None:
     ("text", "message"),
     [
         (row() + "1\tU1\n", "line 2: expected 5 fields, got 2"),
-        (row(user=""), "line 1, column 'user': an id must not be empty"),
-        (row() + row(number=""), "line 2, column 'impression': an id must not be empty"),
-        (row(history="x" * 300), "line 1, column 'history': an id has at most"),
+        (row(user=""), "line 1, column 'user': must not be empty"),
+        (row() + row(number=""), "line 2, column 'impression': must not be empty"),
+        (row(history="x" * 300), "line 1, column 'history': has at most"),
         (row(time="2019-11-12"), "column 'time': expected a time such as 11/12/2019 2:14:46 PM"),
         (row(time="11/12/1950 2:14:46 PM"), "column 'time': expected a time between the years"),
         (row(shown="N3-0 N4"), r"column 'shown': expected ITEM-0 \(passed over\) or ITEM-1"),
         (row(shown="N3-2"), "got 'N3-2'"),
-        (row(shown="-1"), "column 'shown': an id must not be empty"),
+        (row(shown="-1"), "column 'shown': must not be empty"),
         (row(shown=""), f"column 'shown': expected 1 to {MAX_SLOTS} items, got 0"),
         (
             row(shown=" ".join(f"N{n}-0" for n in range(MAX_SLOTS + 1))),
@@ -134,8 +134,8 @@ def test_a_folder_without_news(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("N1\tsports\n", "line 1: expected 8 fields, got 2"),
-        (news() + news(item=""), "line 2, column 'item': .*an id must not be empty"),
-        (news(category="x" * 300), "line 1, column 'item': attributes/category: an id has at most"),
+        (news() + news(item=""), "line 2, column 'item': .*must not be empty"),
+        (news(category="x" * 300), "line 1, column 'item': attributes/category: has at most"),
     ],
 )
 def test_bad_news_are_named(tmp_path: Path, text: str, message: str) -> None:

@@ -46,7 +46,9 @@ def test_no_items(tmp_path: Path) -> None:
 def test_bad_ids_name_their_line(tmp_path: Path, item_id: str) -> None:
     path = tmp_path / "items.csv"
     path.write_text(f"item,genres\na,Drama\n{item_id},Drama\n")
-    with pytest.raises(InvalidDataset, match=r"line 3, column 'item': .*an id"):
+    with pytest.raises(
+        InvalidDataset, match=r"line 3, column 'item': .*(must not be empty|has at most 256 bytes)"
+    ):
         read_items(path)
 
 
@@ -103,7 +105,5 @@ def test_attributes_that_are_not_there(
 def test_free_text_is_no_attribute(tmp_path: Path) -> None:
     path = tmp_path / "goods.csv"
     path.write_text(f"item_id,about\n7,short\n8,{'long ' * 60}\n")
-    with pytest.raises(
-        InvalidDataset, match="line 3, column 'item_id': attributes/about: an id has"
-    ):
+    with pytest.raises(InvalidDataset, match="line 3, column 'item_id': attributes/about: has"):
         read_items(path, None)

@@ -136,8 +136,8 @@ def test_no_rows(tmp_path: Path) -> None:
     ("columns", "words"),
     [
         (rows(user=["a", None, "c"]), "column 'user': row 2: there is no value"),
-        (rows(user=["a", "b", ""]), "column 'user': row 3: an id must not be empty"),
-        (rows(item=["a", "x" * 300, "c"]), "column 'item': row 2: an id has at most 256 bytes"),
+        (rows(user=["a", "b", ""]), "column 'user': row 3: must not be empty"),
+        (rows(item=["a", "x" * 300, "c"]), "column 'item': row 2: has at most 256 bytes"),
         (rows(user=[1.0, 2.0, 3.0]), "expected texts or whole numbers, the column holds double"),
         (rows(user=[b"a", b"\xff", b"c"]), "column 'user': Invalid UTF8"),
         (rows(timestamp=[1, None, 3]), "column 'timestamp': row 2: there is no value"),
@@ -230,9 +230,9 @@ def test_items_with_what_their_columns_say(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
-        ({"item": ["a", ""]}, "column 'item': row 2: an id must not be empty"),
+        ({"item": ["a", ""]}, "column 'item': row 2: must not be empty"),
         ({"item": ["a", "b"], "n": [1.0, 1e9]}, "column 'n': row 2: expected a number within"),
-        ({"item": ["a", "b"], "t": ["x", "y" * 300]}, "row 2: attributes/t: an id has at most 256"),
+        ({"item": ["a", "b"], "t": ["x", "y" * 300]}, "row 2: attributes/t: has at most 256"),
         ({"item": ["a"], "s": [{"x": 1}]}, "expected texts, numbers, truth values or lists of te"),
         ({"name": ["a"]}, "expected one of the columns item, item_id"),
     ],
