@@ -58,7 +58,7 @@ class Supervisor:
         self._opening = asyncio.Lock()
         self._watches: list[asyncio.Task[None]] = []
         self._answers: dict[int, Ready] = {}
-        self._moves = Moves(fleet, folder, self._notice)
+        self._moves = Moves(fleet, folder, self.notice)
         self._notices: deque[Notice] = deque(maxlen=_NOTICES)
         self._noticed = 0
 
@@ -122,7 +122,7 @@ class Supervisor:
             shard,
             self._fleet,
             self._folder,
-            self._notice,
+            self.notice,
             self._hear,
             interval_s=self._interval_s,
             patience_s=self._patience_s,
@@ -144,7 +144,7 @@ class Supervisor:
                 # Nobody else would end a move that was broken off.
                 if fault != (fault := f"{type(error).__name__}: {error}"):
                     _log.exception("the care for moves failed")
-                    self._notice(f"the care for moves failed and goes on: {fault}")
+                    self.notice(f"the care for moves failed and goes on: {fault}")
             else:
                 fault = ""
 
@@ -174,7 +174,8 @@ class Supervisor:
             *(self._fleet.close(shard, timeout_s) for shard in range(self._shards.count))
         )
 
-    def _notice(self, text: str) -> None:
+    def notice(self, text: str) -> None:
+        """Tell the operator."""
         # The clock, so that the numbers go on after the supervisor itself was restarted.
         self._noticed = max(self._noticed + 1, time_ns())
         self._notices.append(Notice(self._noticed, text))
@@ -229,7 +230,9 @@ class SupervisorActor:
             raise StartupError(message)
         if settings.kafka.enabled and not self._looked:
             # Not at the top: Kafka's client costs memory that others need not spend.
-            await importlib.import_module("actors.kafka.startup").refuse_unfit_topics(settings)
+            startup = importlib.import_module("actors.kafka.startup")
+            if warning := await startup.refuse_unfit_topics(settings):
+                self._supervisor.notice(warning)
             self._looked = True
         return await self._supervisor.start()
 

@@ -7,7 +7,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from actors.errors import StartupError
-from actors.kafka.clients import connection, describe_topics, unreachable
+from actors.kafka.clients import describe_topics
+from actors.kafka.connection import connection, unreachable
 from actors.kafka.topics import names
 from actors.settings import ServerSettings
 
@@ -21,7 +22,8 @@ def wanted(settings: ServerSettings) -> dict[str, tuple[int, dict[str, str]]]:
     """Return each topic's number of partitions and what is set on it."""
     topics, users = settings.kafka.topics, settings.shards.partitions
     return {
-        topics.feedback: (users, {}),
+        # Where something is compacted away, nobody could tell that nothing was lost.
+        topics.feedback: (users, {"cleanup.policy": "delete"}),
         topics.catalogue: (_CATALOGUE_PARTITIONS, {"cleanup.policy": "compact"}),
         topics.decisions: (users, {}),
         topics.dead_letters: (1, {}),

@@ -5,7 +5,7 @@ its library's errors into the two below.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 import msgspec
 from typing_extensions import override
@@ -17,6 +17,7 @@ __all__ = [
     "MAX_MESSAGE_BYTES",
     "Home",
     "KafkaUnreachable",
+    "LockedOut",
     "Message",
     "Partition",
     "PartitionStuck",
@@ -94,6 +95,10 @@ class KafkaUnreachable(Exception):
     """No broker answers, or none that lets us in. Whatever was asked may have happened."""
 
 
+class LockedOut(KafkaUnreachable):
+    """The brokers answer and do not let us in, or are not to be trusted; somebody has to act."""
+
+
 class PartitionStuck(Exception):
     """Reading one partition cannot go on as it is.
 
@@ -101,19 +106,37 @@ class PartitionStuck(Exception):
     ----------
     partition
         Which one.
-    damaged
-        Whether its bytes fail their checksum; otherwise the offset asked for is not there.
+    why
+        ``offset``: it does not hold the offset asked for; ``damaged``: bytes fail their checksum;
+        ``withheld``: the broker gives nothing of what it says that it holds; ``skipped``: what the
+        broker gives next does not begin there.
+    goes_on
+        Where it begins instead, when it is ``skipped``.
     """
 
-    def __init__(self, partition: Partition, *, damaged: bool) -> None:
-        super().__init__(partition, damaged)
+    def __init__(
+        self,
+        partition: Partition,
+        why: Literal["offset", "damaged", "withheld", "skipped"],
+        goes_on: int = 0,
+    ) -> None:
+        super().__init__(partition, why, goes_on)
         self.partition = partition
-        self.damaged = damaged
+        self.why = why
+        self.goes_on = goes_on
 
     @override
     def __str__(self) -> str:
-        why = "fails its checksum" if self.damaged else "does not hold the offset asked for"
-        return f"{self.partition.name} {why}"
+        match self.why:
+            case "offset":
+                what = "does not hold the offset asked for"
+            case "damaged":
+                what = "fails its checksum"
+            case "withheld":
+                what = "gives nothing of what it holds"
+            case "skipped":
+                what = f"leaves out what is before offset {self.goes_on}"
+        return f"{self.partition.name} {what}"
 
 
 class Reader(Protocol):

@@ -7,23 +7,21 @@ say that something is done that is not (``enable_auto_commit``), show what was t
 
 import asyncio
 import logging
-import os
-import ssl
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from typing import Final, TypeAlias, TypedDict
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Final, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import (
     CorruptRecordException,
+    KafkaConnectionError,
     KafkaError,
     OffsetOutOfRangeError,
     RecordTooLargeError,
 )
 from typing_extensions import override
 
-from actors.errors import StartupError
 from actors.kafka.base import (
     MAX_MESSAGE_BYTES,
     KafkaUnreachable,
@@ -36,14 +34,18 @@ from actors.kafka.base import (
     Topic,
     Writer,
 )
-from actors.kafka.damage import listen
+from actors.kafka.connection import connection, unreachable
+from actors.kafka.damage import Inspection, listen
 from actors.kafka.identity import describe
-from actors.kafka.settings import PASSWORD_VARIABLE, KafkaSettings
+from actors.kafka.knock import knock
+from actors.kafka.quiet import quieten
+from actors.kafka.settings import KafkaSettings
 
-__all__ = ["KafkaReader", "KafkaWriter", "connection", "describe_topics", "unreachable"]
+__all__ = ["KafkaReader", "KafkaWriter", "describe_topics"]
 
 # At the level DEBUG it writes each request into the log, and with it the password.
 logging.getLogger("aiokafka.conn").setLevel(logging.INFO)
+quieten("aiokafka")
 
 _FETCH_BYTES: Final = 8 << 20
 """At most so much of one answer, all partitions together."""
@@ -53,72 +55,17 @@ _DAMAGE: Final = (CorruptRecordException, RecordTooLargeError)
 _Fetched: TypeAlias = dict[TopicPartition, list[ConsumerRecord]]
 
 
-class Connection(TypedDict):
-    """What every client of aiokafka takes."""
-
-    bootstrap_servers: list[str]
-    client_id: str
-    request_timeout_ms: int
-    security_protocol: str
-    ssl_context: ssl.SSLContext | None
-    sasl_mechanism: str
-    sasl_plain_username: str | None
-    sasl_plain_password: str | None
-
-
-def connection(settings: KafkaSettings, client: str) -> Connection:
-    """Return what every client needs; the password comes from the environment.
-
-    Parameters
-    ----------
-    client
-        What the brokers see of us in their logs and quotas.
-
-    Raises
-    ------
-    StartupError
-        When the password is missing, or the certificates cannot be read.
-    """
-    security = settings.security
-    sasl, tls = security.protocol.startswith("SASL"), security.protocol.endswith("SSL")
-    password = os.environ.get(PASSWORD_VARIABLE) if sasl else None
-    if sasl and not password:
-        message = f"kafka.security.protocol is {security.protocol}: set {PASSWORD_VARIABLE}"
-        raise StartupError(message)
-    try:
-        context = ssl.create_default_context(cafile=security.ca_file) if tls else None
-    except OSError as error:
-        message = f"kafka.security.ca_file: {security.ca_file}: {error.strerror or error}"
-        raise StartupError(message) from error
-    return Connection(
-        bootstrap_servers=settings.bootstrap_servers,
-        client_id=client,
-        request_timeout_ms=int(settings.answer_timeout_s * 1000),
-        security_protocol=security.protocol,
-        ssl_context=context,
-        sasl_mechanism=security.sasl_mechanism,
-        sasl_plain_username=security.username if sasl else None,
-        sasl_plain_password=password,
-    )
-
-
-@contextmanager
-def unreachable() -> Iterator[None]:
-    """Turn what aiokafka and the network raise into ``KafkaUnreachable``."""
-    try:
-        yield
-    except (KafkaError, OSError, TimeoutError) as error:
-        raise KafkaUnreachable(str(error) or type(error).__name__) from error
-
-
 async def describe_topics(settings: KafkaSettings, names: Sequence[str]) -> dict[str, Topic]:
     """Ask a cluster for these topics, by a connection of its own.
 
     Raises
     ------
+    StartupError
+        See ``connection``.
     KafkaUnreachable
-        When it does not answer.
+        When it does not answer, or does not let us in.
     """
+    await knock(settings, "recsys-topics")
     with unreachable():
         client = AIOKafkaClient(**connection(settings, "recsys-topics"))
         try:
@@ -139,6 +86,8 @@ class KafkaReader(Reader):
     """
 
     def __init__(self, settings: KafkaSettings, client: str) -> None:
+        self._settings = settings
+        self._name = client
         self._timeout_s = settings.answer_timeout_s
         self._client = AIOKafkaClient(**connection(settings, client))
         self._next = dict[Partition, int]()
@@ -153,11 +102,12 @@ class KafkaReader(Reader):
             max_partition_fetch_bytes=_PARTITION_BYTES,
             metadata_max_age_ms=30_000,
         )
-        self._refused = set[Partition]()
-        listen(self._consumer._client, self._refused.add)
+        self._inspection = Inspection(settings.topics.feedback, settings.withheld_s)
+        listen(self._consumer._client, self._inspection)
 
     @override
     async def start(self) -> None:
+        await knock(self._settings, self._name)
         with unreachable():
             async with asyncio.timeout(self._timeout_s):
                 await self._client.bootstrap()
@@ -178,7 +128,12 @@ class KafkaReader(Reader):
     async def topics(self, names: Sequence[str]) -> dict[str, Topic]:
         with unreachable():
             async with asyncio.timeout(self._timeout_s):
-                return await describe(self._client, names)
+                try:
+                    return await describe(self._client, names)
+                except KafkaConnectionError:
+                    # Without a word a broker closes connections whose login has run out
+                    # (connections.max.reauth.ms). The next one has a login of its own.
+                    return await describe(self._client, names)
 
     @override
     async def spans(self, partitions: Sequence[Partition]) -> dict[Partition, Span]:
@@ -199,18 +154,16 @@ class KafkaReader(Reader):
         for partition, offset in starts.items():
             self._consumer.seek(TopicPartition(*partition), offset)
         self._next = dict(starts)
-        self._refused.clear()
+        self._inspection.forget()
 
     @override
     async def read(self, records: int, wait_s: float) -> list[Record]:
-        if self._refused:
-            raise PartitionStuck(self._refused.pop(), damaged=True)
         try:
             found = await self._fetched(records, wait_s)
         except KafkaUnreachable as error:
             if isinstance(error.__cause__, OffsetOutOfRangeError):
                 (partition,) = error.__cause__.args[0]
-                raise PartitionStuck(Partition(*partition), damaged=False) from error.__cause__
+                raise PartitionStuck(Partition(*partition), "offset") from error.__cause__
             if not isinstance(error.__cause__, _DAMAGE):
                 raise
             found = await self._around_damage(str(error.__cause__), records, wait_s)
@@ -231,11 +184,14 @@ class KafkaReader(Reader):
         ]
 
     async def _fetched(self, records: int, wait_s: float, *only: TopicPartition) -> _Fetched:
+        self._inspection.check()
         with unreachable():
             found: _Fetched = await self._consumer.getmany(
                 *only, timeout_ms=int(wait_s * 1000), max_records=records
             )
-            return found
+        # What came meanwhile may have a hole before it; it is fetched again.
+        self._inspection.check()
+        return found
 
     async def _around_damage(self, damage: str, records: int, wait_s: float) -> _Fetched:
         """Read record by record, so that what is whole is had: aiokafka threw it away.
@@ -264,7 +220,7 @@ class KafkaReader(Reader):
                 if not isinstance(error.__cause__, _DAMAGE):
                     raise
                 if not mine:
-                    raise PartitionStuck(Partition(*place), damaged=True) from error.__cause__
+                    raise PartitionStuck(Partition(*place), "damaged") from error.__cause__
                 return {**whole, place: mine}
             if mine:
                 whole[place] = mine
@@ -283,6 +239,8 @@ class KafkaWriter(Writer):
     """An idempotent producer: what the network loses is sent again, and lands once and in order."""
 
     def __init__(self, settings: KafkaSettings, client: str) -> None:
+        self._settings = settings
+        self._name = client
         self._timeout_s = settings.answer_timeout_s
         self._producer = AIOKafkaProducer(
             **connection(settings, client),
@@ -301,6 +259,7 @@ class KafkaWriter(Writer):
 
     @override
     async def start(self) -> None:
+        await knock(self._settings, self._name)
         with unreachable():
             async with asyncio.timeout(self._timeout_s):
                 await self._producer.start()

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from typing_extensions import override
 
-from actors.errors import Overloaded, ShardUnavailable
+from actors.errors import Overloaded, ShardUnavailable, StartupError
 from actors.http.schema import EventBody
 from actors.http.shards import Shards
 from actors.http.whereabouts import Whereabouts
@@ -108,7 +108,7 @@ class LogShards(Shards):
             check_topics(
                 self._settings, await describe_topics(self._settings.kafka, names(self._settings))
             )
-        except (TopicsMissing, TopicsUnfit) as error:
+        except (StartupError, TopicsMissing, TopicsUnfit) as error:
             raise KafkaUnreachable(str(error)) from error
 
     @override

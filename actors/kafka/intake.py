@@ -16,6 +16,7 @@ from actors.errors import ShardUnavailable
 from actors.kafka.base import (
     Home,
     KafkaUnreachable,
+    LockedOut,
     Partition,
     PartitionStuck,
     Reader,
@@ -38,8 +39,10 @@ _log = logging.getLogger(__name__)
 
 _WAIT_S: Final = 0.2
 """So long one reading waits for records; also how fast a stop is noticed."""
+_AGAIN_S: Final = 600.0
+"""So often the log says why nothing is read, while it stays the same."""
 _TRIES: Final = 3
-"""So often a record that fails its checksum is fetched again: it may have been the network."""
+"""So often a damaged place is fetched again: it may have been the network."""
 
 
 class Intake:
@@ -53,6 +56,8 @@ class Intake:
         Partitions that are not read.
     reconnects
         Connections that were lost or not made.
+    locked_out
+        Whether the brokers answer and do not let us in.
 
     Parameters
     ----------
@@ -72,6 +77,7 @@ class Intake:
         self.detail = "nothing was tried yet"
         self.gaps = dict[Partition, PartitionGap]()
         self.reconnects = 0
+        self.locked_out = False
         self._home = home
         self._settings = settings
         self._make_reader = make_reader
@@ -85,6 +91,7 @@ class Intake:
         self._damaged = Counter[Partition]()
         self._commit: asyncio.Task[None] | None = None
         self._owned: Sequence[int] = ()
+        self._told_at = float("-inf")
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -128,6 +135,7 @@ class Intake:
             await self._session(reader)
         except (KafkaUnreachable, TopicsMissing) as error:
             self._lost(str(error))
+            self.locked_out = isinstance(error, LockedOut)
         except TopicsUnfit as error:
             self._lost(str(error))
             self.state = "refused"
@@ -146,10 +154,11 @@ class Intake:
                 await self._end(reader)
 
     def _lost(self, why: str) -> None:
-        if self.detail != why:
-            # Once, not with each attempt for as long as it lasts.
+        if self.detail != why or monotonic() - self._told_at >= _AGAIN_S:
+            # Not with each attempt for as long as it lasts.
             _log.warning("shard %d: not reading from Kafka: %s", self._home.index, why)
-        self.state, self.detail = "connecting", why
+            self._told_at = monotonic()
+        self.state, self.detail, self.locked_out = "connecting", why, False
         self.reconnects += 1
         self._observer.on_reconnect()
 
@@ -184,7 +193,7 @@ class Intake:
         self._ends = {one: end for one, end in self._ends.items() if one in partitions}
         self._set_gaps(made.gaps)
         self._assign(reader)
-        self.state, self.detail = "reading", ""
+        self.state, self.detail, self.locked_out = "reading", "", False
         _log.info("shard %d: reading %d partitions from Kafka", self._home.index, len(made.starts))
 
     def _plan(
@@ -283,16 +292,22 @@ class Intake:
     async def _unstick(self, reader: Reader, stuck: PartitionStuck) -> None:
         """Find out what is wrong with a partition, and leave it out if it stays wrong."""
         partition = stuck.partition
+        if partition not in self._at:
+            # A late answer for what is another shard's by now.
+            self._assign(reader)
+            return
         span = (await reader.spans([partition]))[partition]
         topics = await reader.topics(names(self._settings))
-        if stuck.damaged:
+        if stuck.why in {"damaged", "skipped"}:
             self._damaged[partition] += 1
+        # What is withheld was asked for again and again by then.
+        enough = stuck.why == "withheld" or self._damaged[partition] >= _TRIES
         gap = gap_of(
             partition,
             self._at[partition],
             span,
             recreated=topics.get(partition.topic) != self._topics[partition.topic],
-            damaged=self._damaged[partition] >= _TRIES,
+            given_up=stuck if enough else None,
         )
         if gap is not None:
             self._set_gaps({**self.gaps, partition: gap})

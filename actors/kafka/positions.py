@@ -7,7 +7,7 @@ read next, and under the name with ``#topic`` the mark of the topic that the off
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from actors.kafka.base import Partition, Span, Topic
+from actors.kafka.base import Partition, PartitionStuck, Span, Topic
 from actors.kafka.stats import GapCause, PartitionGap
 from actors.settings import ServerSettings
 
@@ -111,9 +111,20 @@ def plan(
 
 
 def gap_of(
-    partition: Partition, at: int, span: Span, *, recreated: bool = False, damaged: bool = False
+    partition: Partition,
+    at: int,
+    span: Span,
+    *,
+    recreated: bool = False,
+    given_up: PartitionStuck | None = None,
 ) -> PartitionGap | None:
-    """Return why a partition cannot be read from an offset, ``None`` when it can."""
+    """Return why a partition cannot be read from an offset, ``None`` when it can.
+
+    Parameters
+    ----------
+    given_up
+        What the reader found there, when it was tried often enough.
+    """
     cause: GapCause
     missing = (at, at)
     if recreated:
@@ -122,8 +133,10 @@ def gap_of(
         cause, missing = "retention", (at, span.beginning)
     elif at > span.end:
         cause, missing = "beyond_end", (span.end, at)
-    elif damaged:
-        cause = "damaged"
+    elif given_up is not None and given_up.why != "offset":
+        cause = given_up.why
+        if cause == "skipped":
+            missing = (at, given_up.goes_on)
     else:
         return None
     return PartitionGap(

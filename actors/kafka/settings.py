@@ -69,6 +69,7 @@ class KafkaSettings(BaseModel):
     probe_every_s: float = Field(2.0, gt=0)
     answer_timeout_s: float = Field(10.0, gt=0)
     longest_pause_s: float = Field(15.0, gt=0)
+    withheld_s: float = Field(60.0, gt=0)
 
     @model_validator(mode="after")
     def _gateway(self) -> Self:

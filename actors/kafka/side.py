@@ -3,16 +3,19 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
-from actors.kafka.base import Home, Reader, Writer
-from actors.kafka.clients import KafkaReader, KafkaWriter, connection
+from actors.errors import StartupError
+from actors.kafka.base import Home, LockedOut, Reader, Writer
+from actors.kafka.clients import KafkaReader, KafkaWriter
+from actors.kafka.connection import connection
 from actors.kafka.dead_letters import DeadLetters
 from actors.kafka.decisions import DecisionOutlet
 from actors.kafka.intake import Intake
 from actors.kafka.observer import KafkaObserver, SilentKafka
 from actors.kafka.positions import DECISIONS
 from actors.kafka.publisher import Publisher
+from actors.kafka.settings import KafkaSettings
 from actors.kafka.settler import Settler
 from actors.kafka.stats import KafkaStats
 from actors.settings import ServerSettings
@@ -20,6 +23,8 @@ from actors.settings import ServerSettings
 __all__ = ["Clients", "KafkaSide", "attach", "real_clients"]
 
 _STOP_S: Final = 10.0
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -47,9 +52,17 @@ def real_clients(settings: ServerSettings, name: str) -> Clients:
     """
     connection(settings.kafka, name)  # complains now rather than with every attempt
     return Clients(
-        reader=lambda: KafkaReader(settings.kafka, name),
-        writer=lambda: KafkaWriter(settings.kafka, name),
+        reader=lambda: _made(KafkaReader, settings, name),
+        writer=lambda: _made(KafkaWriter, settings, name),
     )
+
+
+def _made(make: Callable[[KafkaSettings, str], T], settings: ServerSettings, name: str) -> T:
+    """Make a client; a file of certificates that is being renewed is there again soon."""
+    try:
+        return make(settings.kafka, name)
+    except StartupError as error:
+        raise LockedOut(str(error)) from error
 
 
 class KafkaSide:
@@ -131,6 +144,8 @@ class KafkaSide:
         troubles = [str(gap) for _, gap in sorted(intake.gaps.items())]
         if intake.state == "refused":
             troubles.append(intake.detail)
+        elif intake.locked_out:
+            troubles.append(f"it does not read from Kafka: {intake.detail}")
         return tuple(troubles)
 
 

@@ -7,7 +7,7 @@ from typing_extensions import override
 
 __all__ = ["GapCause", "KafkaStats", "PartitionGap"]
 
-GapCause = Literal["retention", "beyond_end", "recreated", "damaged"]
+GapCause = Literal["retention", "beyond_end", "recreated", "damaged", "withheld", "skipped"]
 
 
 class PartitionGap(msgspec.Struct, frozen=True):
@@ -17,7 +17,9 @@ class PartitionGap(msgspec.Struct, frozen=True):
     ----------
     cause
         ``retention``: Kafka has deleted it; ``beyond_end``: Kafka has lost its newest records;
-        ``recreated``: the topic is another one of the same name; ``damaged``: a checksum fails.
+        ``recreated``: the topic is another one of the same name; ``damaged``: a checksum fails;
+        ``withheld``: the broker gives nothing of what it says that it holds; ``skipped``: it goes
+        on behind what should come next.
     position
         Where reading would have gone on.
     beginning, end
@@ -49,6 +51,13 @@ class PartitionGap(msgspec.Struct, frozen=True):
                 what = f"its topic was made anew; in the old one, {self.position} came next"
             case "damaged":
                 what = f"the record at offset {self.position}, or one soon after, is damaged"
+            case "withheld":
+                what = (
+                    f"the broker gives nothing from offset {self.position} on, as when the length "
+                    "of what it holds there is damaged"
+                )
+            case "skipped":
+                what = f"{gone} are left out by the broker: its log is damaged there, or compacted"
         return (
             f"data_gap in {self.partition}: {what}; {holds}. It is not read until "
             "`recsys kafka reset-offsets` says where to go on"
@@ -61,8 +70,8 @@ class KafkaStats(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     state
-        ``reading``, or ``connecting`` (no broker answers, or a topic is missing), or ``refused``
-        (the topics do not fit the shards).
+        ``reading``, or ``connecting`` (no broker answers, or lets us in, or a topic is missing), or
+        ``refused`` (the topics do not fit the shards).
     detail
         Why it is not reading, empty otherwise.
     lag

@@ -1,19 +1,25 @@
 """Shards on a real broker without Ray, and the hands to feed them and to look inside."""
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from itertools import count
 from typing import Self
 
+import httpx2
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from typer.testing import CliRunner
 
-from actors.cli.main import app
+from actors.cli.main import app as commands
+from actors.gateway import build_app
 from actors.kafka.admin import create_topics
 from actors.kafka.settings import TopicSettings
 from actors.kafka.side import attach
 from actors.kafka.stats import KafkaStats
 from actors.layout import DataFolder, shard_folder
+from actors.ports import LocalPort
 from actors.settings import ServerSettings
 from actors.shard import Shard
 from recsys.decision import Request
@@ -22,7 +28,7 @@ from recsys.events import Event
 from recsys.partition import partition_of
 from tests.kafka.broker import eventually
 
-__all__ = ["JSON", "Rig", "click", "reset_offsets", "user_in"]
+__all__ = ["JSON", "Rig", "click", "gateway", "reset_offsets", "user_in"]
 
 JSON = {"content-type": b"application/json"}
 
@@ -93,8 +99,15 @@ class Rig:
         key: str | None = None,
         headers: Mapping[str, bytes] = JSON,
         partition: int | None = None,
+        ts_ms: int | None = None,
     ) -> None:
-        """Write one record; bytes and ``None`` go as they are, all else as JSON."""
+        """Write one record; bytes and ``None`` go as they are, all else as JSON.
+
+        Parameters
+        ----------
+        ts_ms
+            When it was made; now, unless told.
+        """
         body = value if isinstance(value, bytes) or value is None else msgspec.json.encode(value)
         await self._producer.send_and_wait(
             topic,
@@ -102,13 +115,33 @@ class Rig:
             key=None if key is None else key.encode(),
             headers=list(headers.items()),
             partition=partition,
+            timestamp_ms=ts_ms,
         )
 
-    async def feed(self, first: int, count: int, users: Sequence[str]) -> None:
+    async def feed(
+        self, first: int, count: int, users: Sequence[str], ts_ms: int | None = None
+    ) -> None:
         """Write clicks to the feedback topic, the users in turn."""
         for n in range(first, first + count):
             user = users[n % len(users)]
-            await self.send(self.topics.feedback, click(n, user), user)
+            await self.send(self.topics.feedback, click(n, user), user, ts_ms=ts_ms)
+
+    @asynccontextmanager
+    async def traffic(self, first: int, users: Sequence[str]) -> AsyncIterator[list[int]]:
+        """Write clicks all the while; gives the numbers of those that were sent."""
+        sent = list[int]()
+
+        async def write() -> None:
+            for number in count(first):
+                await self.feed(number, 1, users)
+                sent.append(number)
+
+        writing = asyncio.create_task(write())
+        try:
+            yield sent
+        finally:
+            writing.cancel()
+            await asyncio.wait([writing])
 
     def kafka(self, index: int) -> KafkaStats:
         """Return what a shard says of Kafka."""
@@ -196,10 +229,24 @@ class Rig:
             await consumer.stop()
 
 
+@asynccontextmanager
+async def gateway(rig: Rig) -> AsyncIterator[httpx2.AsyncClient]:
+    """Run a gateway before the shards of a rig."""
+    shards = [rig.shards[index] for index in sorted(rig.shards)]
+    app = build_app(LocalPort(shards), rig.settings)
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app=app), base_url="http://recsys"
+        ) as client,
+    ):
+        yield client
+
+
 def reset_offsets(rig: Rig, *arguments: str) -> None:
     """Run the operator's command on the data directory of a stopped server."""
     path = rig.settings.shards.data_dir.parent / "server.yaml"
     path.write_bytes(msgspec.yaml.encode(rig.settings.model_dump(mode="json")))
     command = ["kafka", "reset-offsets", rig.topics.feedback, "--config", str(path), *arguments]
-    done = CliRunner().invoke(app, command)
+    done = CliRunner().invoke(commands, command)
     assert done.exit_code == 0, done.output

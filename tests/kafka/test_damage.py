@@ -1,6 +1,5 @@
 """A byte of a log segment that changes on the broker's disk."""
 
-import asyncio
 import logging
 
 import pytest
@@ -34,19 +33,10 @@ async def test_a_damaged_record_stops_its_partition_and_no_other(
     await rig.feed(20, 3, [well])
     name = f"{rig.topics.feedback}-0"
     flip(own_broker, name, b'"e3"')
-    sent = list[int]()
-
-    async def traffic() -> None:
-        while True:
-            await rig.feed(25 + len(sent), 1, [well])
-            sent.append(25 + len(sent))
-
-    others = asyncio.create_task(traffic())
-    with caplog.at_level(logging.WARNING, "actors.kafka.intake"):
-        await rig.start(0)
-        stats = await rig.until("it is given up", lambda s: len(s.gaps) == 1)
-    others.cancel()
-    await asyncio.wait([others])
+    async with rig.traffic(25, [well]) as sent:
+        with caplog.at_level(logging.WARNING, "actors.kafka.intake"):
+            await rig.start(0)
+            stats = await rig.until("it is given up", lambda s: len(s.gaps) == 1)
     (gap,) = stats.gaps
     assert (gap.partition, gap.cause, gap.position, gap.end) == (name, "damaged", 3, 5)
     said = [record.getMessage() for record in caplog.records]

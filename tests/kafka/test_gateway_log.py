@@ -1,17 +1,11 @@
 """The gateway that writes to Kafka, before shards that read from it; over HTTP, without Ray."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
-import httpx2
-
-from actors.gateway import build_app
-from actors.ports import LocalPort
 from actors.settings import ServerSettings
 from recsys.events import ItemRemove, ItemUpsert
 from tests.kafka.broker import Broker, eventually
-from tests.kafka.rig import Rig, click, user_in
+from tests.kafka.rig import Rig, click, gateway, user_in
 
 
 def with_log(settings: ServerSettings) -> ServerSettings:
@@ -21,20 +15,6 @@ def with_log(settings: ServerSettings) -> ServerSettings:
             "http": settings.http.model_copy(update={"shard_timeout_s": 2.0}),
         }
     )
-
-
-@asynccontextmanager
-async def gateway(rig: Rig) -> AsyncIterator[httpx2.AsyncClient]:
-    """Run a gateway before the shards of a rig."""
-    shards = [rig.shards[index] for index in sorted(rig.shards)]
-    app = build_app(LocalPort(shards), rig.settings)
-    async with (
-        app.router.lifespan_context(app),
-        httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(app=app), base_url="http://recsys"
-        ) as client,
-    ):
-        yield client
 
 
 async def test_events_and_items_go_through_kafka(rig: Rig) -> None:

@@ -1,7 +1,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping
 from ssl import SSLContext
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from aiokafka.client import AIOKafkaClient
 
@@ -34,6 +34,8 @@ class AIOKafkaConsumer:
         retry_backoff_ms: int = ...,
         fetch_max_bytes: int = ...,
         max_partition_fetch_bytes: int = ...,
+        max_poll_interval_ms: int = ...,
+        connections_max_idle_ms: int = ...,
         metadata_max_age_ms: int = ...,
         security_protocol: str = ...,
         ssl_context: SSLContext | None = ...,
@@ -66,6 +68,7 @@ class AIOKafkaProducer:
         client_id: str | None = None,
         acks: str | int = ...,
         enable_idempotence: bool = ...,
+        transactional_id: str | None = ...,
         linger_ms: int = ...,
         max_batch_size: int = ...,
         max_request_size: int = ...,
@@ -79,6 +82,11 @@ class AIOKafkaProducer:
         sasl_plain_password: str | None = ...,
     ) -> None: ...
     _message_accumulator: _Accumulator
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(self, *error: object) -> None: ...
+    async def begin_transaction(self) -> None: ...
+    async def commit_transaction(self) -> None: ...
+    async def abort_transaction(self) -> None: ...
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
     async def flush(self) -> None: ...

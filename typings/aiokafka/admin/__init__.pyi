@@ -19,6 +19,10 @@ class RecordsToDelete:
 class CreateTopicsResponse:
     topic_errors: list[tuple[str, int, str | None]]
 
+class DescribeGroupsResponse:
+    # Code, id, state, three more, members, what they may do.
+    groups: list[tuple[int, str, str, str, str, list[object], *tuple[object, ...]]]
+
 class AIOKafkaAdminClient:
     def __init__(
         self,
@@ -40,4 +44,7 @@ class AIOKafkaAdminClient:
         self, records_to_delete: Mapping[TopicPartition, RecordsToDelete]
     ) -> dict[TopicPartition, int]: ...
     async def describe_cluster(self) -> dict[str, list[object]]: ...
+    async def describe_consumer_groups(
+        self, group_ids: list[str]
+    ) -> list[DescribeGroupsResponse]: ...
     async def list_topics(self) -> list[str]: ...

@@ -11,6 +11,7 @@ from actors.errors import ShardUnavailable
 from actors.kafka.base import (
     Home,
     KafkaUnreachable,
+    LockedOut,
     Message,
     Partition,
     PartitionStuck,
@@ -67,18 +68,23 @@ class FakeKafka:
         First offset that is still there.
     down
         Whether nobody answers.
+    locked
+        Why nobody is let in; empty: all are.
     stuck
         Raised by the next readings, one each.
     told
         Offsets that were committed.
     written
         What was written, all topics together.
+    readers
+        Connections for reading that were made.
     """
 
     topics: dict[str, Topic] = field(default_factory=dict)
     logs: dict[Partition, list[Record]] = field(default_factory=dict)
     beginnings: dict[Partition, int] = field(default_factory=dict)
     down: bool = False
+    locked: str = ""
     mute: bool = False
     stuck: list[Exception] = field(default_factory=list)
     told: dict[Partition, int] = field(default_factory=dict)
@@ -125,6 +131,8 @@ class FakeReader(Reader):
     def _ask(self) -> None:
         if self._kafka.down:
             raise KafkaUnreachable("nobody answers")
+        if self._kafka.locked:
+            raise LockedOut(self._kafka.locked)
 
     @override
     async def start(self) -> None:
@@ -160,7 +168,7 @@ class FakeReader(Reader):
         found = list[Record]()
         for partition, at in self._at.items():
             if at < self._kafka.beginnings.get(partition, 0):
-                raise PartitionStuck(partition, damaged=False)
+                raise PartitionStuck(partition, "offset")
             new = self._kafka.logs.get(partition, [])[at : at + records - len(found)]
             self._at[partition] += len(new)
             found += new
@@ -215,12 +223,17 @@ class FakeHome(Home):
         The positions of each append, with how many events it held.
     mine
         The partitions that it owns.
+    resumed, waiting
+        Cleared, it stands still with the next append; whether one waits.
     """
 
     def __init__(self, index: int = 0, room: int | None = None) -> None:
         self.store = MemoryStore()
         self.engine: Engine = engine_on(self.store)
         self.broken = False
+        self.waiting = False
+        self.resumed = asyncio.Event()
+        self.resumed.set()
         self.commits: list[tuple[int, dict[str, int]]] = []
         shards = SETTINGS.shards
         self.mine = ShardMap.dealt_out(shards.count, shards.partitions).owned_by(index)
@@ -255,6 +268,9 @@ class FakeHome(Home):
     ) -> list[Append]:
         if self.broken:
             raise ShardUnavailable(self._index, "its store cannot write")
+        self.waiting = True
+        await self.resumed.wait()
+        self.waiting = False
         self.commits.append((len(events), dict(positions)))
         appends = self.engine.append(events, positions)
         self.engine.fold(events, appends)

@@ -1,17 +1,31 @@
 """A whole shard with a Kafka in memory beside it: statistics, readiness, metrics, troubles."""
 
+from collections.abc import Sequence
+
 import httpx2
 
+from actors.auth.settings import AuthSettings
 from actors.gateway import build_app
 from actors.kafka.base import Partition
 from actors.kafka.metrics import RayKafkaObserver
 from actors.kafka.side import KafkaSide
 from actors.kafka.stats import KafkaStats
 from actors.ports import LocalPort
+from actors.settings import HttpSettings
 from actors.shard import Shard
 from recsys.engine import Engine
 from tests.unit.actors.kafka.fakes import SETTINGS, FakeKafka, until, user_in
 from tests.unit.actors.kafka.test_side import fill
+
+
+async def told_strangers(shards: Sequence[Shard]) -> str:
+    """Return what a server that asks for keys says of shard 0's reading to who has none."""
+    http = HttpSettings(auth=AuthSettings(always=True))
+    app = build_app(LocalPort(shards), SETTINGS.model_copy(update={"http": http}))
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://recsys") as client:
+        checks = (await client.get("/readyz")).json()["checks"]
+    return str(checks[2]["detail"])
 
 
 def kafka_of(shard: Shard) -> KafkaStats:
@@ -64,6 +78,8 @@ async def test_what_happens_in_kafka_shows_over_http() -> None:
         assert away.json()["checks"][2] == {
             "name": "kafka of shard 0", "ok": False, "detail": "connecting: nobody answers",
         }  # fmt: skip
+        strangers = await told_strangers(shards)
+        assert strangers == "connecting: why is in /v1/stats"
         kafka.beginnings[Partition(SETTINGS.kafka.topics.feedback, 0)] = 6
         fill(kafka, range(4, 9))
         kafka.down = False
@@ -72,6 +88,7 @@ async def test_what_happens_in_kafka_shows_over_http() -> None:
         assert not gapped["ok"]
         assert "data_gap in recsys.feedback-0: offsets 4 to 6" in gapped["detail"]
         assert shards[0].trouble()[0] == gapped["detail"]
+        assert await told_strangers(shards) == "data_gap: retention"
     await app.stream.close()
     for shard in shards:
         await shard.stop()

@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from time import monotonic
 
 import msgspec
+import pytest
 
 from actors.kafka.base import Partition, PartitionStuck, Topic
 from actors.kafka.positions import DECISIONS, mark_name
@@ -143,18 +145,90 @@ async def test_retention_stops_one_partition_and_no_other() -> None:
 
 async def test_damage_is_fetched_again_and_then_given_up() -> None:
     home, kafka = FakeHome(), FakeKafka.for_settings()
-    kafka.stuck = [PartitionStuck(OWN, damaged=True), PartitionStuck(OWN, damaged=False)]
+    kafka.stuck = [PartitionStuck(OWN, "damaged"), PartitionStuck(OWN, "offset")]
     fill(kafka, [0])
     async with running(home, kafka) as side:
         await until(lambda: side.stats().records == 1)
         assert side.stats().gaps == ()
-        kafka.stuck = [PartitionStuck(OWN, damaged=True)] * 3
+        kafka.stuck = [PartitionStuck(OWN, "damaged")] * 3
         await until(lambda: len(side.stats().gaps) == 1)
         fill(kafka, [1], NEIGHBOUR)
         await until(lambda: side.stats().records == 2)
         (gap,) = side.stats().gaps
     assert (gap.cause, gap.position) == ("damaged", 1)
     assert "is damaged" in str(gap)
+
+
+async def test_what_is_left_out_is_asked_for_again_and_then_given_up() -> None:
+    home, kafka = FakeHome(), FakeKafka.for_settings()
+    fill(kafka, range(9))
+    kafka.stuck = [PartitionStuck(OWN, "skipped", 4)] * 2
+    async with running(home, kafka) as side:
+        await until(lambda: side.stats().records == 9)
+        assert side.stats().gaps == ()
+        kafka.stuck = [PartitionStuck(OWN, "skipped", 12)] * 3
+        await until(lambda: len(side.stats().gaps) == 1)
+        (gap,) = side.stats().gaps
+        (trouble,) = side.trouble()
+    assert (gap.cause, gap.missing_from, gap.missing_to) == ("skipped", 9, 12)
+    assert "offsets 9 to 12, without the last, are left out by the broker" in trouble
+
+
+async def test_what_is_withheld_was_asked_for_often_enough() -> None:
+    home, kafka = FakeHome(), FakeKafka.for_settings()
+    stranger = Partition(NAMES.feedback, 1)
+    kafka.stuck = [PartitionStuck(stranger, "withheld"), PartitionStuck(OWN, "withheld")]
+    fill(kafka, range(20, 23), NEIGHBOUR)
+    async with running(home, kafka) as side:
+        await until(lambda: len(side.stats().gaps) == 1)
+        await until(lambda: side.stats().records == 3)
+        (gap,) = side.stats().gaps
+        assert (gap.partition, gap.cause, gap.position) == (OWN.name, "withheld", 0)
+        assert "gives nothing from offset 0 on" in side.trouble()[0]
+        assert side.stats().reconnects == 0
+
+
+async def test_who_is_locked_out_says_so_until_the_door_opens(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    home, kafka = FakeHome(), FakeKafka.for_settings()
+    kafka.locked = "it refuses the login of ann"
+    fill(kafka, range(3))
+    async with running(home, kafka) as side:
+        await until(lambda: side.stats().reconnects >= 5)
+        assert side.trouble() == (f"it does not read from Kafka: {kafka.locked}",)
+        assert (side.stats().state, side.stats().detail) == ("connecting", kafka.locked)
+        kafka.locked = ""
+        await until(lambda: side.stats().records == 3)
+        assert side.trouble() == ()
+        kafka.down = True
+        await until(lambda: side.stats().state == "connecting")
+        assert side.trouble() == (), "who is away comes back without anybody's help"
+    said = [one for one in caplog.messages if "not reading" in one]
+    assert said == [
+        "shard 0: not reading from Kafka: it refuses the login of ann",
+        "shard 0: not reading from Kafka: nobody answers",
+    ]
+
+
+async def test_an_hour_in_which_nothing_can_be_learned_goes_on_where_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    late_s = 0.0
+    monkeypatch.setattr("actors.kafka.intake.monotonic", lambda: monotonic() + late_s)
+    home, kafka = FakeHome(), FakeKafka.for_settings()
+    async with running(home, kafka) as side:
+        await until(lambda: side.stats().state == "reading")
+        home.resumed.clear()
+        fill(kafka, range(3))
+        await until(lambda: home.waiting)
+        fill(kafka, range(3, 9))
+        fill(kafka, range(20, 23), NEIGHBOUR)
+        late_s = 3600.0
+        home.resumed.set()
+        await until(lambda: side.stats().records == 12)
+        assert (side.stats().reconnects, kafka.readers) == (0, 1)
+    assert sorted(ids(home)) == sorted(f"e{n}" for n in [*range(9), *range(20, 23)])
 
 
 async def test_a_topic_of_the_same_name_is_noticed_while_reading() -> None:
