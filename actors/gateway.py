@@ -5,7 +5,7 @@ Gateways hold no state and any number may run; what they need to know is the set
 """
 
 import importlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
@@ -14,13 +14,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from typing_extensions import override
 
+from actors.auth.guard import Guard
+from actors.auth.key_file import keys_path
+from actors.auth.ring import KeyRing
 from actors.errors import RuntimeFault
 from actors.http.envelope import Envelope
 from actors.http.events import EventRoutes
 from actors.http.items import ItemRoutes
 from actors.http.lookups import LookupRoutes
 from actors.http.methods import add_options
-from actors.http.openapi import components
+from actors.http.openapi import KEYS, components
 from actors.http.pages import add_pages
 from actors.http.paths import match_whole_paths
 from actors.http.people import PeopleRoutes
@@ -36,6 +39,7 @@ from actors.http.routes import (
 )
 from actors.http.shards import Shards
 from actors.http.stream import Stream
+from actors.http.table import Table
 from actors.http.whereabouts import FetchMap, Whereabouts
 from actors.ports import ShardPort
 from actors.settings import ServerSettings
@@ -53,16 +57,27 @@ class Gateway(FastAPI):
     stream
         Its server-sent events. A server that waits for open requests before it ends the lifespan
         should call ``stream.close()`` first.
+    guard
+        Asks callers for their keys; ``None`` where everybody may call.
+    arms
+        That callers may ask for by name.
     """
 
     stream: Stream
+    guard: Guard | None
+    arms: Collection[str]
 
     @override
     def openapi(self) -> dict[str, object]:
         """Return the OpenAPI document, with the schemas of our own documents."""
         if not self.openapi_schema:
             document = super().openapi()
-            document.setdefault("components", {}).setdefault("schemas", {}).update(components())
+            parts = document.setdefault("components", {})
+            parts.setdefault("schemas", {}).update(
+                components(self.arms if self.guard is None else ())
+            )
+            if self.guard is not None:
+                parts["securitySchemes"] = KEYS
         return super().openapi()
 
 
@@ -107,19 +122,30 @@ def build_app(
         lifespan=lifespan,
     )
     app.stream = stream
+    app.guard = guard = _guard(settings)
+    app.arms = settings.engine.arms
     app.add_middleware(Envelope, echo_request_id=echo_request_id)
     for kind in (Problem, InvalidEvent, RuntimeFault, HTTPException, ClientDisconnect):
         app.add_exception_handler(kind, answer_error)
     add_options(app)
-    add_asking(app, RecommendRoutes(shards, settings))
-    add_learning(app, EventRoutes(shards, settings))
-    add_catalogue(app, ItemRoutes(shards, settings))
-    add_lookups(app, LookupRoutes(shards))
-    add_people(app, PeopleRoutes(shards, settings))
-    add_stream(app, stream)
+    table = Table(app, guard)
+    add_asking(table, RecommendRoutes(shards, settings))
+    add_learning(table, EventRoutes(shards, settings, guard))
+    add_catalogue(table, ItemRoutes(shards, settings))
+    add_lookups(table, LookupRoutes(shards, discreet=guard is not None))
+    add_people(table, PeopleRoutes(shards, settings))
+    add_stream(table, stream)
     add_pages(app)
     match_whole_paths(app)
     return app
+
+
+def _guard(settings: ServerSettings) -> Guard | None:
+    http = settings.http
+    if not http.asks_for_keys:
+        return None
+    ring = KeyRing(keys_path(http.auth.keys, settings.shards.data_dir))
+    return Guard(ring, http.auth, gateways=http.replicas)
 
 
 def _shards(port: ShardPort, settings: ServerSettings, whereabouts: Whereabouts) -> Shards:

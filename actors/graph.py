@@ -6,6 +6,7 @@ the machine as well.
 """
 
 import asyncio
+import logging
 from pathlib import Path
 from typing import Final, cast
 
@@ -16,6 +17,7 @@ from ray import serve
 from ray.exceptions import RayError
 from ray.serve.config import BackpressureConfig
 
+from actors.auth.startup import prepare_keys
 from actors.errors import RuntimeFault, StartupError
 from actors.gateway import build_app
 from actors.handles import ShardHandle, SupervisorHandle
@@ -40,6 +42,8 @@ __all__ = [
     "start_refits",
     "start_shards",
 ]
+
+_log = logging.getLogger(__name__)
 
 NAMESPACE: Final = "recsys"
 _LOOK_EVERY_S: Final = 1.0
@@ -84,11 +88,23 @@ class GatewayReplica:
 def build(arguments: BuildArguments) -> serve.Application:
     """Build the application from a settings file."""
     settings = load_settings(arguments.config)
+    if not settings.http.asks_for_keys:
+        # Where Serve listens is not ours to know.
+        _log.warning(
+            "API keys are not asked for: set http.auth.always where other machines reach Serve"
+        )
     return application(override(settings, data_dir=arguments.data_dir))
 
 
 def application(settings: ServerSettings) -> serve.Application:
-    """Build the application: one deployment, the gateway."""
+    """Build the application: one deployment, the gateway.
+
+    Raises
+    ------
+    StartupError
+        When it asks for API keys that cannot be read or made.
+    """
+    prepare_keys(settings)
     http = settings.http
     deployment = serve.deployment(
         name="gateway",
@@ -121,8 +137,12 @@ def start_shards(settings: ServerSettings) -> SupervisorHandle:
 
 
 def _rooted(settings: ServerSettings) -> ServerSettings:
-    """Make the data directory absolute: actors run elsewhere."""
-    return override(settings, data_dir=settings.shards.data_dir.absolute())
+    """Make paths absolute: actors run elsewhere."""
+    rooted = override(settings, data_dir=settings.shards.data_dir.absolute())
+    auth = rooted.http.auth
+    if auth.keys is not None:
+        auth = auth.model_copy(update={"keys": auth.keys.absolute()})
+    return rooted.model_copy(update={"http": rooted.http.model_copy(update={"auth": auth})})
 
 
 def _supervisor(settings: ServerSettings) -> SupervisorHandle:

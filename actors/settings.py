@@ -16,6 +16,7 @@ from pydantic_settings import (
 )
 from typing_extensions import override
 
+from actors.auth.settings import AuthSettings, is_loopback
 from actors.kafka.settings import KafkaSettings
 from recsys.settings import EngineSettings
 
@@ -41,6 +42,12 @@ class HttpSettings(BaseModel):
     max_queued_requests: int = Field(512, ge=1)
     shard_timeout_s: float = Field(5.0, gt=0)
     future_skew_s: float = Field(300.0, ge=0)
+    auth: AuthSettings = AuthSettings()
+
+    @property
+    def asks_for_keys(self) -> bool:
+        """Whether callers must bring a key: always so where other machines can call."""
+        return self.auth.always or not is_loopback(self.host)
 
 
 class CopySettings(BaseModel):

@@ -7,6 +7,7 @@ from actors.cli.bench.command import bench
 from actors.cli.demo import demo
 from actors.cli.doctor import doctor
 from actors.cli.kafka import kafka
+from actors.cli.keys import keys
 from actors.cli.quarantine import quarantine
 from actors.cli.refit import refit
 from actors.cli.reshard import reshard
@@ -34,6 +35,7 @@ app.command()(reshard)
 app.command()(quarantine)
 app.add_typer(bench, name="bench")
 app.add_typer(kafka, name="kafka")
+app.add_typer(keys, name="keys")
 
 
 def main() -> None:

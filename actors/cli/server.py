@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 from rich.console import Console
 
+from actors.auth.startup import admin_key, prepare_keys
 from actors.cli.interrupts import Interrupts
 from actors.cli.problems import fail
 from actors.cli.terminal import Terminal, quiet, say
@@ -121,6 +122,7 @@ class _Session:
 
     def _serve(self, task: Task) -> int:
         say(self._terminal.out, f"starting {self._settings.shards.count} shards on Ray ...")
+        prepare_keys(self._settings)
         prepare_environment(self._settings.http, self._folder)
         # Not at the top: Ray reads its environment when it is imported.
         runtime: Runtime = importlib.import_module("actors.runtime").Runtime(
@@ -173,11 +175,21 @@ def _greet(runtime: "Runtime", settings: ServerSettings, console: Console) -> No
         f"  documentation  {runtime.url}/docs\n"
         f"  live console   {runtime.url}/console\n"
         f"  Ray dashboard  {runtime.dashboard_url}  (asks for the token in ~/.ray/auth_token)\n"
+        f"{_keys_line(settings)}"
         f"  data           {shards.data_dir} ({shards.count} shards, "
         f"{shards.partitions} partitions)\n"
         f"  logs           {runtime.folder.logs}\n"
         f"Ctrl-C stops it.",
     )
+
+
+def _keys_line(settings: ServerSettings) -> str:
+    """Return what to say of API keys; nothing where nobody is asked for one."""
+    if not settings.http.asks_for_keys:
+        return ""
+    first = admin_key(settings)
+    where = f"; the administrator's is in {first}" if first else ""
+    return f"  API keys       asked for, made by `recsys keys new`{where}\n"
 
 
 def show_news(runtime: "Runtime", console: Console) -> None:

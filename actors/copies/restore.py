@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from actors.auth.key_file import KEY_FILES
 from actors.copies.bucket import Bucket
 from actors.copies.generations import Generations, Manifest
 from actors.errors import CopyError, StartupError
@@ -77,7 +78,8 @@ def restore(
     if newest is None:
         message = f"{bucket.name} holds no generations"
         raise CopyError(message)
-    if data_dir.exists() and any(data_dir.iterdir()):
+    # Keys may have been made first: copies hold none.
+    if data_dir.exists() and any(one.name not in KEY_FILES for one in data_dir.iterdir()):
         message = f"{data_dir} is not empty; restore into a new folder"
         raise StartupError(message)
     restored = [

@@ -12,6 +12,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final, Literal, NamedTuple
 
+from actors.auth.key_file import keys_path, read_keys
+from actors.errors import StartupError
 from actors.host.ports import Port, owner_of, ports_of, refusal
 from actors.settings import ServerSettings
 from recsys.clock import now_ms
@@ -46,6 +48,7 @@ def diagnose(settings: ServerSettings) -> Iterator[Finding]:
     """Yield what was found, in a fixed order."""
     for port in ports_of(settings.http):
         yield _port(port)
+    yield _keys(settings)
     yield from _versions()
     yield _files()
     yield from _folder(settings.shards.data_dir)
@@ -60,6 +63,24 @@ def _port(port: Port) -> Finding:
     owner = owner_of(port.number)
     who = f" ({owner})" if owner else ""
     return Finding(what, "fault", f"{reason}{who}, wanted for the {purpose}; {port.cure}")
+
+
+def _keys(settings: ServerSettings) -> Finding:
+    what = "API keys"
+    if not settings.http.asks_for_keys:
+        return Finding(what, "ok", "not asked for: only this machine can call")
+    path = keys_path(settings.http.auth.keys, settings.shards.data_dir)
+    try:
+        found = read_keys(path)
+    except FileNotFoundError:
+        return Finding(what, "ok", f"the first start makes one, and {path}")
+    except StartupError as error:
+        return Finding(what, "fault", str(error))
+    good = sum(not key.expired(now_ms()) for key in found)
+    if not good:
+        text = f"none of those in {path} is good; make one with `recsys keys new`"
+        return Finding(what, "warning", text)
+    return Finding(what, "ok", f"{good} in {path}")
 
 
 def _versions() -> Iterator[Finding]:

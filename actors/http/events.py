@@ -1,11 +1,13 @@
 """``POST /v1/events``: a batch is checked whole, split by user, and answered event by event."""
 
+import math
 from collections.abc import Sequence
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from actors.auth.guard import Guard
 from actors.errors import RuntimeFault, ShardUnavailable
 from actors.http.bodies import (
     JSON,
@@ -17,7 +19,7 @@ from actors.http.bodies import (
     read_body,
 )
 from actors.http.feedback import feedback_of
-from actors.http.problems import retry_after
+from actors.http.problems import Problem, retry_after
 from actors.http.schema import EventBody, EventResult, EventsAnswer, EventsBody
 from actors.http.shards import Shards
 from actors.settings import ServerSettings
@@ -29,10 +31,19 @@ __all__ = ["EventRoutes"]
 
 
 class EventRoutes:
-    """Takes feedback in."""
+    """Takes feedback in.
 
-    def __init__(self, shards: Shards, settings: ServerSettings) -> None:
+    Parameters
+    ----------
+    guard
+        Knows how much callers may send; without one, any number.
+    """
+
+    def __init__(
+        self, shards: Shards, settings: ServerSettings, guard: Guard | None = None
+    ) -> None:
         self._shards = shards
+        self._guard = guard
         self._http = settings.http
         self._json_list = msgspec.json.Decoder(list[EventBody])
         self._json_object = msgspec.json.Decoder(EventsBody)
@@ -54,16 +65,29 @@ class EventRoutes:
             feedback_of(body, f"{pointer}/{index}", received_ms, skew_s)
             for index, body in enumerate(bodies)
         ]
-        answers = await self._shards.append_all(events, received_ms)
+        admission = None if self._guard is None else self._guard.admit_events(request, events)
+        capped = {} if admission is None else admission.capped
+        taken = [index for index in range(len(events)) if index not in capped]
+        if events and not taken:
+            later = retry_after(min(capped.values()))
+            raise Problem(429, "too many events about each of these people", headers=later)
+        answers = await self._shards.append_all([events[index] for index in taken], received_ms)
         failures = [answer for _, answer in answers if isinstance(answer, RuntimeFault)]
-        if failures and len(failures) == len(events):
+        if failures and admission is not None:
+            pairs = zip(taken, answers, strict=True)
+            admission.give_back(
+                index for index, (_, answer) in pairs if isinstance(answer, RuntimeFault)
+            )
+        if failures and len(failures) == len(taken):
             # Nothing was taken: the whole request can be answered like one event.
             raise next((f for f in failures if isinstance(f, ShardUnavailable)), failures[0])
-        results = [
+        results = [_capped(index, events[index].event_id, wait) for index, wait in capped.items()]
+        results += [
             _result(index, events[index].event_id, shard, answer)
-            for index, (shard, answer) in enumerate(answers)
+            for index, (shard, answer) in zip(taken, answers, strict=True)
         ]
-        return self._answer(results, retry=bool(failures))
+        results.sort(key=lambda result: result.index)
+        return self._answer(results, [1.0] * bool(failures) + list(capped.values()))
 
     def _decode(self, kind: str, payload: bytes) -> tuple[str, list[EventBody]]:
         """Return the pointer of the list and the list."""
@@ -77,22 +101,28 @@ class EventRoutes:
             return "/events", decode_body(self._json_object, payload).events
         return "", decode_body(self._json_list, payload)
 
-    def _answer(self, results: Sequence[EventResult], *, retry: bool) -> Response:
-        count = {"accepted": 0, "duplicate": 0, "conflict": 0, "unavailable": 0}
+    def _answer(self, results: Sequence[EventResult], waits: Sequence[float]) -> Response:
+        """Return the answer; some of what failed can be sent again after one of these waits."""
+        count = {"accepted": 0, "duplicate": 0, "conflict": 0, "unavailable": 0, "capped": 0}
         for result in results:
             count[result.status] += 1
         answer = EventsAnswer(
             accepted=count["accepted"],
             duplicates=count["duplicate"],
-            failed=count["conflict"] + count["unavailable"],
+            failed=count["conflict"] + count["unavailable"] + count["capped"],
             results=tuple(results),
         )
         return Response(
             self._encoder.encode(answer),
             status_code=207 if answer.failed else 202,
-            headers=retry_after() if retry else None,
+            headers=retry_after(min(waits)) if waits else None,
             media_type=JSON,
         )
+
+
+def _capped(index: int, event_id: str, wait_s: float) -> EventResult:
+    detail = f"too many events about this person; there is room for one in {math.ceil(wait_s)} s"
+    return EventResult(index=index, event_id=event_id, status="capped", detail=detail)
 
 
 def _result(index: int, event_id: str, shard: int, answer: Append | RuntimeFault) -> EventResult:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from actors.http.schema import EventBody
+from actors.http.schema import EARLIEST_MS, EventBody
 from recsys.errors import InvalidEvent
 from recsys.events import Feedback, validate
 from recsys.ids import new_id
@@ -12,8 +12,6 @@ __all__ = ["feedback_of", "time_of"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
-_EARLIEST_MS: Final = 100_000_000_000
-"""March 1973. A smaller number is a time in seconds sent by mistake."""
 
 
 def feedback_of(body: EventBody, pointer: str, received_ms: int, skew_s: float) -> Feedback:
@@ -62,7 +60,7 @@ def time_of(timestamp: datetime | int | None, pointer: str, received_ms: int, sk
         ts_ms = (timestamp - _EPOCH) // _MILLISECOND
     else:
         ts_ms = timestamp
-        if 0 <= ts_ms < _EARLIEST_MS:
+        if 0 <= ts_ms < EARLIEST_MS:
             detail = f"epoch milliseconds are expected, got {ts_ms}, which looks like seconds"
             raise InvalidEvent(f"{pointer}/timestamp", detail)
     if ts_ms > received_ms + skew_s * 1000:

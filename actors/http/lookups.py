@@ -25,10 +25,17 @@ _LOW_DISK: Final = "answers; its disk is almost full"
 
 
 class LookupRoutes:
-    """Answers questions about what is there."""
+    """Answers questions about what is there.
 
-    def __init__(self, shards: Shards) -> None:
+    Parameters
+    ----------
+    discreet
+        Whether who watches the server's health is told no names: of users, brokers and files.
+    """
+
+    def __init__(self, shards: Shards, *, discreet: bool = False) -> None:
         self._shards = shards
+        self._discreet = discreet
         self._encoder = msgspec.json.Encoder()
 
     async def user(self, request: Request) -> Response:
@@ -70,7 +77,11 @@ class LookupRoutes:
         for down in stats.unavailable:
             checks[down.shard] = Check(name=f"shard {down.shard}", ok=False, detail=down.detail)
         # Of Kafka only what is: a server that cannot read it still answers, and learns over HTTP.
-        kafka = tuple(_check_of(shard.shard, shard.kafka) for shard in stats.shards if shard.kafka)
+        kafka = tuple(
+            _check_of(shard.shard, shard.kafka, discreet=self._discreet)
+            for shard in stats.shards
+            if shard.kafka
+        )
         ready = not stats.unavailable
         answer = Readiness(
             status="ready" if ready else "not ready",
@@ -94,10 +105,11 @@ def _state_of(shard: ShardStats) -> str:
     return _LOW_DISK if shard.disk_low else "answers"
 
 
-def _check_of(shard: int, kafka: KafkaStats) -> Check:
+def _check_of(shard: int, kafka: KafkaStats, *, discreet: bool) -> Check:
     """Return the check of one shard's reading from Kafka; readiness does not depend on it."""
-    troubles = [str(gap) for gap in kafka.gaps]
+    troubles = [f"data_gap: {gap.cause}" if discreet else str(gap) for gap in kafka.gaps]
     if kafka.state != "reading" or kafka.detail:
-        troubles.append(f"{kafka.state}: {kafka.detail}")
+        why = "why is in /v1/stats" if discreet else kafka.detail
+        troubles.append(f"{kafka.state}: {why}")
     detail = "; ".join(troubles) or "reading"
     return Check(name=f"kafka of shard {shard}", ok=not troubles, detail=detail)

@@ -1,8 +1,9 @@
 """Every error as a problem document (RFC 9457); nothing of our insides gets into one.
 
-The types of problem are ``urn:recsys:problem:`` and one of: ``unreadable`` (400), ``not-found``
-(404), ``method-not-allowed`` (405), ``slow-body`` (408), ``too-large`` (413), ``content-type``
-(415), ``invalid`` (422), ``overloaded`` (429), ``internal`` (500), ``unavailable`` (503).
+The types of problem are ``urn:recsys:problem:`` and one of: ``unreadable`` (400), ``unauthorized``
+(401), ``forbidden`` (403), ``not-found`` (404), ``method-not-allowed`` (405), ``slow-body`` (408),
+``too-large`` (413), ``content-type`` (415), ``invalid`` (422), ``overloaded`` (429), ``internal``
+(500), ``unavailable`` (503).
 """
 
 import math
@@ -20,7 +21,14 @@ from actors.errors import Overloaded, ShardUnavailable
 from actors.http.schema import Fault, ProblemDocument
 from recsys.errors import InvalidEvent
 
-__all__ = ["REQUEST_ID", "Problem", "answer_error", "request_id_of"]
+__all__ = [
+    "REQUEST_ID",
+    "Problem",
+    "answer_error",
+    "problem_of",
+    "request_id_of",
+    "retry_after",
+]
 
 REQUEST_ID: Final = "recsys.request_id"
 """Key of the request id in the scope."""
@@ -30,6 +38,8 @@ _LONGEST: Final = 400
 """Characters of a detail or pointer; what is wrong with a value can be as long as the value."""
 _TYPES: Final = {
     400: "unreadable",
+    401: "unauthorized",
+    403: "forbidden",
     404: "not-found",
     405: "method-not-allowed",
     408: "slow-body",

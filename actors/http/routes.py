@@ -1,11 +1,6 @@
-"""The table of routes: method, path, handler, and what the OpenAPI document says of each."""
+"""The routes: method, path, handler, scope, and what the OpenAPI document says of each."""
 
-from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
-
-from fastapi import FastAPI
-from starlette.requests import Request
-from starlette.responses import Response
 
 from actors.http.events import EventRoutes
 from actors.http.items import ItemRoutes
@@ -13,10 +8,8 @@ from actors.http.lookups import LookupRoutes
 from actors.http.openapi import (
     EVENTS_BODY,
     TICKS,
-    Part,
     answer,
     body,
-    complete,
     parameter,
     problems,
 )
@@ -38,6 +31,7 @@ from actors.http.schema import (
     StatsAnswer,
 )
 from actors.http.stream import Stream
+from actors.http.table import Table
 from recsys.events import Decision
 from recsys.views import UserView
 
@@ -48,41 +42,7 @@ _BODY_REFUSALS: Final = problems(400, 408, 413, 415, 422)
 _IN_KAFKA: Final = "it is in Kafka, which the shards read"
 
 
-def _add(
-    app: FastAPI,
-    call: str,
-    handler: Callable[[Request], Awaitable[Response]],
-    summary: str,
-    *,
-    tag: str,
-    responses: Mapping[int, Part],
-    extra: Part | None = None,
-    head: bool = True,
-) -> None:
-    """Add a route whose types are told by hand (``actors.http.openapi``).
-
-    Parameters
-    ----------
-    head
-        Whether HEAD is answered where GET is.
-    """
-    method, path = call.split()
-    app.add_api_route(
-        path,
-        handler,
-        methods=[method],
-        status_code=next(iter(responses)),
-        response_class=Response,
-        summary=summary,
-        tags=[tag],
-        responses=complete(responses),
-        openapi_extra=extra,
-    )
-    if method == "GET" and head:
-        app.add_api_route(path, handler, methods=["HEAD"], include_in_schema=False)
-
-
-def add_asking(app: FastAPI, routes: RecommendRoutes) -> None:
+def add_asking(table: Table, routes: RecommendRoutes) -> None:
     """Add what recommends."""
     responses = {
         200: answer(RecommendAnswer, "the list, best first"),
@@ -92,24 +52,24 @@ def add_asking(app: FastAPI, routes: RecommendRoutes) -> None:
         ("/v1/recommend", routes.recommend, "Recommend", RecommendBody),
         ("/v1/rank", routes.rank, "Rank candidates", RankBody),
     ):
-        _add(
-            app,
+        table.add(
             f"POST {path}",
             handler,
             summary,
+            scope="recommend",
             tag="recommend",
             responses=responses,
             extra=body(taken),
         )
 
 
-def add_learning(app: FastAPI, routes: EventRoutes) -> None:
+def add_learning(table: Table, routes: EventRoutes) -> None:
     """Add what takes feedback in."""
-    _add(
-        app,
+    table.add(
         "POST /v1/events",
         routes.post,
         "Send feedback",
+        scope="events",
         tag="learn",
         responses={
             202: answer(EventsAnswer, "all are durable or were already"),
@@ -120,14 +80,14 @@ def add_learning(app: FastAPI, routes: EventRoutes) -> None:
     )
 
 
-def add_catalogue(app: FastAPI, routes: ItemRoutes) -> None:
+def add_catalogue(table: Table, routes: ItemRoutes) -> None:
     """Add what changes the catalogue."""
     item = parameter("item_id", "id of the item; slashes may stand as they are")
-    _add(
-        app,
+    table.add(
         "PUT /v1/items/{item_id:path}",
         routes.put,
         "Set an item",
+        scope="catalogue",
         tag="catalogue",
         responses={
             200: answer(ItemStatus, "every shard has it"),
@@ -136,11 +96,11 @@ def add_catalogue(app: FastAPI, routes: ItemRoutes) -> None:
         },
         extra={**item, **body(ItemBody)},
     )
-    _add(
-        app,
+    table.add(
         "DELETE /v1/items/{item_id:path}",
         routes.delete,
         "Remove an item",
+        scope="catalogue",
         tag="catalogue",
         responses={
             200: answer(ItemStatus, "no shard has it"),
@@ -149,11 +109,11 @@ def add_catalogue(app: FastAPI, routes: ItemRoutes) -> None:
         },
         extra=item,
     )
-    _add(
-        app,
+    table.add(
         "POST /v1/items:batch",
         routes.post_batch,
         "Set many items",
+        scope="catalogue",
         tag="catalogue",
         responses={
             200: answer(ItemsAnswer, "every shard has them"),
@@ -164,47 +124,47 @@ def add_catalogue(app: FastAPI, routes: ItemRoutes) -> None:
     )
 
 
-def add_lookups(app: FastAPI, routes: LookupRoutes) -> None:
+def add_lookups(table: Table, routes: LookupRoutes) -> None:
     """Add what shows state and health."""
-    _add(
-        app,
+    table.add(
         "GET /v1/users/{user_id:path}",
         routes.user,
         "A person's state",
+        scope="read",
         tag="state",
         responses={200: answer(UserView, "the person's state"), **problems(404, 422)},
         extra=parameter("user_id", "id of the user; slashes may stand as they are"),
     )
-    _add(
-        app,
+    table.add(
         "GET /v1/decisions/{decision_id:path}",
         routes.decision,
         "A decision",
+        scope="read",
         tag="state",
         responses={200: answer(Decision, "the decision as logged"), **problems(404, 422)},
         extra=parameter("decision_id", "as /v1/recommend answered it"),
     )
-    _add(
-        app,
+    table.add(
         "GET /v1/stats",
         routes.stats,
         "Statistics",
+        scope="read",
         tag="state",
         responses={200: answer(StatsAnswer, "the shards that answered, and which did not")},
     )
-    _add(
-        app,
+    table.add(
         "GET /livez",
         routes.live,
         "Alive",
+        scope=None,
         tag="health",
         responses={200: answer(Liveness, "the process is there")},
     )
-    _add(
-        app,
+    table.add(
         "GET /readyz",
         routes.ready,
         "Ready",
+        scope=None,
         tag="health",
         responses={
             200: answer(Readiness, "every shard answers"),
@@ -213,43 +173,43 @@ def add_lookups(app: FastAPI, routes: LookupRoutes) -> None:
     )
 
 
-def add_people(app: FastAPI, routes: PeopleRoutes) -> None:
+def add_people(table: Table, routes: PeopleRoutes) -> None:
     """Add what forgets people, and what tells of what could not be learned."""
-    _add(
-        app,
+    table.add(
         "DELETE /v1/users/{user_id:path}",
         routes.erase,
         "Erase a person",
+        scope="admin",
         tag="state",
         responses={202: answer(ErasureAnswer, "the erasure has begun"), **problems(422)},
         extra=parameter("user_id", "id of the user; slashes may stand as they are"),
     )
-    _add(
-        app,
+    table.add(
         "GET /v1/erasures/{receipt:path}",
         routes.erasure,
         "How far an erasure is",
+        scope="admin",
         tag="state",
         responses={200: answer(ErasureAnswer, "how far it is"), **problems(404, 422)},
         extra=parameter("receipt", "as DELETE /v1/users answered it"),
     )
-    _add(
-        app,
+    table.add(
         "GET /v1/dead-letters",
         routes.dead_letters,
         "Dead letters",
+        scope="read",
         tag="state",
         responses={200: answer(DeadLettersAnswer, "of all shards, oldest first within each")},
     )
 
 
-def add_stream(app: FastAPI, stream: Stream) -> None:
+def add_stream(table: Table, stream: Stream) -> None:
     """Add the server-sent events."""
-    _add(
-        app,
+    table.add(
         "GET /v1/stream",
         stream.get,
         "Statistics, live",
+        scope="read",
         tag="state",
         responses={200: TICKS},
         # A stream would be opened, and stay open, for a head alone.

@@ -13,9 +13,12 @@ from msgspec import Meta
 from actors.wire import Letter, ShardStats
 from recsys.events import (
     FEEDBACK_TYPES,
+    MAX_ATTRIBUTES,
     MAX_CONTEXT,
     MAX_NUMBER,
     MAX_SLOTS,
+    MAX_TS_MS,
+    MAX_VALUES,
     MIN_SURVIVAL,
     Attributes,
     Context,
@@ -24,6 +27,10 @@ from recsys.ids import MAX_ID_BYTES
 from recsys.views import ArmStats
 
 __all__ = [
+    "ATTRIBUTE_VALUES",
+    "CONTEXT_VALUES",
+    "EARLIEST_MS",
+    "ID_SCHEMA",
     "Check",
     "DeadLettersAnswer",
     "ErasureAnswer",
@@ -48,23 +55,50 @@ __all__ = [
     "UnavailableShard",
 ]
 
+EARLIEST_MS: Final = 100_000_000_000
+"""March 1973. A smaller number is a time in seconds sent by mistake."""
 MAX_LIST: Final = 100
 """Slots that ``/v1/recommend`` gives at most; ``/v1/rank`` orders all its candidates."""
 
-Id = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=MAX_ID_BYTES,
-        description="1-256 bytes of UTF-8 without control characters",
-    ),
+ID_SCHEMA: Final[dict[str, object]] = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": MAX_ID_BYTES,
+    # Where lines end or control characters stand, as ``recsys.ids.check_id`` has it.
+    "pattern": r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]+$",
+    "description": f"1-{MAX_ID_BYTES} bytes of UTF-8 without control characters",
+}
+CONTEXT_VALUES: Final[list[dict[str, object]]] = [
+    ID_SCHEMA,
+    {"type": "boolean"},
+    {"type": "number", "minimum": -MAX_NUMBER, "maximum": MAX_NUMBER},
 ]
+ATTRIBUTE_VALUES: Final[list[dict[str, object]]] = [
+    *CONTEXT_VALUES,
+    {"type": "array", "items": ID_SCHEMA, "maxItems": MAX_VALUES},
+]
+
+Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID_BYTES, extra_json_schema=ID_SCHEMA)]
 Ids = Annotated[tuple[Id, ...], Meta(max_length=MAX_SLOTS)]
 BoundContext = Annotated[
     Context,
-    Meta(max_length=MAX_CONTEXT, description="what the application knows about the moment"),
+    Meta(
+        max_length=MAX_CONTEXT,
+        description="what the application knows about the moment",
+        extra_json_schema={"propertyNames": ID_SCHEMA},
+    ),
 ]
-Timestamp = Annotated[datetime, Meta(tz=True)] | int
+BoundAttributes = Annotated[
+    Attributes,
+    Meta(
+        max_length=MAX_ATTRIBUTES,
+        extra_json_schema={"propertyNames": ID_SCHEMA},
+    ),
+]
+Timestamp = (
+    Annotated[datetime, Meta(tz=True)]
+    | Annotated[int, Meta(extra_json_schema={"minimum": EARLIEST_MS, "maximum": MAX_TS_MS})]
+)
 FeedbackType = Annotated[str, Meta(extra_json_schema={"enum": list(FEEDBACK_TYPES)})]
 
 
@@ -160,7 +194,7 @@ class EventResult(_Answer, omit_defaults=True):
 
     index: int
     event_id: str
-    status: Literal["accepted", "duplicate", "conflict", "unavailable"]
+    status: Literal["accepted", "duplicate", "conflict", "unavailable", "capped"]
     shard: int | None = None
     sequence: int | None = None
     detail: str | None = None
@@ -178,14 +212,14 @@ class EventsAnswer(_Answer):
 class ItemBody(_Body):
     """All attributes of an item, not a patch."""
 
-    attributes: Attributes = {}
+    attributes: BoundAttributes = {}
 
 
 class NamedItem(_Body):
     """An item of a batch."""
 
     item_id: Id
-    attributes: Attributes = {}
+    attributes: BoundAttributes = {}
 
 
 class ItemsBody(_Body):

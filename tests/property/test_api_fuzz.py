@@ -1,6 +1,7 @@
 """Whatever is sent, the API answers as its own OpenAPI document says, and never with a fault."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,16 +16,32 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from actors.auth.settings import AuthSettings
 from actors.gateway import build_app
+from actors.settings import HttpSettings
 from tests.servers import SETTINGS, DeafPort, live
 
 if TYPE_CHECKING:
     from schemathesis.specs.openapi.schemas import OpenApiCase
 
-# The stream never ends, so that there is no answer to look at.
-SCHEMA = schemathesis.openapi.from_dict(build_app(DeafPort(), SETTINGS).openapi()).exclude(
-    path="/v1/stream"
+LOCKED = SETTINGS.model_copy(
+    update={"http": HttpSettings(auth=AuthSettings(always=True, keys=Path("/nobody/has/one")))}
 )
+"""Nobody has a key."""
+# The stream never ends, so that there is no answer to look at.
+SCHEMA, LOCKED_SCHEMA = (
+    schemathesis.openapi.from_dict(build_app(DeafPort(), settings).openapi()).exclude(
+        path="/v1/stream"
+    )
+    for settings in (SETTINGS, LOCKED)
+)
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
 
 
 @schemathesis.serializer("application/msgpack")
@@ -56,22 +73,27 @@ def address() -> Iterator[str]:
         yield url
 
 
-@SCHEMA.parametrize()
-@settings(
-    max_examples=25,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=list(HealthCheck),
+@pytest.fixture(scope="module")
+def locked_address() -> Iterator[str]:
+    with live(LOCKED) as url:
+        yield url
+
+
+as_declared = settings(
+    deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
+
+
+@SCHEMA.parametrize()
+@settings(as_declared, max_examples=25)
 def test_the_api_keeps_its_word(case: "OpenApiCase", address: str) -> None:
-    case.call_and_validate(
-        base_url=address,
-        checks=[
-            not_a_server_error,
-            status_code_conformance,
-            content_type_conformance,
-            response_headers_conformance,
-            response_schema_conformance,
-        ],
-    )
+    case.call_and_validate(base_url=address, checks=CHECKS)
+
+
+@LOCKED_SCHEMA.parametrize()
+@settings(as_declared, max_examples=3)
+def test_so_it_does_where_nobody_has_a_key(case: "OpenApiCase", locked_address: str) -> None:
+    answer = case.call_and_validate(base_url=locked_address, checks=CHECKS)
+    if case.path.startswith("/v1"):
+        # 204 and 405 tell which methods a path takes.
+        assert answer.status_code in {204, 401, 405, 429}

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 import httpx2
 import msgspec
 import pytest
+from jsonschema_rs import Draft202012Validator
 
 from actors.http.pages import STATIC
 from tests.servers import Served, edge, served
@@ -130,6 +131,40 @@ async def test_every_operation_declares_what_can_happen_to_all() -> None:
             assert "X-Request-ID" in response.headers, (name, status)
             assert ("Retry-After" in response.headers) == (status in {"207", "429", "503"})
             assert ("Allow" in response.headers) == (status == "405")
+
+
+EVENT = {"type": "click", "user_id": "a", "item_id": "b"}
+ASKED = [
+    ("/v1/recommend", "RecommendBody", {"user_id": "a"}, True),
+    ("/v1/recommend", "RecommendBody", {"user_id": "é\n"}, False),
+    ("/v1/recommend", "RecommendBody", {"user_id": "\u2028"}, False),
+    ("/v1/recommend", "RecommendBody", {"user_id": "a", "arm": "random"}, True),
+    ("/v1/recommend", "RecommendBody", {"user_id": "a", "arm": None}, True),
+    ("/v1/recommend", "RecommendBody", {"user_id": "a", "arm": "another"}, False),
+    ("/v1/recommend", "RecommendBody", {"user_id": "a", "context": {"x": ""}}, False),
+    ("/v1/recommend", "RecommendBody", {"user_id": "a", "context": {"": 1}}, False),
+    ("/v1/recommend", "RecommendBody", {"user_id": "a", "context": {"x": 1e7}}, False),
+    ("/v1/recommend", "RecommendBody", {"user_id": "a", "context": {"x": True, "y": 2}}, True),
+    ("/v1/events", "EventsBody", {"events": [EVENT]}, True),
+    ("/v1/events", "EventsBody", {"events": [{**EVENT, "timestamp": 1_700_000_000}]}, False),
+    ("/v1/events", "EventsBody", {"events": [{**EVENT, "timestamp": 1_700_000_000_000}]}, True),
+    ("/v1/events", "EventsBody", {"events": [{**EVENT, "context": {"x": ["a"]}}]}, False),
+    ("/v1/items/x", "ItemBody", {"attributes": {"x": ["a", "b"]}}, True),
+    ("/v1/items/x", "ItemBody", {"attributes": {"x": ["a", ""]}}, False),
+    ("/v1/items/x", "ItemBody", {"attributes": {"x": ["a"] * 33}}, False),
+]
+
+
+@pytest.mark.parametrize(("path", "schema", "body", "taken"), ASKED)
+async def test_the_document_is_as_strict_as_the_server(
+    server: Served, path: str, schema: str, body: dict[str, object], taken: bool
+) -> None:
+    document = await openapi(server.client)
+    told = {"$ref": f"#/components/schemas/{schema}", "components": document["components"]}
+    assert Draft202012Validator(told).is_valid(body) is taken
+    method = "PUT" if schema == "ItemBody" else "POST"
+    answer = await server.client.request(method, path, json=body)
+    assert (answer.status_code != 422) is taken, answer.text
 
 
 async def test_statistics_are_summed_by_arm(server: Served) -> None:

@@ -9,6 +9,8 @@ import msgspec
 import pytest
 from typing_extensions import override
 
+from actors.auth.key_file import changing_keys, keys_path, read_keys
+from actors.auth.keys import make_key
 from actors.copies.bucket import Bucket
 from actors.copies.generations import Generations, Manifest
 from actors.copies.restore import restore
@@ -201,7 +203,8 @@ class Lossy(Bucket):
 
     @override
     def put(self, name: str, file: Path) -> None:
-        file.write_bytes(file.read_bytes()[:-1] + b"?")
+        content = file.read_bytes()
+        file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
         super().put(name, file)
 
 
@@ -233,6 +236,15 @@ def test_a_folder_that_is_not_empty_or_a_bucket_that_is(place: Path, bucket: Buc
     copied(place, bucket)
     with pytest.raises(StartupError, match="is not empty; restore into a new folder"):
         restore(bucket, place, {}, None)
+
+
+def test_keys_that_were_made_first_are_no_hindrance(place: Path, bucket: Bucket) -> None:
+    append(place, 1, 10)
+    copied(place, bucket)
+    with changing_keys(keys_path(None, place / "new")) as keys:
+        _, keys["shop"] = make_key("shop", ["events"], 0)
+    assert len(restore(bucket, place / "new", {}, None)) == 1
+    assert [key.name for key in read_keys(place / "new" / "keys.json")] == ["shop"]
 
 
 def test_a_manifest_that_is_none_is_named(place: Path, bucket: Bucket) -> None:
