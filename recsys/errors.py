@@ -170,6 +170,14 @@ class ApiError(RecsysError):
         front = self.from_front and self.status in {404, 500}
         return front or self.status in {429, 502, 503, 504}
 
+    @property
+    def denied(self) -> bool:
+        """Whether it is about who asks and not about what: the key is missing, unknown or weak.
+
+        Every other request of that kind ends the same way.
+        """
+        return self.status in {401, 403}
+
     @override
     def __str__(self) -> str:
         return f"HTTP {self.status}: {self.detail}"

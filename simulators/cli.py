@@ -1,7 +1,7 @@
 """``clickstream``: simulated people, or recorded ones, against a running server."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -16,7 +16,6 @@ from recsys.datasets import (
     read_interactions,
     read_items,
 )
-from recsys.errors import ApiError, InvalidDataset, Unreachable
 from recsys.events import Attributes
 from simulators.driver import Driver, Pace, put_all, until_ready
 from simulators.live import Watch, replay_bar, stop_on_signal
@@ -25,7 +24,8 @@ from simulators.problems import (
     check_file,
     check_picture,
     fail,
-    unreachable,
+    one_line,
+    read_key,
     write,
     write_json,
 )
@@ -46,8 +46,20 @@ app = typer.Typer(
 )
 
 Url = Annotated[str, typer.Option(help="Where the server listens.")]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(help="Its first line is the server's key; else RECSYS_API_KEY is, if set."),
+]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the report here as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Only the summary at the end.")]
+
+
+@dataclass(frozen=True)
+class _Server:
+    """Whose door it is, and what opens it; without a key, the client takes the environment's."""
+
+    url: str
+    key: str | None = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -68,6 +80,7 @@ def _not_ready(url: str) -> str:
 def run(
     *,
     url: Url = "http://127.0.0.1:8000",
+    key_file: KeyFile = None,
     seed: Annotated[int, typer.Option(min=0, help="Makes the world: items, people, tastes.")] = 1,
     users: Annotated[int, typer.Option(min=1, help="People at any time.")] = 300,
     items: Annotated[int, typer.Option(min=10, help="Items of the catalogue.")] = 1000,
@@ -93,24 +106,21 @@ def run(
     world = World(WorldSettings(seed=seed, n_people=users, n_items=items))
     pace = Pace(people_at_once=concurrency, rate=rate, speed=speed, switch_at_s=switch_at)
     shown = _Shown(Console(), quiet, table_every)
-    try:
-        report = asyncio.run(_run(url, world, pace, duration or None, shown))
-    except Unreachable as error:
-        fail(unreachable(error))
-    except ApiError as error:
-        fail(f"{url}: {error}")
+    server = _Server(url, read_key(key_file))
+    with one_line(url):
+        report = asyncio.run(_run(server, world, pace, duration or None, shown))
     summary = report.summary()
     write(plot, lambda path: draw(summary, path))
     write_json(json_file, summary)
 
 
 async def _run(
-    url: str, world: World, pace: Pace, duration_s: float | None, shown: _Shown
+    server: _Server, world: World, pace: Pace, duration_s: float | None, shown: _Shown
 ) -> Report:
-    report = Report()
+    report, url = Report(), server.url
     async with (
-        AsyncClient(url, connections=pace.people_at_once) as client,
-        AsyncClient(url, retry=Retry(attempts=1), timeout_s=2.0) as asking,
+        AsyncClient(url, key=server.key, connections=pace.people_at_once) as client,
+        AsyncClient(url, key=server.key, retry=Retry(attempts=1), timeout_s=2.0) as asking,
     ):
         driver = Driver(world, client, pace, report)
         if not await until_ready(client, _READY_PATIENCE_S):
@@ -144,6 +154,7 @@ def replay(
     ],
     *,
     url: Url = "http://127.0.0.1:8000",
+    key_file: KeyFile = None,
     columns: Annotated[
         str | None, typer.Option(help="user=U,item=I,time=T[,rating=R][,type=Y]; guessed without.")
     ] = None,
@@ -164,33 +175,29 @@ def replay(
         raise typer.BadParameter(str(error)) from None
     shown = _Shown(Console(), quiet)
     settings = ReplaySettings(click_at=click_at, batch=batch, concurrency=concurrency)
-    try:
+    server = _Server(url, read_key(key_file))
+    with one_line(url):
         interactions = read_interactions(path, named)[:limit]
         attributes = read_items(path) if path.is_dir() else None
         source = fingerprint(path)
-        result = asyncio.run(_replay(url, interactions, attributes or {}, source, settings, shown))
-    except InvalidDataset as error:
-        fail(str(error))
-    except Unreachable as error:
-        fail(unreachable(error))
-    except ApiError as error:
-        fail(f"{url}: {error}")
+        result = asyncio.run(_replay(server, interactions, attributes, source, settings, shown))
     write_json(json_file, result)
     _conclude(result, shown.console)
 
 
 async def _replay(
-    url: str,
+    server: _Server,
     interactions: list[Interaction],
-    attributes: dict[str, Attributes],
+    attributes: dict[str, Attributes] | None,
     source: str,
     settings: ReplaySettings,
     shown: _Shown,
 ) -> ReplayResult:
-    async with AsyncClient(url, connections=settings.concurrency) as client:
+    connections = settings.concurrency
+    async with AsyncClient(server.url, key=server.key, connections=connections) as client:
         if not await until_ready(client, _READY_PATIENCE_S):
-            fail(_not_ready(url))
-        await put_all(client, [Item(*pair) for pair in attributes.items()])
+            fail(_not_ready(server.url))
+        await put_all(client, [Item(*pair) for pair in (attributes or {}).items()])
         hidden = shown.quiet or not shown.console.is_terminal
         with replay_bar(shown.console, disable=hidden) as bar:
             task = bar.add_task("replaying", total=len(interactions))

@@ -114,6 +114,11 @@ class Driver:
         """Run for ``duration_s`` seconds, without end for ``None``, or until ``stop``.
 
         Errors of single requests are counted in the report and end the visit.
+
+        Raises
+        ------
+        ApiError
+            When the server wants another key than the client's: nobody gets any further.
         """
         self._started_s = perf_counter()
         # A worker looks for a seat that is not taken: there must be one.
@@ -172,7 +177,7 @@ class Driver:
             with self._timed(self._report.recommend):
                 shown = await self._client.recommend(person.user_id, n=self._pace.list_length)
         except (ApiError, Unreachable) as error:
-            self._report.went_wrong("recommend", error)
+            self._note("recommend", error)
             return False
         clicks = self._look(person, shown)
         if not clicks:
@@ -182,10 +187,15 @@ class Driver:
             with self._timed(self._report.events):
                 results = await self._client.send_events(_feedback(person, shown, clicks))
         except (ApiError, Unreachable) as error:
-            self._report.went_wrong("events", error)
+            self._note("events", error)
             return False
         self._report.sent(results)
         return True
+
+    def _note(self, what: str, error: ApiError | Unreachable) -> None:
+        if isinstance(error, ApiError) and error.denied:
+            raise error
+        self._report.went_wrong(what, error)
 
     def _look(self, person: Person, shown: Recommended) -> list[Click]:
         n = len(shown.items)

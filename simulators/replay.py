@@ -24,6 +24,7 @@ __all__ = ["Replay", "ReplayResult", "ReplaySettings", "feedback_of", "learned"]
 _BATCHES_PER_STRETCH = 4
 _SETTLED_AFTER_S = 15.0
 _ASK_EVERY_S = 0.2
+_CAPPED = "too many about one person; a key with the scope admin may send them all"
 
 
 @dataclass(frozen=True)
@@ -191,8 +192,9 @@ class Replay:
         self._progress(result.sent)
         if unavailable:
             # Sending on would put these people's later events before their earlier ones.
-            error = f"{unavailable} events were not taken: their shard does not answer"
-            self._give_up(error, again=True)
+            capped = any(one.status == "capped" for one in answer.results)
+            why = _CAPPED if capped else "their shard does not answer"
+            self._give_up(f"{unavailable} events were not taken: {why}", again=True)
 
     def _give_up(self, error: str, *, again: bool) -> None:
         if not self._result.error:

@@ -16,6 +16,9 @@ Broken connections, empty replies, 429 and 503 (from a proxy also 502 and 504) a
 growing, jittered waits (``Retry``). Events carry their ids, so that a retry is a duplicate and not
 a second click. A retried ``recommend`` may leave a decision in the log that nobody saw.
 
+A server that asks for keys gets ``Client(url, key="rs_...")``, or the environment variable
+``RECSYS_API_KEY``. Without the right key every call is refused at once (``ApiError.denied``).
+
 Every call raises ``ApiError`` when the server refuses, with its problem document's detail;
 ``Unreachable`` when no answer came after all attempts; and ``InvalidEvent`` when an id or a value
 cannot be sent at all.

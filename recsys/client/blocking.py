@@ -33,22 +33,30 @@ class Client:
     ----------
     url
         Where the server listens, without ``/v1``.
+    key
+        For a server that asks for one; by default the environment's ``RECSYS_API_KEY``, if any.
     timeout_s
         Per attempt: to connect, to send, and between the bytes of the answer.
     transport
         Carries the requests in place of the network.
+
+    Raises
+    ------
+    InvalidSettings
+        For a key that no header can carry; the message does not show it.
     """
 
     def __init__(
         self,
         url: str,
         *,
+        key: str | None = None,
         retry: Retry | None = None,
         timeout_s: float = 10.0,
         transport: Transport | None = None,
     ) -> None:
         self._connection = Connection(
-            url, retry=retry or Retry(), timeout_s=timeout_s, transport=transport
+            url, key=key, retry=retry or Retry(), timeout_s=timeout_s, transport=transport
         )
 
     def __enter__(self) -> Self:

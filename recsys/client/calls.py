@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from recsys.client.key import VARIABLE
 from recsys.client.schema import (
     ErasureStatus,
     EventResults,
@@ -194,7 +195,10 @@ def _refusal(status: int, headers: Mapping[str, str], body: bytes) -> ApiError:
     ours = headers.get("content-type", "").startswith("application/problem+json")
     # Any server says 404 in words of its own; Ray Serve's tells where its routes are.
     front = not ours and (status != HTTPStatus.NOT_FOUND or _SERVE_ROUTES in body)
-    return ApiError(status, _detail(body), _retry_after_s(headers), from_front=front)
+    detail = _detail(body)
+    if status == HTTPStatus.UNAUTHORIZED and not ours:
+        detail += f" (a key for the server is sent by key=, or by {VARIABLE} in the environment)"
+    return ApiError(status, detail, _retry_after_s(headers), from_front=front)
 
 
 def _path(collection: str, name: str) -> str:

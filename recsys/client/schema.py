@@ -111,7 +111,7 @@ class Recommended(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one event: accepted, duplicate, conflict or unavailable."""
+    """What became of one event: accepted, duplicate, conflict, unavailable or capped."""
 
     index: int
     event_id: str

@@ -10,6 +10,7 @@ import anyio
 import httpx2
 
 from recsys.client.calls import Call, read_answer
+from recsys.client.key import find_key
 from recsys.client.retry import Retry
 from recsys.errors import ApiError, Unreachable
 from recsys.ids import new_id
@@ -49,6 +50,23 @@ def _check_port(url: str) -> None:
         raise httpx2.InvalidURL(message)
 
 
+def _headers(url: str, key: str | None) -> dict[str, str]:
+    """Return what every request carries; ``key`` as for ``Connection``.
+
+    Raises
+    ------
+    InvalidSettings
+        For a key that no header can carry.
+    """
+    key = find_key(key)
+    if key is None:
+        return _HEADERS
+    if httpx2.URL(url).userinfo:
+        # The name and password are for a proxy in front, and take up the other header.
+        return {**_HEADERS, "x-api-key": key}
+    return {**_HEADERS, "authorization": f"Bearer {key}"}
+
+
 class _Patience:
     """Counts the attempts of one call."""
 
@@ -86,12 +104,27 @@ class Connection:
     ----------
     url
         Where the server listens, without ``/v1``.
+    key
+        For a server that asks for one; ``None`` takes the environment's ``RECSYS_API_KEY``.
     transport
         Carries the requests in place of the network.
+
+    Raises
+    ------
+    InvalidSettings
+        For a key that no header can carry.
+    Unreachable
+        For a URL that is none.
     """
 
     def __init__(
-        self, url: str, *, retry: Retry, timeout_s: float, transport: Transport | None
+        self,
+        url: str,
+        *,
+        key: str | None,
+        retry: Retry,
+        timeout_s: float,
+        transport: Transport | None,
     ) -> None:
         self.retry = retry
         self.rng = Random(new_id())
@@ -99,7 +132,11 @@ class Connection:
         with _translated(url):
             _check_port(url)
             self._http = httpx2.Client(
-                base_url=url, timeout=timeout_s, transport=transport, headers=_HEADERS
+                base_url=url,
+                timeout=timeout_s,
+                transport=transport,
+                headers=_headers(url, key),
+                follow_redirects=False,  # the key is for this server, and for no other
             )
 
     def close(self) -> None:
@@ -142,6 +179,7 @@ class AsyncConnection:
         self,
         url: str,
         *,
+        key: str | None,
         retry: Retry,
         timeout_s: float,
         transport: AsyncTransport | None,
@@ -157,7 +195,8 @@ class AsyncConnection:
                 # Waiting for a free connection is what the limit is for, not a failure.
                 timeout=httpx2.Timeout(timeout_s, pool=None),
                 transport=transport,
-                headers=_HEADERS,
+                headers=_headers(url, key),
+                follow_redirects=False,  # as above
                 limits=httpx2.Limits(
                     max_connections=connections, max_keepalive_connections=connections
                 ),

@@ -11,28 +11,15 @@ from typing_extensions import override
 from recsys.client import AsyncClient, Client, Item, NewFeedback, Retry
 from recsys.client.calls import STATS, read_answer
 from recsys.errors import ApiError, InvalidEvent, Unreachable
-from tests.unit.simulators.fake_server import FakeServer, Fault, Stage, listening
+from tests.unit.simulators.fake_server import FakeServer, Fault
 
 FRONT = b"Path '/v1/stats' not found. Ping http://.../-/routes for available routes."
 AT_ONCE = Retry(attempts=3, first_s=0.0)
 
 
-@pytest.fixture(scope="module")
-def stage() -> Iterator[tuple[Stage, str]]:
-    stage = Stage()
-    with listening(stage) as url:
-        yield stage, url
-
-
 @pytest.fixture
-def server(stage: tuple[Stage, str]) -> FakeServer:
-    stage[0].server = FakeServer()
-    return stage[0].server
-
-
-@pytest.fixture
-def client(stage: tuple[Stage, str], server: FakeServer) -> Iterator[Client]:
-    with Client(stage[1], retry=AT_ONCE) as client:
+def client(url: str) -> Iterator[Client]:
+    with Client(url, retry=AT_ONCE) as client:
         yield client
 
 
@@ -131,7 +118,7 @@ def test_a_refusal_is_final(client: Client, server: FakeServer) -> None:
     with pytest.raises(ApiError) as caught:
         client.recommend("")
     assert caught.value.status == 422
-    assert caught.value.detail == ("the request is not valid (/user_id: an id must not be empty)")
+    assert caught.value.detail == ("the request is not valid (/user_id: must not be empty)")
     assert server.requests["/v1/recommend"] == 1
 
 

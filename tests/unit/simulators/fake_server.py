@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import msgspec
 import uvicorn
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -56,7 +57,8 @@ class FakeServer:
     """Its state is public: tests look at it.
 
     ``decided`` is told the number of decisions; ``stale`` has the events that came after another
-    decision for the same person.
+    decision for the same person. ``key`` is asked for, when there is one, and opens no path that
+    starts with one of ``closed``; of the people in ``capped`` it brings no events.
     """
 
     def __init__(self) -> None:
@@ -70,6 +72,9 @@ class FakeServer:
         self.unavailable: list[set[str]] = []
         self.requests: Counter[str] = Counter()
         self.not_ready = 0
+        self.key = ""
+        self.closed: tuple[str, ...] = ()
+        self.capped: set[str] = set()
         self.decided: Callable[[int], object] = lambda _: None
         self._rng = random.Random(1)
         self.app = Starlette(
@@ -95,6 +100,10 @@ class FakeServer:
         await asyncio.sleep(0)
         path = scope["path"]
         self.requests[path] += 1
+        refusal = self._refusal(path, Headers(scope=scope))
+        if refusal is not None:
+            await refusal(scope, receive, send)
+            return
         fault = next((fault for fault in self.faults if path.startswith(fault.path)), None)
         if fault is None:
             await self.app(scope, receive, send)
@@ -108,6 +117,15 @@ class FakeServer:
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             return
         await problem(fault.status, fault.detail, fault.headers)(scope, receive, send)
+
+    def _refusal(self, path: str, headers: Headers) -> Response | None:
+        if not self.key or path == "/readyz":
+            return None
+        scheme, _, key = headers.get("authorization", "").partition(" ")
+        if self.key not in {key if scheme == "Bearer" else "", headers.get("x-api-key")}:
+            bearer = {"WWW-Authenticate": 'Bearer realm="recsys"'}
+            return problem(401, "no such key", bearer)
+        return problem(403, "not with this key") if path.startswith(self.closed or " ") else None
 
     def clicks(self) -> list[Event]:
         return [event for event in self.log if event.type == "click"]
@@ -127,7 +145,7 @@ class FakeServer:
 
     def _decide(self, question: Question, item_ids: list[str]) -> Response:
         if not question.user_id:
-            errors = [{"pointer": "/user_id", "detail": "an id must not be empty"}]
+            errors = [{"pointer": "/user_id", "detail": "must not be empty"}]
             return problem(422, "the request is not valid", errors=errors)
         decision_id = f"d{len(self.decisions)}"
         policy = question.arm or ARMS[len(question.user_id + question.user_id[-1]) % len(ARMS)]
@@ -154,10 +172,13 @@ class FakeServer:
         down = self.unavailable.pop(0) if self.unavailable else set()
         results = []
         for index, event in enumerate(events):
-            status = "unavailable" if event.user_id in down else self._learn(event)
+            if event.user_id in self.capped:
+                status = "capped"
+            else:
+                status = "unavailable" if event.user_id in down else self._learn(event)
             results.append({"index": index, "event_id": event.event_id, "status": status})
         count = Counter(str(result["status"]) for result in results)
-        failed = count["conflict"] + count["unavailable"]
+        failed = count["conflict"] + count["unavailable"] + count["capped"]
         document = {
             "accepted": count["accepted"], "duplicates": count["duplicate"], "failed": failed,
             "results": results,
