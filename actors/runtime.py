@@ -23,6 +23,8 @@ from actors.doorbell import Doorbell
 from actors.errors import RuntimeFault, StartupError
 from actors.graph import NAMESPACE, application, start_shards
 from actors.handles import Notice, SupervisorHandle
+from actors.host.haproxy import refused, serve_host
+from actors.host.head import Head
 from actors.host.processes import end_marked
 from actors.host.run_folder import Cluster, RunFolder
 from actors.ray_errors import reason
@@ -47,6 +49,8 @@ class Runtime:
 
     Attributes
     ----------
+    settings
+        Of the server.
     folder
         Of this run; stays the caller's to remove.
 
@@ -59,10 +63,11 @@ class Runtime:
     def __init__(
         self, settings: ServerSettings, folder: RunFolder, *, dashboard: bool = True
     ) -> None:
-        self._settings = settings
+        self.settings = settings
         self.folder = folder
         self._dashboard = dashboard
         self._supervisor: SupervisorHandle | None = None
+        self._head: Head | None = None
         self._noticed = 0
         self._silent = 0
         self._doorbell = Doorbell(self.url)
@@ -81,7 +86,7 @@ class Runtime:
         os.environ.setdefault(
             "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH", "actors.http.ingress.middlewares"
         )
-        shards = self._settings.shards
+        shards = self.settings.shards
         ray.init(
             address="local",
             namespace=NAMESPACE,
@@ -89,26 +94,36 @@ class Runtime:
             num_cpus=min(os.cpu_count() or 1, shards.count + 2),
             include_dashboard=self._dashboard,
             dashboard_host="127.0.0.1",
-            dashboard_port=self._settings.http.dashboard_port,
+            dashboard_port=self.settings.http.dashboard_port,
             object_store_memory=_OBJECT_STORE,
             log_to_driver=False,
             logging_level=logging.WARNING,
             _temp_dir=str(self.folder.ray),
         )
+        self._head = Head(self.folder.path)
         address = ray.get_runtime_context().gcs_address
         self.folder.announce(Cluster(address, str(shards.data_dir.absolute())))
-        http = self._settings.http
         with ThreadPoolExecutor(1) as other:
             # Serve's actors and the shards start at the same time.
-            shards_open = other.submit(start_shards, self._settings)
-            serve.start(http_options=HTTPOptions(host=http.host, port=http.port))
+            shards_open = other.submit(start_shards, self.settings)
+            self._start_serve()
             self._supervisor = shards_open.result()
         try:
-            serve.run(application(self._settings), name=_APP, route_prefix="/")
+            serve.run(application(self.settings), name=_APP, route_prefix="/")
         except (RayServeException, RuntimeError) as error:
             message = f"the gateway did not start: {reason(error)}"
             raise StartupError(message) from error
         self._wait_until_ready()
+
+    def _start_serve(self) -> None:
+        http = self.settings.http
+        try:
+            serve.start(http_options=HTTPOptions(host=serve_host(http), port=http.port))
+        except (RayError, RuntimeError) as error:
+            message = refused(self.folder.haproxy)
+            if message:
+                raise StartupError(message) from error
+            raise
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + _READY_S
@@ -128,14 +143,14 @@ class Runtime:
     @property
     def url(self) -> str:
         """Where the API is, without a slash at the end."""
-        http = self._settings.http
+        http = self.settings.http
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(http.host, http.host)
         return f"http://{host}:{http.port}"
 
     @property
     def dashboard_url(self) -> str:
         """Where Ray's dashboard is."""
-        return f"http://127.0.0.1:{self._settings.http.dashboard_port}"
+        return f"http://127.0.0.1:{self.settings.http.dashboard_port}"
 
     def news(self) -> list[Notice]:
         """Return what the supervisor noticed since the last call.
@@ -143,8 +158,15 @@ class Runtime:
         Raises
         ------
         RuntimeFault
-            When it did not answer for a long time: Ray has gone.
+            When Ray's head has ended, or it did not answer for a long time: Ray has gone.
         """
+        ended = self._head.missing() if self._head is not None else ""
+        if ended:
+            message = (
+                f"Ray's {ended} has ended, and nothing brings it back: the server ends, too. What "
+                "was acknowledged is on the disk; start it again"
+            )
+            raise RuntimeFault(message)
         if self._supervisor is None:
             return []
         try:

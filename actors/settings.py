@@ -33,8 +33,10 @@ class HttpSettings(BaseModel):
     haproxy: bool = True
     haproxy_stats_port: int = Field(8404, ge=1, le=65_535)
     haproxy_metrics_port: int = Field(9101, ge=1, le=65_535)
+    haproxy_side_host: str = "127.0.0.1"
     dashboard_port: int = Field(8265, ge=1, le=65_535)
     header_timeout_s: int = Field(10, ge=1, le=3600)
+    stall_timeout_s: int = Field(60, ge=1, le=3600)
     replicas: int = Field(1, ge=1, le=64)
     max_body_bytes: int = Field(1 << 20, ge=1024)
     max_batch_events: int = Field(1000, ge=1, le=100_000)

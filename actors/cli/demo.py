@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from actors.auth.startup import admin_key
 from actors.cli.problems import read_settings
 from actors.cli.serve import PortOption
 from actors.cli.server import run_server, show_news
@@ -58,6 +59,9 @@ def _simulate(runtime: "Runtime", console: Console, duration: int, seed: int) ->
         *("--duration", str(duration)),
         *("--plot", str(_PLOT)),
     ]
+    key = admin_key(runtime.settings) if runtime.settings.http.asks_for_keys else None
+    if key is not None:
+        command += ["--key-file", str(key)]
     output = console.file.fileno()
     # In a session of its own, so that Ctrl-C reaches it once, through us.
     with subprocess.Popen(

@@ -16,6 +16,7 @@ from actors.cli.problems import fail
 from actors.cli.terminal import Terminal, quiet, say
 from actors.errors import RuntimeFault, StartupError
 from actors.host.environment import prepare_environment
+from actors.host.haproxy import warnings
 from actors.host.ports import check_ports, ports_of
 from actors.host.processes import end_marked
 from actors.host.run_folder import RunFolder, clean_leftovers
@@ -122,6 +123,8 @@ class _Session:
 
     def _serve(self, task: Task) -> int:
         say(self._terminal.out, f"starting {self._settings.shards.count} shards on Ray ...")
+        for warning in warnings(self._settings.http):
+            say(self._terminal.err, f"recsys: {warning}")
         prepare_keys(self._settings)
         prepare_environment(self._settings.http, self._folder)
         # Not at the top: Ray reads its environment when it is imported.

@@ -14,6 +14,7 @@ from typing import Final, Literal, NamedTuple
 
 from actors.auth.key_file import keys_path, read_keys
 from actors.errors import StartupError
+from actors.host.haproxy import warnings
 from actors.host.ports import Port, owner_of, ports_of, refusal
 from actors.settings import ServerSettings
 from recsys.clock import now_ms
@@ -48,6 +49,8 @@ def diagnose(settings: ServerSettings) -> Iterator[Finding]:
     """Yield what was found, in a fixed order."""
     for port in ports_of(settings.http):
         yield _port(port)
+    for text in warnings(settings.http):
+        yield Finding("strangers", "warning", text)
     yield _keys(settings)
     yield from _versions()
     yield _files()

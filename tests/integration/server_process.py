@@ -41,13 +41,24 @@ def commands() -> dict[str, Callable[..., Answer]]:
         ray.kill(graph.find_shard(index), no_restart=True)
         return "done"
 
+    def spin(index: int) -> str:
+        def for_ever(_: object) -> None:
+            while True:
+                pass
+
+        # Every actor of Ray's has this method, which runs in the actor's event loop.
+        graph.find_shard(index).__ray_call__.remote(for_ever)
+        return "done"
+
     def epoch() -> int:
         return int(ray.get(supervisor().shard_map.remote(), timeout=30).epoch)
 
     def notices() -> list[str]:
         return [notice.text for notice in ray.get(supervisor().notices.remote(0), timeout=30)]
 
-    return {function.__name__: function for function in (shard_pid, end_for_good, epoch, notices)}
+    return {
+        function.__name__: function for function in (shard_pid, end_for_good, spin, epoch, notices)
+    }
 
 
 def serve(settings: ServerSettings, orders: Iterator[str], answers: IO[str]) -> None:

@@ -3,6 +3,7 @@
 One data directory and one server live through all of it, since most of a minute is the start.
 """
 
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,14 +13,17 @@ import httpx2
 import msgspec
 import pytest
 
+from actors.auth.key_file import changing_keys
 from actors.host.processes import marked
 from actors.layout import DataFolder, shard_folder
 from actors.settings import HttpSettings, load_settings
 from benchmarks.people import shard_of
 from recsys.client import Client, NewFeedback
 from recsys.engine import Engine
+from recsys.errors import ApiError
 from recsys.store.sqlite import SqliteStore
 from tests.histories import ITEMS, ROWS, USERS, make_history
+from tests.integration.cluster import wait_until
 from tests.integration.command import Server, recsys
 from tests.logs import ranked, served
 
@@ -84,7 +88,8 @@ def written(data_dir: Path) -> list[str]:
 
 
 def bases(server: Server) -> list[int]:
-    shards = httpx2.get(f"{server.url}/v1/stats").json()["shards"]
+    headers = {"X-API-Key": os.environ.get("RECSYS_API_KEY", "")}
+    shards = httpx2.get(f"{server.url}/v1/stats", headers=headers).json()["shards"]
     return [shard["engine"]["base"]["version"] for shard in shards]
 
 
@@ -126,7 +131,42 @@ def test_a_running_shard_adopts_what_is_better(server: Server, tmp_path: Path) -
     )
 
 
-def test_a_server_from_start_over_a_kill_to_ctrl_c(server: Server) -> None:
+def found_out(server: Server, folder: Path) -> None:
+    """Be refused without a key, with a weak one and with one that was revoked; all is logged."""
+    with Client(server.url) as client, pytest.raises(ApiError, match="asks for an API key"):
+        client.stats()
+    where = ("--data-dir", server.data_dir)
+    made = recsys("keys", "new", "shop", "--scope", "recommend", *where)
+    assert (made.returncode, made.stderr) == (0, "")
+    text = made.stdout.strip()
+    with Client(server.url, key=text) as client:
+        wait_until("the gateway knows the key", lambda: _let_in(client))
+        with pytest.raises(ApiError, match="has not the scope admin; it has recommend"):
+            client.erase_user("ann")
+        with changing_keys(server.data_dir / "keys.json") as keys:
+            del keys["shop"]
+        wait_until("the gateway has forgotten the key", lambda: not _let_in(client))
+    secret = text.rpartition("_")[2].encode()
+    logs = b"".join(path.read_bytes() for path in folder.rglob("r/session_*/logs/worker-*.err"))
+    assert b"refused 401: GET /v1/stats by nobody known" in logs
+    assert b"refused 403: DELETE /v1/users/{user_id:path} by key shop" in logs
+    files = [path for path in (*folder.rglob("*"), *server.data_dir.rglob("*")) if path.is_file()]
+    assert not any(secret in path.read_bytes() for path in files)
+
+
+def _let_in(client: Client) -> bool:
+    try:
+        client.recommend("ann")
+    except ApiError as error:
+        if error.status != 401:
+            raise
+        return False
+    return True
+
+
+def test_a_server_from_start_over_a_kill_to_ctrl_c(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Client(server.url) as client:
         sent = client.send_events([click(number) for number in range(100)])
     assert sent.accepted == 100
@@ -140,11 +180,14 @@ def test_a_server_from_start_over_a_kill_to_ctrl_c(server: Server) -> None:
     )
 
     server.kill()
+    monkeypatch.setenv("RECSYS__HTTP__AUTH__ALWAYS", "true")
     server.start()
     killed, folder = server.run_folders[-2:]
     assert marked(killed) == []
     assert not killed.exists()
     assert f"an earlier server on port {server.port} was killed" in server.output()
+    found_out(server, folder)
+    monkeypatch.setenv("RECSYS_API_KEY", (server.data_dir / "admin.key").read_text().strip())
     assert bases(server) == adopted
     with Client(server.url) as client:
         sent = client.send_events([click(number) for number in range(101)])

@@ -1,74 +1,19 @@
-"""Who can be reached from other machines: two doors that the settings name, and a locked one."""
+"""Who can be reached from other machines: nobody, but for a locked door of each gateway.
 
-import importlib
-import socket
-from ipaddress import IPv4Address, IPv6Address, ip_address
-from pathlib import Path
-from typing import NamedTuple
+That it stays so when HAProxy begins anew is seen where it is killed, in ``test_server_nemesis``.
+"""
 
-import pytest
-
-from actors.host.processes import Process, marked
 from tests.integration.cluster import Cluster
-
-LISTENS = "0A"
-
-
-class Listener(NamedTuple):
-    address: IPv4Address | IPv6Address
-    port: int
+from tests.integration.doors import check_doors
 
 
-def decoded(words: str) -> IPv4Address | IPv6Address:
-    """Decode an address as ``/proc/net/tcp`` has it: words of four bytes in the host's order."""
-    raw = bytes.fromhex(words)
-    packed = b"".join(
-        socket.htonl(int.from_bytes(raw[at : at + 4])).to_bytes(4) for at in range(0, len(raw), 4)
-    )
-    found = ip_address(packed)
-    return (isinstance(found, IPv6Address) and found.ipv4_mapped) or found
-
-
-def listeners(processes: list[Process]) -> dict[Listener, str]:
-    """Return where processes listen, and what they are called."""
-    sockets = dict[str, str]()
-    for process in processes:
-        folder = Path("/proc") / str(process.pid)
-        try:
-            name = (folder / "comm").read_text().strip()
-            sockets |= {str(file.readlink()): name for file in (folder / "fd").iterdir()}
-        except OSError:
-            continue  # it has ended, or closed a file meanwhile
-    found = dict[Listener, str]()
-    for table in ("tcp", "tcp6"):
-        for fields in map(str.split, Path(f"/proc/net/{table}").read_text().splitlines()[1:]):
-            name = sockets.get(f"socket:[{fields[9]}]", "")
-            if fields[3] == LISTENS and name:
-                words, port = fields[1].split(":")
-                found[Listener(decoded(words), int(port, 16))] = name
-    return found
-
-
-def refused(port: int) -> bool:
-    """Return whether a gateway's inner door sends a stranger without Ray's token away."""
-    grpc = importlib.import_module("grpc")
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        call = channel.unary_unary("/ray.serve.ASGIService/HandleRequest")
-        with pytest.raises(grpc.RpcError) as error:
-            call(b"", timeout=10)
-    return bool(error.value.code() is grpc.StatusCode.UNAUTHENTICATED)
-
-
-def test_only_three_doors_are_open_to_other_machines(cluster: Cluster) -> None:
+def test_all_doors_but_a_locked_one_are_on_loopback(cluster: Cluster) -> None:
     cluster.wait_until_ready()
-    found = listeners(marked(cluster.folder))
-    http = cluster.settings.http
-    assert found[Listener(IPv4Address("127.0.0.1"), http.port)] == "haproxy"
-    assert {"gcs_server", "raylet", "ray::ShardActor"} <= set(found.values())
-    outside = {one.port: name for one, name in found.items() if not one.address.is_loopback}
-    assert outside.pop(http.haproxy_stats_port) == "haproxy"
-    assert outside.pop(http.haproxy_metrics_port) == "haproxy"
-    # Where Serve's processes reach a gateway; Serve has no setting for its address.
-    ((inner, name),) = outside.items()
-    assert name.startswith("ray::ServeRepli")
-    assert refused(inner)
+    check_doors(cluster)
+
+
+def test_only_the_servers_user_reaches_haproxys_files(cluster: Cluster) -> None:
+    cluster.wait_until_ready()
+    assert cluster.folder.stat().st_mode & 0o777 == 0o700
+    (admin,) = cluster.folder.glob("h/*/admin.sock")
+    assert admin.stat().st_mode & 0o777 == 0o600

@@ -121,6 +121,14 @@ def test_a_terminal_that_was_closed_keeps_nobody_from_draining(tmp_path: Path) -
     assert (tmp_path / "drained").exists()
 
 
+def test_a_server_that_has_lost_rays_head(tmp_path: Path) -> None:
+    fault = "from actors.errors import RuntimeFault; raise RuntimeFault('the head has ended')"
+    done = run(tmp_path, task=fault, drain=END)
+    assert (done.returncode, done.stderr) == (1, "recsys: the head has ended\n")
+    # There is nobody left to ask: what was acknowledged is on the disk.
+    assert not (tmp_path / "drained").exists()
+
+
 def test_a_second_interrupt_while_the_task_ends_is_the_last(tmp_path: Path) -> None:
     done = run(tmp_path, task=TWICE)
     assert done.returncode == 130

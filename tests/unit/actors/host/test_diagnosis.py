@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from actors.auth.key_file import changing_keys
+from actors.auth.keys import make_key
+from actors.auth.settings import AuthSettings
 from actors.cli.main import app
 from actors.host.diagnosis import Finding, diagnose, file_system_of, flush_latencies
 from actors.host.ports import free_port
@@ -45,6 +48,30 @@ def test_whose_port_it_is(settings: ServerSettings) -> None:
     assert finding.level == "fault"
     assert f"in use by another process (process {os.getpid()}, " in finding.text
     assert finding.text.endswith("wanted for the API; choose another with --port")
+
+
+def test_what_strangers_could_do_is_a_warning(settings: ServerSettings) -> None:
+    assert "strangers" not in found(settings)
+    http = settings.http.model_copy(update={"host": "0.0.0.0"})
+    finding = found(settings.model_copy(update={"http": http}))["strangers"]
+    assert finding.level == "warning"
+    assert "can send headers as slowly as they like" in finding.text
+
+
+def test_keys_are_looked_at_where_they_are_asked_for(settings: ServerSettings) -> None:
+    assert found(settings)["API keys"].text.startswith("not asked for")
+    http = settings.http.model_copy(update={"auth": AuthSettings(always=True)})
+    asking = settings.model_copy(update={"http": http})
+    assert found(asking)["API keys"].text.startswith("the first start makes one")
+    path = settings.shards.data_dir / "keys.json"
+    with changing_keys(path) as keys:
+        _, keys["old"] = make_key("old", ["read"], 0, expires_ms=1)
+    assert found(asking)["API keys"].level == "warning"
+    with changing_keys(path) as keys:
+        _, keys["shop"] = make_key("shop", ["read"], 0)
+    assert found(asking)["API keys"] == Finding("API keys", "ok", f"1 in {path}")
+    path.write_text("?")
+    assert found(asking)["API keys"].level == "fault"
 
 
 def test_few_open_files(settings: ServerSettings) -> None:
