@@ -67,7 +67,7 @@ def broken_while_stopped(
     Parameters
     ----------
     lists, acks
-        Asked for since it was.
+        Asked for since it was, or refused since.
     freed_s
         Until when.
     """

@@ -165,8 +165,10 @@ class Tormentor:
             freed_s = perf_counter()
         await self.well([probe], freed_s)
         broken = [] if shut else ["another process was let in to its log"]
+        # Of what was under way when it began, only a refusal says anything.
         lists, acks = (
-            [o for o in seen if o.asked_s > held_s] for seen in (probe.lists, probe.acks)
+            [one for one in seen if (one.asked_s if one.good else one.answered_s) > held_s]
+            for seen in (probe.lists, probe.acks)
         )
         return broken + check(ordeal, lists, acks, freed_s)
 

@@ -20,6 +20,7 @@ from benchmarks.server import SHARDS
 from recsys.client import Client, Item
 from simulators.replay import learned
 from tests.integration.cluster import Cluster
+from tests.integration.doors import check_doors
 
 SHELF = [Item(f"shelf-{number}", {"kind": f"k{number % 5}"}) for number in range(60)]
 
@@ -46,6 +47,8 @@ def test_a_server_that_is_haunted(cluster: Cluster, client: Client, tmp_path: Pa
     # The other tests used these shards, too.
     books = close_books(done.sender, heard, folders, cluster.settings.engine, alone=False)
     findings = history.check(chain.from_iterable(map(decisions, folders)))
+    # HAProxy and the gateway are others than at the start.
+    check_doors(cluster)
     outcome = Outcome.of(done, books, findings, resumed=cluster.ready(), status=0)
     assert outcome.passed, f"{outcome} {books}"
     assert outcome.strikes == len(ORDEALS)
@@ -53,4 +56,5 @@ def test_a_server_that_is_haunted(cluster: Cluster, client: Client, tmp_path: Pa
     assert findings.logged > 100
     assert findings.sightings > 20
     assert outcome.outage_max_s["pause"] > 7.0
-    assert outcome.silence_max_s["quota"] > 2.0
+    # It is held a moment after its time has begun.
+    assert outcome.silence_max_s["quota"] > 1.5
