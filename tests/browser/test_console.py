@@ -1,30 +1,19 @@
 """The pages in a real browser: they work, and they ask nobody but their own server."""
 
 import re
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
 
+from tests.browser.chromium import NEEDED, WAIT_MS, Scheme, launched, opened
 from tests.servers import live
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-CHROMIUM = shutil.which("chromium")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-]
-
-Scheme = Literal["light", "dark"]
-WAIT_MS = 20_000
+pytestmark = NEEDED
 
 
 @pytest.fixture(scope="module")
@@ -35,31 +24,9 @@ def address() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser(address: str) -> Iterator["Browser"]:
-    """Depends on the server, so that it is closed first: its streams end before the server's."""
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    """Depends on the server, so that it is closed first."""
+    with launched() as running:
         yield running
-        running.close()
-
-
-@contextmanager
-def opened(
-    browser: "Browser", address: str, path: str, scheme: Scheme = "light"
-) -> Iterator["Page"]:
-    """Open a page; afterwards it must have complained of nothing and asked nobody else."""
-    complaints: list[str] = []
-    asked: list[str] = []
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
-    page = context.new_page()
-    page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto(f"{address}{path}")
-    yield page
-    context.close()
-    assert complaints == []
-    assert asked
-    assert [url for url in asked if not url.startswith((f"{address}/", "data:"))] == []
 
 
 def act(address: str, user_id: str) -> None:
@@ -100,7 +67,7 @@ def test_the_console_shows_what_happens(browser: "Browser", address: str) -> Non
         page.wait_for_selector("#rate-plot:not(.is-empty) canvas", timeout=WAIT_MS)
         assert re.fullmatch(r"[\d.,]+", page.locator("#p50").inner_text())
         page.wait_for_function(
-            "[...document.querySelectorAll('#arms tr td:nth-child(4)')]"
+            "() => [...document.querySelectorAll('#arms tr td:nth-child(4)')]"
             ".reduce((sum, cell) => sum + Number(cell.innerText), 0) === 5",
             timeout=WAIT_MS,
         )

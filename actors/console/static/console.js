@@ -1,7 +1,9 @@
 // The live console: listens to /v1/stream and shows every tick.
 
 import { Chart } from "./charts.js";
+import { Door } from "./door.js";
 import { History, alarms } from "./history.js";
+import { follow } from "./stream.js";
 import { count, percent, short, showArms, showShards } from "./tables.js";
 
 const RATE_S = 10; // window of the numbers per second
@@ -9,6 +11,7 @@ const GRACE_MS = 4000; // streams end now and then by design; shorter pauses are
 
 const find = (id) => document.getElementById(id);
 const history = new History();
+const door = new Door();
 const pick = find("window");
 let hovered = null;
 
@@ -102,24 +105,31 @@ function setState(state, text) {
 
 let lastTick = performance.now();
 
-function listen() {
-  const source = new EventSource("/v1/stream");
-  source.addEventListener("tick", (message) => {
-    lastTick = performance.now();
-    const stats = JSON.parse(message.data);
-    show(stats);
-    if (stats.unavailable.length) setState("partial", "live, a shard is down");
-    else setState("live", "live");
-  });
-  source.addEventListener("error", () => {
-    // After an answer that was not a stream the browser gives up; we do not.
-    if (source.readyState !== EventSource.CLOSED) return;
-    setTimeout(listen, 2000);
-  });
+function tick(stats) {
+  lastTick = performance.now();
+  show(stats);
+  if (stats.unavailable.length) setState("partial", "live, a shard is down");
+  else setState("live", "live");
+}
+
+async function listen() {
+  for (;;) {
+    const end = await follow(door.key, () => door.open(), tick);
+    if (end.refused) {
+      setState("closed", "key needed");
+      await door.ask(end.status);
+      lastTick = performance.now();
+      setState("connecting", "connecting");
+    } else {
+      door.wait(end.waitMs / 1000);
+      await new Promise((resolve) => setTimeout(resolve, end.waitMs));
+    }
+  }
 }
 
 setInterval(() => {
-  if (performance.now() - lastTick > GRACE_MS) setState("down", "reconnecting");
+  const asking = find("state").dataset.state === "closed";
+  if (!asking && performance.now() - lastTick > GRACE_MS) setState("down", "reconnecting");
 }, 500);
 
 pick.addEventListener("change", () => {
