@@ -12,10 +12,9 @@ import importlib.metadata
 import math
 from typing import Final, Literal
 
-from river.drift import ADWIN, PageHinkley
-
 from recsys.errors import CorruptRecord
 from recsys.learners.envelope import open_envelope, seal_envelope
+from recsys.light_river import ADWIN, PageHinkley
 from recsys.settings import UserDriftSettings
 from recsys.users import Unrest
 
