@@ -147,7 +147,7 @@ class DriftWatch:
         self._count("user", "clicks", ts_ms)
 
     def _shard_alarm(self, signal: _Signal, ts_ms: int) -> None:
-        _log.warning("drift: the %s of the shard have got worse (at %d ms)", signal, ts_ms)
+        _log.warning("drift: %s of the shard got worse (at %d ms)", signal, ts_ms)
         self._restlessness = 1.0
         self._alarms += 1
         self._hurried = self._settings.shard.hurried_choices
