@@ -1,4 +1,4 @@
-"""River without ``scipy.stats``, which takes .7 s of each start and 49 MiB of each process.
+"""River without ``scipy.stats``, which takes .7 s of each start and 40 MiB of each process.
 
 ``river.drift`` and ``river.proba``, which ``river.linear_model`` imports, name functions of it that
 only a KSWIN or a Gaussian calls. While they are imported a stand-in has its name: what they take
