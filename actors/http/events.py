@@ -72,21 +72,24 @@ class EventRoutes:
             later = retry_after(min(capped.values()))
             raise Problem(429, "too many events about each of these people", headers=later)
         answers = await self._shards.append_all([events[index] for index in taken], received_ms)
-        failures = [answer for _, answer in answers if isinstance(answer, RuntimeFault)]
-        if failures and admission is not None:
-            pairs = zip(taken, answers, strict=True)
-            admission.give_back(
-                index for index, (_, answer) in pairs if isinstance(answer, RuntimeFault)
-            )
+        outcomes = dict(zip(taken, answers, strict=True))
+        failures = {
+            index: answer
+            for index, (_, answer) in outcomes.items()
+            if isinstance(answer, RuntimeFault)
+        }
+        if admission is not None:
+            admission.give_back(failures)
         if failures and len(failures) == len(taken):
             # Nothing was taken: the whole request can be answered like one event.
-            raise next((f for f in failures if isinstance(f, ShardUnavailable)), failures[0])
-        results = [_capped(index, events[index].event_id, wait) for index, wait in capped.items()]
-        results += [
-            _result(index, events[index].event_id, shard, answer)
-            for index, (shard, answer) in zip(taken, answers, strict=True)
+            every = failures.values()
+            raise next((f for f in every if isinstance(f, ShardUnavailable)), failures[taken[0]])
+        results = [
+            _capped(index, event.event_id, capped[index])
+            if index in capped
+            else _result(index, event.event_id, *outcomes[index])
+            for index, event in enumerate(events)
         ]
-        results.sort(key=lambda result: result.index)
         return self._answer(results, [1.0] * bool(failures) + list(capped.values()))
 
     def _decode(self, kind: str, payload: bytes) -> tuple[str, list[EventBody]]:
