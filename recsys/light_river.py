@@ -7,9 +7,10 @@ from there turns to the true module when it is used. Nobody else sees anything o
 
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
+from typing import cast
 
 from typing_extensions import override
 
@@ -30,11 +31,7 @@ class _Named:
         return getattr(self._found(), name)
 
     def __call__(self, *arguments: object, **named: object) -> object:
-        found = self._found()
-        if not callable(found):
-            message = f"{found!r} is not callable"
-            raise TypeError(message)
-        return found(*arguments, **named)
+        return cast("Callable[..., object]", self._found())(*arguments, **named)
 
 
 class _StandIn(ModuleType):
