@@ -180,7 +180,7 @@ async def test_refusals_and_what_administrators_do_are_written_down(
         "DELETE /v1/users/{user_id:path} by key admin: 202, request r1",
         "GET /v1/erasures/{receipt:path} by key admin: 404, request r1",
     ]
-    secrets = [header["Authorization"].rpartition("_")[2] for header in (events, admin)]
+    secrets = [header["Authorization"].split("_", 2)[2] for header in (events, admin)]
     assert not any(secret in caplog.text or "ann" in caplog.text for secret in secrets)
 
 
