@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from actors.errors import Overloaded
-from actors.wire import Method
+from actors.messages import Method
 from recsys.errors import RecsysError
 
 __all__ = ["Call", "Lane", "Reply"]

@@ -12,7 +12,7 @@ from typing import Protocol
 from typing_extensions import override
 
 from actors.errors import ShardUnavailable
-from actors.wire import Method
+from actors.messages import Method
 
 __all__ = ["Callee", "LocalPort", "ShardPort"]
 

@@ -14,9 +14,9 @@ from typing_extensions import override
 from actors.errors import ShardUnavailable
 from actors.handles import ShardHandle
 from actors.lane import Call, Lane, Reply
+from actors.messages import APPEND, ERASE, Method
 from actors.ports import ShardPort
 from actors.ray_errors import translate
-from actors.wire import APPEND, ERASE, Method
 
 __all__ = ["RayPort"]
 

@@ -19,12 +19,7 @@ from actors.errors import ShardUnavailable
 from actors.healer import Healer
 from actors.home import Attach, Side, SideHome
 from actors.indexer import Indexer
-from actors.mover import Mover
-from actors.observer import Observer, Silent
-from actors.settings import ServerSettings
-from actors.shard_map import ShardMap
-from actors.territory import Territory
-from actors.wire import (
+from actors.messages import (
     Appended,
     Batch,
     Erase,
@@ -38,6 +33,11 @@ from actors.wire import (
     decode,
     encode,
 )
+from actors.mover import Mover
+from actors.observer import Observer, Silent
+from actors.settings import ServerSettings
+from actors.shard_map import ShardMap
+from actors.territory import Territory
 from recsys.clock import now_ms
 from recsys.codec import decode_event
 from recsys.decision import Request
@@ -158,7 +158,7 @@ class Shard:
         self._store_thread.shutdown()
 
     async def call(self, method: Method, payload: bytes) -> bytes:
-        """Do what ``actors.wire`` says of ``method``.
+        """Do what ``actors.messages`` says of ``method``.
 
         Raises
         ------

@@ -24,12 +24,12 @@ from actors.home import Attach
 from actors.lane import Call, Reply
 from actors.layout import read_shard_map, shard_folder
 from actors.logs import log_to_stderr
+from actors.messages import Method
 from actors.metrics import RayObserver
 from actors.ray_receiver import RayReceiver
 from actors.settings import CopySettings, ServerSettings
 from actors.shard import Shard
 from actors.shard_map import Moving, ShardMap
-from actors.wire import Method
 from recsys.engine import Engine
 from recsys.errors import FlushFailed, RecsysError
 from recsys.killpoints import watch

@@ -22,9 +22,9 @@ from aiokafka import AIOKafkaProducer
 from actors.kafka.admin import create_topics
 from actors.kafka.settings import KafkaSettings, TopicSettings
 from actors.kafka.side import attach
+from actors.messages import ShardStats
 from actors.settings import ServerSettings, ShardSettings
 from actors.shard import Shard
-from actors.wire import ShardStats
 from benchmarks.report import JsonOption, check_writable, run, write
 from recsys.engine import Engine
 from tests.kafka.broker import Broker, eventually

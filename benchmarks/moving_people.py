@@ -18,10 +18,10 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
+from actors.messages import encode
 from actors.settings import ServerSettings, ShardSettings
 from actors.shard import Shard
 from actors.shard_map import Moving
-from actors.wire import encode
 from benchmarks.figures import Quantiles
 from benchmarks.report import JsonOption, SeedOption, check_writable, run, show, write
 from recsys.decision import Request

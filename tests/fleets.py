@@ -11,11 +11,11 @@ from actors.fleet import Fleet
 from actors.giving import Delivery, Given, Receiver
 from actors.handles import Ready
 from actors.layout import read_shard_map
+from actors.messages import Method
 from actors.ports import ShardPort
 from actors.settings import ServerSettings
 from actors.shard import Shard
 from actors.shard_map import Moving, ShardMap
-from actors.wire import Method
 from recsys.engine import Engine
 from recsys.store.memory import MemoryStore
 

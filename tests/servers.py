@@ -14,10 +14,10 @@ from typing_extensions import override
 
 from actors.batcher import Doomed
 from actors.gateway import Gateway, build_app
+from actors.messages import Method
 from actors.ports import LocalPort, ShardPort
 from actors.settings import ServerSettings
 from actors.shard import Shard
-from actors.wire import Method
 from recsys.engine import Engine
 from recsys.errors import StoreError
 from recsys.events import Event

@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 
 from typing_extensions import override
 
-from actors.observer import Observer, Reason, Silent
-from actors.settings import ServerSettings
-from actors.shard import Shard
-from actors.wire import (
+from actors.messages import (
     Batch,
     encode,
 )
+from actors.observer import Observer, Reason, Silent
+from actors.settings import ServerSettings
+from actors.shard import Shard
 from recsys.clock import now_ms
 from recsys.decision import Request
 from recsys.engine import Engine

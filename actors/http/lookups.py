@@ -12,7 +12,7 @@ from actors.http.problems import Problem, retry_after
 from actors.http.schema import Check, Liveness, Readiness
 from actors.http.shards import Shards
 from actors.kafka.stats import KafkaStats
-from actors.wire import ShardStats
+from actors.messages import ShardStats
 
 __all__ = ["LookupRoutes"]
 

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from actors.wire import Letter, ShardStats
+from actors.messages import Letter, ShardStats
 from recsys.events import (
     FEEDBACK_TYPES,
     MAX_ATTRIBUTES,

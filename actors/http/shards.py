@@ -10,9 +10,7 @@ import msgspec
 from actors.errors import NotOwned, Overloaded, RuntimeFault, ShardUnavailable
 from actors.http.schema import StatsAnswer, UnavailableShard
 from actors.http.whereabouts import Patience, Whereabouts
-from actors.ports import ShardPort
-from actors.settings import ServerSettings
-from actors.wire import (
+from actors.messages import (
     APPEND,
     DECISION,
     ERASE,
@@ -31,6 +29,8 @@ from actors.wire import (
     ShardStats,
     encode,
 )
+from actors.ports import ShardPort
+from actors.settings import ServerSettings
 from recsys.clock import now_ms
 from recsys.decision import Recommendation, Request
 from recsys.errors import InvalidEvent

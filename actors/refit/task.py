@@ -10,9 +10,7 @@ from typing_extensions import override
 
 from actors.errors import RuntimeFault
 from actors.handles import ShardHandle
-from actors.ray_errors import translate
-from actors.refit.job import Log, Order, Outcome, run
-from actors.wire import (
+from actors.messages import (
     APPEND,
     LOG,
     STATS,
@@ -25,6 +23,8 @@ from actors.wire import (
     decode,
     encode,
 )
+from actors.ray_errors import translate
+from actors.refit.job import Log, Order, Outcome, run
 from recsys.clock import now_ms
 from recsys.errors import InvalidEvent, RecsysError
 from recsys.events import Adopt, Event

@@ -1,7 +1,7 @@
 """Shards that read from a real broker: everything once, whatever is ended and started."""
 
+from actors.messages import Appended, Batch, decode, encode
 from actors.settings import ServerSettings
-from actors.wire import Appended, Batch, decode, encode
 from recsys.events import Feedback, ItemRemove, ItemUpsert
 from recsys.store.base import Outcome
 from tests.kafka.rig import Rig, click, reset_offsets, user_in

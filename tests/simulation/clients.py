@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from actors.errors import Overloaded, ShardUnavailable
-from actors.wire import Appended, Batch, LogAfter, LogPart, Lookup, ShardStats, decode, encode
+from actors.messages import Appended, Batch, LogAfter, LogPart, Lookup, ShardStats, decode, encode
 from recsys.decision import Recommendation, Request
 from recsys.errors import InvalidEvent
 from recsys.events import Decision, Event, Feedback, ItemRemove, ItemUpsert

@@ -10,8 +10,8 @@ from typing import Final, TypeVar
 from typing_extensions import override
 
 from actors.errors import Overloaded, ShardUnavailable
+from actors.messages import Method
 from actors.shard import Shard
-from actors.wire import Method
 from recsys.decision import Recommendation, Request
 from recsys.engine import Engine
 from recsys.errors import InvalidEvent, StoreError

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Final
 
 from actors.errors import ShardUnavailable
-from actors.wire import Method
+from actors.messages import Method
 from tests.simulation.history import Broken
 from tests.simulation.life import Life
 

@@ -12,8 +12,8 @@ from typing_extensions import override
 
 from actors.batcher import Batcher
 from actors.errors import Overloaded
+from actors.messages import Appended, Batch
 from actors.shard import Shard
-from actors.wire import Appended, Batch
 from recsys.decision import Recommendation, Request
 from recsys.errors import StoreError
 from recsys.events import Event

@@ -9,8 +9,8 @@ from typing_extensions import override
 
 from actors.gateway import build_app
 from actors.http.envelope import Envelope
+from actors.messages import Method
 from actors.settings import ServerSettings
-from actors.wire import Method
 from recsys.settings import EngineSettings
 from tests.servers import DeafPort, edge
 

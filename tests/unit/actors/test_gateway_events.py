@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from actors.wire import Batch, decode
+from actors.messages import Batch, decode
 from recsys.clock import now_ms
 from recsys.events import Feedback, digest_of
 from tests.servers import Served, edge, served

@@ -2,8 +2,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from actors.messages import Batch, decode
 from actors.settings import ServerSettings
-from actors.wire import Batch, decode
 from recsys.events import ItemRemove, ItemUpsert
 from recsys.settings import CatalogueSettings, EngineSettings
 from tests.servers import Served, edge, served

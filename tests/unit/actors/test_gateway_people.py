@@ -9,10 +9,10 @@ import pytest
 
 from actors.errors import ShardUnavailable
 from actors.gateway import build_app
+from actors.messages import LETTERS
 from actors.ports import LocalPort
 from actors.settings import ServerSettings
 from actors.shard import Shard
-from actors.wire import LETTERS
 from recsys.client import AsyncClient, NewFeedback
 from recsys.engine import Engine
 from recsys.errors import StoreError

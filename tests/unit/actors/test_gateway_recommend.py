@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from actors.wire import decode
+from actors.messages import decode
 from recsys.decision import Request
 from recsys.partition import partition_of
 from tests.servers import Served, edge, served

@@ -5,7 +5,7 @@ import math
 import msgspec
 import pytest
 
-from actors.wire import Batch, decode
+from actors.messages import Batch, decode
 from recsys.client.schema import NewFeedback
 from recsys.errors import InvalidEvent
 from recsys.events import Feedback

@@ -15,10 +15,10 @@ from typing_extensions import override
 
 from actors.errors import Overloaded
 from actors.gateway import build_app
+from actors.messages import Batch, encode
 from actors.ports import LocalPort
 from actors.settings import ServerSettings
 from actors.shard import Shard
-from actors.wire import Batch, encode
 from recsys.clock import now_ms
 from recsys.events import Event, Feedback
 from recsys.settings import StoreSettings

@@ -8,8 +8,7 @@ import pytest
 from typing_extensions import override
 
 from actors.errors import Overloaded, ShardUnavailable
-from actors.settings import ServerSettings
-from actors.wire import (
+from actors.messages import (
     Appended,
     LogAfter,
     LogPart,
@@ -18,6 +17,7 @@ from actors.wire import (
     decode,
     encode,
 )
+from actors.settings import ServerSettings
 from recsys.candidates.nearest import Index
 from recsys.clock import now_ms
 from recsys.decision import Recommendation, Request

@@ -6,7 +6,7 @@ import pytest
 from typing_extensions import override
 
 from actors.errors import ShardUnavailable
-from actors.wire import (
+from actors.messages import (
     Appended,
     Lookup,
     Method,

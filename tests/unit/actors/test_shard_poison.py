@@ -9,10 +9,10 @@ import pytest
 from typing_extensions import override
 
 from actors.errors import ShardUnavailable
+from actors.messages import Appended, Batch, ShardStats, decode, encode
 from actors.observer import Silent
 from actors.settings import ServerSettings
 from actors.shard import Shard
-from actors.wire import Appended, Batch, ShardStats, decode, encode
 from recsys.decision import Recommendation, Request
 from recsys.engine import Engine
 from recsys.errors import NonFinite, StoreError

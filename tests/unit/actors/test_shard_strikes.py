@@ -8,9 +8,9 @@ import httpx2
 import pytest
 
 from actors.gateway import build_app
+from actors.messages import Appended, Batch, decode, encode
 from actors.ports import LocalPort
 from actors.shard import Shard
-from actors.wire import Appended, Batch, decode, encode
 from recsys.engine import Engine
 from recsys.events import Event
 from recsys.features.counts import ItemCounts

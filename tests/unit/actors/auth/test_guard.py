@@ -11,8 +11,8 @@ from actors.auth.key_file import changing_keys
 from actors.auth.keys import SCOPES, Scope, make_key
 from actors.errors import ShardUnavailable
 from actors.gateway import build_app
+from actors.messages import APPEND
 from actors.settings import HttpSettings, ServerSettings
-from actors.wire import APPEND
 from tests.servers import SETTINGS, DeafPort, Served, edge, served
 
 OPEN = {"/livez", "/readyz", "/console", "/docs", "/openapi.json"}
