@@ -31,6 +31,7 @@ from actors.settings import ServerSettings, load_settings
 from actors.shard_actor import ShardActor
 from actors.shard_map import ShardMap
 from actors.supervisor import SupervisorActor
+from actors.wire.port import WirePort, frame_bytes
 
 __all__ = [
     "NAMESPACE",
@@ -70,7 +71,9 @@ class GatewayReplica:
         self._settings = settings
         self._supervisor = supervisor
         self._map = ray.get(supervisor.shard_map.remote())
-        self._port = RayPort(settings.shards.count, find_shard)
+        calls = RayPort(settings.shards.count, find_shard)
+        limit_bytes = frame_bytes(settings)
+        self._port = WirePort(calls, calls.door, limit_bytes) if settings.shards.wire else calls
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         return build_app(

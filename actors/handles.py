@@ -14,6 +14,7 @@ from actors.giving import Delivery, Given, Moved
 from actors.lane import Call, Reply
 from actors.settings import CopySettings, ServerSettings
 from actors.shard_map import Moving, ShardMap
+from actors.wire.handshake import Door
 from recsys.errors import RecsysError
 
 __all__ = ["Notice", "Ready", "Remote", "ShardHandle", "SupervisorHandle"]
@@ -69,6 +70,11 @@ class ShardHandle(Protocol):
     @property
     def call_many(self) -> Remote[[Sequence[Call]], list[Reply]]:
         """``Shard.call`` for several calls; errors of ours are replies."""
+        ...
+
+    @property
+    def door(self) -> Remote[[], Door]:
+        """Where it answers the same calls over the wire, as soon as it can work."""
         ...
 
     @property

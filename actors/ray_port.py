@@ -17,6 +17,8 @@ from actors.lane import Call, Lane, Reply
 from actors.messages import APPEND, ERASE, Method
 from actors.ports import ShardPort
 from actors.ray_errors import translate
+from actors.wire.handshake import Door
+from recsys.errors import RecsysError
 
 __all__ = ["RayPort"]
 
@@ -54,6 +56,16 @@ class RayPort(ShardPort):
         except TimeoutError as error:
             raise translate(error, shard) from None
 
+    async def door(self, shard: int) -> Door:
+        """Ask a shard for its door.
+
+        Raises
+        ------
+        RecsysError
+            When it does not answer.
+        """
+        return await self._routes[shard].door()
+
     def _replace(self, shard: int) -> None:
         """Look for the successor of a shard, in the background, once at a time."""
         if shard not in self._searches:
@@ -84,14 +96,24 @@ class _Route:
     def lane(self, method: Method) -> Lane:
         return self._events if method in {APPEND, ERASE} else self._questions
 
+    async def door(self) -> Door:
+        handle = self.handle
+        try:
+            return await handle.door.remote()
+        except RayError as error:
+            raise self._translated(error, handle) from error
+
+    def _translated(self, error: RayError, handle: ShardHandle) -> RecsysError:
+        if isinstance(error, ActorDiedError) and handle is self.handle:
+            self._gone(self._shard)
+        return translate(error, self._shard)
+
     async def _send(self, calls: Sequence[Call]) -> Sequence[Reply]:
         handle = self.handle
         try:
             replies = await handle.call_many.remote(list(calls))
         except RayError as error:
-            if isinstance(error, ActorDiedError) and handle is self.handle:
-                self._gone(self._shard)
-            raise translate(error, self._shard) from error
+            raise self._translated(error, handle) from error
         if len(replies) != len(calls):
             raise ShardUnavailable(self._shard, "it runs another version")
         return replies

@@ -71,6 +71,7 @@ class ShardSettings(BaseModel):
     partitions: int = Field(64, ge=1, le=65_536)
     data_dir: Path = Path("data")
     stuck_s: float = Field(60.0, ge=0)
+    wire: bool = True
     copies: CopySettings = CopySettings()
 
     @model_validator(mode="after")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from time import perf_counter
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from actors.batcher import Batcher, Doomed
 from actors.disk import Disk
@@ -173,42 +173,55 @@ class Shard:
         msgspec.DecodeError
             When the payload is not what the method takes: the caller runs another version.
         """
+        answer = self.at_once(method, payload)
+        if answer is not None:
+            return answer
+        try:
+            return await self._answer(method, payload)
+        except StoreError as error:
+            raise self._unreadable(method, error) from error
+
+    def at_once(self, method: Method, payload: bytes) -> bytes | None:
+        """Do what needs no waiting, as ``call``; ``None`` for all else, which is not begun.
+
+        Raises
+        ------
+        RecsysError
+            As ``call``.
+        """
         if self._stopping.is_set():
             raise ShardUnavailable(self._index, "it is stopping")
         if self._healer.busy:
             raise ShardUnavailable(self._index, "it goes back to its last good snapshot")
         try:
-            return await self._answer(method, payload)
+            match method:
+                case "recommend":
+                    return self._recommend(decode(payload, Request))
+                case "user":
+                    user_id = decode(payload, Lookup).id
+                    self.territory.check(user_id)
+                    return encode(self._engine.user(user_id))
+                case "stats":
+                    return encode(self.stats())
+                case _:
+                    return None
         except StoreError as error:
-            # Writing has its own way to fail. Where the file lies is nothing for callers.
-            _log.error("shard %d: %s: %s", self._index, method, error)
-            raise ShardUnavailable(self._index, "its store cannot be read") from error
+            raise self._unreadable(method, error) from error
+
+    def _unreadable(self, method: Method, error: StoreError) -> ShardUnavailable:
+        """Return what callers see; writing has its own way to fail."""
+        # Where the file lies is nothing for them.
+        _log.error("shard %d: %s: %s", self._index, method, error)
+        return ShardUnavailable(self._index, "its store cannot be read")
 
     async def _answer(self, method: Method, payload: bytes) -> bytes:
         match method:
-            case "recommend":
-                return self._recommend(decode(payload, Request))
             case "append":
                 return encode(await self._append(decode(payload, Batch)))
             case "erase":
                 return encode(await self._erase(decode(payload, Erase)))
-            case _:
-                return await self._look_up(method, payload)
-
-    async def _look_up(
-        self,
-        method: Literal["user", "decision", "stats", "log", "erasure", "letters"],
-        payload: bytes,
-    ) -> bytes:
-        match method:
-            case "user":
-                user_id = decode(payload, Lookup).id
-                self.territory.check(user_id)
-                return encode(self._engine.user(user_id))
             case "decision":
                 return encode(await self._decision(decode(payload, Lookup).id))
-            case "stats":
-                return encode(self.stats())
             case "log":
                 return await self._log_after(decode(payload, LogAfter))
             case "erasure":
@@ -216,6 +229,9 @@ class Shard:
                 return encode(await self._blocking(lambda: self._engine.erasures.find(receipt)))
             case "letters":
                 return encode(await self._blocking(self._letters))
+            case _:
+                message = f"{method} is answered at once"
+                raise AssertionError(message)
 
     def stats(self) -> ShardStats:
         """Return the state of this shard."""

@@ -13,11 +13,11 @@ from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Final
 
+from ray.util import get_node_ip_address
 from typing_extensions import override
 
 from actors.copies.generations import Manifest
 from actors.copies.keeper import Keeper
-from actors.errors import RuntimeFault
 from actors.giving import Delivery, Given
 from actors.handles import Ready, ShardHandle
 from actors.home import Attach
@@ -30,6 +30,9 @@ from actors.ray_receiver import RayReceiver
 from actors.settings import CopySettings, ServerSettings
 from actors.shard import Shard
 from actors.shard_map import Moving, ShardMap
+from actors.wire.handshake import Door
+from actors.wire.port import frame_bytes
+from actors.wire.server import WireServer, blame
 from recsys.engine import Engine
 from recsys.errors import FlushFailed, RecsysError
 from recsys.killpoints import watch
@@ -72,6 +75,7 @@ class ShardActor:
     """
 
     def __init__(self, index: int, settings: ServerSettings) -> None:
+        self._index = index
         self._name = f"shard-{index}"
         log_to_stderr()
         started = perf_counter()
@@ -105,13 +109,23 @@ class ShardActor:
             shard_folder(settings.shards.data_dir, index),
             self._observer,
         )
+        host: str = get_node_ip_address()  # type: ignore[no-untyped-call]
+        self._wire = WireServer(index, self._shard, host=host, limit_bytes=frame_bytes(settings))
         # Ray runs the constructor inside the loop that will serve the calls.
-        self._started = asyncio.create_task(self._shard.start())
+        self._started = asyncio.create_task(self._start())
         self._copying = asyncio.create_task(self._keeper.run(), name=f"{self._name}-copies")
         _log.info(
             "%s: open at sequence %d after %.2f s (epoch %d)",
             self._name, self._recovered, self._recovery_s, self._epoch,
         )  # fmt: skip
+
+    async def _start(self) -> Door:
+        await self._shard.start()
+        return await self._wire.open()
+
+    async def door(self) -> Door:
+        """Return where it answers the same calls over the wire."""
+        return await self._started
 
     async def call_many(self, calls: Sequence[Call]) -> list[Reply]:
         """Do several calls at once; an error of ours is a reply, too."""
@@ -125,8 +139,7 @@ class ShardActor:
             return error
         except Exception as error:
             # One call that fails must not take the others of its message with it.
-            _log.exception("%s: %s failed", self._name, method)
-            return RuntimeFault(f"{self._name} failed: {type(error).__name__}")
+            return blame(error, self._index, method)
 
     async def ready(self) -> Ready:
         """Say that it works."""
@@ -182,6 +195,7 @@ class ShardActor:
         self._keeper.stop()
         await self._copying
         await self._shard.stop()
+        await self._wire.close()
         sequence = self._engine.stats().sequence
         _log.info("%s: closed at sequence %d", self._name, sequence)
         return sequence
