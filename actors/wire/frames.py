@@ -50,8 +50,10 @@ class FrameReader:
             max_ext_len=0,
         )
 
-    def feed(self, chunk: bytes) -> Iterator[Frame]:
+    def feed(self, chunk: bytes = b"") -> Iterator[Frame]:
         """Take a chunk and yield the frames that are complete.
+
+        Whoever takes fewer finds the others at the next call.
 
         Raises
         ------

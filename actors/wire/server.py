@@ -129,6 +129,7 @@ class _Peer(asyncio.Protocol):
         self._tasks = set[asyncio.Task[None]]()
         self._out = list[bytes]()
         self._out_bytes = 0
+        self._paused = False
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
 
@@ -151,24 +152,31 @@ class _Peer(asyncio.Protocol):
 
     @override
     def data_received(self, data: bytes) -> None:
+        self._read(data)
+
+    def _read(self, data: bytes = b"") -> None:
         try:
             for frame in self._reader.feed(data):
-                if self._transport is None:
-                    return
                 self._take(frame)
+                if self._paused or self._transport is None:
+                    # The rest of what came waits in the reader until the answers are read.
+                    return
         except BadFrame as error:
             self.show_out(str(error))
 
     @override
     def pause_writing(self) -> None:
+        self._paused = True
         if self._transport is not None:
             self._transport.pause_reading()
             self._show_out_after(self._server.stall_s, "it does not read its answers")
 
     @override
     def resume_writing(self) -> None:
+        self._paused = False
         self._stop_timer()
-        if self._transport is not None:
+        self._read()
+        if self._transport is not None and not self._paused:
             self._transport.resume_reading()
 
     def show_out(self, why: str) -> None:
