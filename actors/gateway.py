@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 
 from actors.auth.guard import Guard
@@ -38,6 +39,7 @@ from actors.http.routes import (
     add_stream,
 )
 from actors.http.shards import Shards
+from actors.http.shortcut import Shortcut
 from actors.http.stream import Stream
 from actors.http.table import Table
 from actors.http.whereabouts import FetchMap, Whereabouts
@@ -66,6 +68,24 @@ class Gateway(FastAPI):
     stream: Stream
     guard: Guard | None
     arms: Collection[str]
+    _shortcut: Shortcut
+    _short: ASGIApp
+
+    def shorten(self, shortcut: Shortcut, around: ASGIApp) -> None:
+        """Take a shorter way for some calls.
+
+        Parameters
+        ----------
+        around
+            The shortcut with what surrounds every answer.
+        """
+        self._shortcut = shortcut
+        self._short = around
+
+    @override
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._short if self._shortcut.takes(scope) else super().__call__
+        await app(scope, receive, send)
 
     @override
     def openapi(self) -> dict[str, object]:
@@ -137,6 +157,8 @@ def build_app(
     add_stream(table, stream)
     add_pages(app)
     match_whole_paths(app)
+    shortcut = Shortcut(table.shortcuts)
+    app.shorten(shortcut, Envelope(shortcut, echo_request_id=echo_request_id))
     return app
 
 

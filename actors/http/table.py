@@ -19,9 +19,16 @@ class Table:
     ----------
     guard
         Stands before every route with a scope; without one, everybody may call everything.
+
+    Attributes
+    ----------
+    shortcuts
+        Handlers of POST, which may be called all the time, where the path holds nothing; by method
+        and path.
     """
 
     def __init__(self, app: FastAPI, guard: Guard | None) -> None:
+        self.shortcuts = dict[tuple[str, str], Handler]()
         self._app = app
         self._guard = guard
 
@@ -53,6 +60,8 @@ class Table:
             handler = self._guard.protect(handler, scope, call)
             responses = {**responses, **problems(401, 403)}
             extra = {**(extra or {}), "security": [{SECURITY: [scope]}, {OWN_HEADER: [scope]}]}
+        if method == "POST" and "{" not in path:
+            self.shortcuts[method, path] = handler
         self._app.add_api_route(
             path,
             handler,
