@@ -23,7 +23,7 @@ from recsys.events import Decision, Event
 from recsys.settings import StoreSettings
 from recsys.store.base import Append, Outcome
 
-__all__ = ["Batcher", "Doomed", "Ledger"]
+__all__ = ["SLICE_S", "Batcher", "Doomed", "Ledger"]
 
 _log = logging.getLogger(__name__)
 
@@ -35,8 +35,8 @@ _KEPT = 10
 """One in so many places of the queue is kept for decisions."""
 _FOLD_EVENTS = 8
 """Events learned between two looks at the clock."""
-_FOLD_S = 0.002
-"""After so long the learning lets waiting recommendations pass."""
+SLICE_S: Final = 0.002
+"""After so long whatever can wait lets waiting questions pass."""
 
 
 Doomed = Callable[[FlushFailed], None]
@@ -94,6 +94,11 @@ class Batcher:
         ``commit_events``.
     doomed
         Called when nothing can be written until the store is opened anew.
+
+    Attributes
+    ----------
+    learning
+        Held while a few events are learned: who else holds it has a state that stands still.
     """
 
     def __init__(
@@ -107,6 +112,7 @@ class Batcher:
     ) -> None:
         self.freshness_ms = Quantiles()
         self.rate = Rate()
+        self.learning = asyncio.Lock()
         self._shard = shard
         self._ledger = ledger
         self._executor = executor
@@ -360,8 +366,9 @@ class Batcher:
             place += len(group.events)
             for start in range(0, len(results), _FOLD_EVENTS):
                 stop = start + _FOLD_EVENTS
-                self._fold(group.events[start:stop], results[start:stop])
-                if loop.time() - since > _FOLD_S:
+                async with self.learning:
+                    self._fold(group.events[start:stop], results[start:stop])
+                if loop.time() - since > SLICE_S:
                     await asyncio.sleep(0)
                     since = loop.time()
             self._settle(group, results)

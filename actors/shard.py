@@ -14,11 +14,8 @@ from time import perf_counter
 from typing import TypeVar
 
 from actors.batcher import Batcher, Doomed
-from actors.disk import Disk
 from actors.errors import ShardUnavailable
-from actors.healer import Healer
 from actors.home import Attach, Side, SideHome
-from actors.indexer import Indexer
 from actors.messages import (
     Appended,
     Batch,
@@ -38,11 +35,12 @@ from actors.observer import Observer, Silent
 from actors.settings import ServerSettings
 from actors.shard_map import ShardMap
 from actors.territory import Territory
+from actors.upkeep import Upkeep
 from recsys.clock import now_ms
 from recsys.codec import decode_event
-from recsys.decision import Request
+from recsys.decision import Recommendation, Request
 from recsys.engine import Engine
-from recsys.errors import FlushFailed, InvalidEvent, NonFinite, StoreError
+from recsys.errors import FlushFailed, InvalidEvent, StoreError
 from recsys.events import Decision, UserErase
 from recsys.store.records import Erasure, begun
 
@@ -113,22 +111,20 @@ class Shard:
             self._observer,
             self._doomed,
         )
-        self._snapshots = asyncio.Lock()
         self._stopping = asyncio.Event()
         self._maintenance: asyncio.Task[None] | None = None
-        self._indexer = Indexer(index, engine)
-        self._healer = Healer(
-            index, engine, self._batcher, self._observer, self._blocking, self._stopping
-        )
-        low_bytes = settings.engine.store.low_disk_bytes
-        self._disk = Disk(index, engine.store.folder, low_bytes, self._observer, self._blocking)
+        self._upkeep = Upkeep(
+            index, engine, settings.engine.store, self._batcher, self._observer, self._blocking,
+            self._stopping, self._doomed,
+        )  # fmt: skip
         self._side: Side | None = None
         if attach is not None:
             home = SideHome(index, self.territory, engine, self._batcher, self._blocking)
             self._side = attach(home, engine.store.positions())
         self.mover = Mover(
-            index, settings, engine, self._batcher, self.territory, self._snapshots, self._side
-        )
+            index, settings, engine, self._batcher, self.territory, self._upkeep.snapshots,
+            self._side,
+        )  # fmt: skip
 
     def _say_doomed(self, error: FlushFailed) -> None:
         _log.critical("shard %d: %s", self._index, error)
@@ -139,7 +135,7 @@ class Shard:
         if self._side is not None:
             self._side.start()
         self._maintenance = asyncio.create_task(
-            self._maintain(), name=f"shard-{self._index}-maintenance"
+            self._upkeep.run(), name=f"shard-{self._index}-maintenance"
         )
 
     async def stop(self) -> None:
@@ -153,9 +149,12 @@ class Shard:
         await self._batcher.stop()
         if self._maintenance is not None:
             await self._maintenance
-        await self._snapshot()
+        await self._last_snapshot()
         await self._blocking(self._engine.close)
         self._store_thread.shutdown()
+
+    async def _last_snapshot(self) -> None:
+        await self._upkeep.snapshot()
 
     async def call(self, method: Method, payload: bytes) -> bytes:
         """Do what ``actors.messages`` says of ``method``.
@@ -191,12 +190,12 @@ class Shard:
         """
         if self._stopping.is_set():
             raise ShardUnavailable(self._index, "it is stopping")
-        if self._healer.busy:
+        if self._upkeep.healer.busy:
             raise ShardUnavailable(self._index, "it goes back to its last good snapshot")
         try:
             match method:
                 case "recommend":
-                    return self._recommend(decode(payload, Request))
+                    return encode(self._recommend(decode(payload, Request)))
                 case "user":
                     user_id = decode(payload, Lookup).id
                     self.territory.check(user_id)
@@ -215,23 +214,25 @@ class Shard:
         return ShardUnavailable(self._index, "its store cannot be read")
 
     async def _answer(self, method: Method, payload: bytes) -> bytes:
+        answer: object
         match method:
             case "append":
-                return encode(await self._append(decode(payload, Batch)))
+                answer = await self._append(decode(payload, Batch))
             case "erase":
-                return encode(await self._erase(decode(payload, Erase)))
+                answer = await self._erase(decode(payload, Erase))
             case "decision":
-                return encode(await self._decision(decode(payload, Lookup).id))
+                answer = await self._decision(decode(payload, Lookup).id)
             case "log":
                 return await self._log_after(decode(payload, LogAfter))
             case "erasure":
                 receipt = decode(payload, Lookup).id
-                return encode(await self._blocking(lambda: self._engine.erasures.find(receipt)))
+                answer = await self._blocking(lambda: self._engine.erasures.find(receipt))
             case "letters":
-                return encode(await self._blocking(self._letters))
+                answer = await self._blocking(self._letters)
             case _:
                 message = f"{method} is answered at once"
                 raise AssertionError(message)
+        return encode(answer)
 
     def stats(self) -> ShardStats:
         """Return the state of this shard."""
@@ -247,19 +248,19 @@ class Shard:
             queue=self._batcher.waiting,
             kafka=None if self._side is None else self._side.stats(),
             writing=not self._batcher.refusing,
-            disk_free_bytes=self._disk.free,
-            disk_low=self._disk.low,
+            disk_free_bytes=self._upkeep.disk.free,
+            disk_low=self._upkeep.disk.low,
         )
 
     def trouble(self) -> tuple[str, ...]:
         """Return what the operator should read, one sentence each; empty when all is well."""
         refusing = self._batcher.refusing
-        mine = self._disk.trouble() + self._healer.trouble()
+        mine = self._upkeep.trouble()
         if refusing:
             mine = (f"it takes no events: {refusing}", *mine)
         return mine if self._side is None else mine + self._side.trouble()
 
-    def _recommend(self, request: Request) -> bytes:
+    def _recommend(self, request: Request) -> Recommendation:
         """Answer, and queue the decision; the answer does not wait for the disk.
 
         A crash before the next commit loses the decision, and feedback on it then counts as
@@ -274,7 +275,7 @@ class Shard:
         self._observer.on_recommend(
             decision.policy, perf_counter() - started, fallback=decision.fallback
         )
-        return encode(recommendation)
+        return recommendation
 
     async def _append(self, batch: Batch) -> Appended:
         try:
@@ -325,69 +326,6 @@ class Shard:
             return encode(LogPart(events=tuple(events)))
 
         return await self._blocking(read)
-
-    async def _maintain(self) -> None:
-        """Take snapshots, and have items indexed, until the shard stops."""
-        while True:
-            await self._disk.look()
-            try:
-                async with asyncio.timeout(self._settings.engine.store.snapshot_every_s):
-                    await self._stopping.wait()
-            except TimeoutError:
-                await self._snapshot()
-                await self._finish_erasures()
-                await self._indexer.round()
-            else:
-                return
-
-    async def _snapshot(self) -> None:
-        async with self._snapshots:
-            await self._take_snapshot()
-
-    async def _take_snapshot(self) -> None:
-        if await self._healer.forbids():
-            return
-        stats = self._engine.stats()
-        if stats.sequence == stats.snapshot_sequence:
-            return
-        started = perf_counter()
-        try:
-            capture = self._engine.capture()
-            await self._blocking(lambda: self._engine.commit(capture))
-            self._engine.committed(capture)
-        except NonFinite as error:
-            await self._healer.heal(error)
-            return
-        except StoreError as error:
-            # Nothing is lost: the log still holds every event. The next round tries again.
-            _log.error("shard %d: no snapshot: %s", self._index, error)
-            if isinstance(error, FlushFailed):
-                self._doomed(error)
-            return
-        except Exception:
-            # The same holds for a learner that cannot be saved; without the next round the log
-            # would grow for ever.
-            _log.exception("shard %d: no snapshot", self._index)
-            return
-        self._healer.well()
-        self._observer.on_snapshot(perf_counter() - started)
-
-    async def _finish_erasures(self) -> None:
-        """Let the people who were erased leave log and files, as far as a snapshot allows.
-
-        Not on the store's thread: the log is looked through page by page, and commits pass between.
-        """
-        while self._engine.erasures.pending and not self._stopping.is_set():
-            try:
-                if not await asyncio.to_thread(self._engine.erasures.complete, now_ms()):
-                    return
-            except StoreError as error:
-                # The next round, or the next process, goes on where this one was.
-                _log.error("shard %d: erasures wait: %s", self._index, error)
-                return
-            except Exception:
-                _log.exception("shard %d: erasures wait", self._index)
-                return
 
     async def _blocking(self, work: Callable[[], T]) -> T:
         """Run ``work`` on the store's thread."""

@@ -1,19 +1,27 @@
-"""The state of an engine as bytes, between memory and store."""
+"""The state of an engine on its way from memory to the store."""
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 
 import msgspec
 
+from recsys.frozen import Frozen
+from recsys.shelf import Shelf
+from recsys.state import State
 from recsys.store.records import LETTERS, DeadLetter
 
-__all__ = ["Capture", "Letters"]
+__all__ = ["Capture", "Letters", "capturing"]
+
+_USERS: int = 16
+"""Packed in one step."""
 
 
 class Capture(msgspec.Struct, frozen=True):
-    """The state after ``sequence``, as bytes that further learning cannot change.
+    """The state after ``sequence``, which further learning cannot change.
 
     Attributes
     ----------
+    parts
+        Of all that is shared; what makes their bytes takes long and may run on another thread.
     users
         Those that changed since the capture before.
     gone
@@ -25,7 +33,7 @@ class Capture(msgspec.Struct, frozen=True):
     """
 
     sequence: int
-    parts: dict[str, bytes]
+    parts: dict[str, Frozen]
     users: dict[str, bytes]
     gone: dict[str, int] = {}
     letters: tuple[DeadLetter, ...] = ()
@@ -56,3 +64,31 @@ class Letters:
     def clear(self) -> None:
         """Let go of all."""
         self._waiting.clear()
+
+
+def capturing(state: State, shelf: Shelf, letters: Letters) -> Generator[None, None, Capture]:
+    """Capture a state step by step; nothing may be learned until the last step is done.
+
+    Raises
+    ------
+    NonFinite
+        When something learned is not finite.
+    """
+    parts = dict[str, Frozen]()
+    for name, part in state.frozen():
+        parts[name] = part
+        yield
+    changed = dict[str, bytes]()
+    for user in state.users.dirty():
+        changed[user.user_id] = state.seal_user(user)
+        if len(changed) % _USERS == 0:
+            yield
+    state.users.clean()
+    return Capture(
+        state.counters.sequence,
+        parts,
+        shelf.add(changed),
+        state.users.erased,
+        letters.waiting(),
+        dict(state.void),
+    )

@@ -7,7 +7,7 @@ than the latter. ``apply`` and ``snapshot`` are both halves in a row, for caller
 
 import logging
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from recsys.admission import check_events
 from recsys.candidates.factors import Factors
 from recsys.candidates.nearest import Index
-from recsys.capture import Capture, Letters
+from recsys.capture import Capture, Letters, capturing
 from recsys.conform import conform
 from recsys.decision import Recommendation, Request, conform_request, validate_request
 from recsys.describe import fingerprint_of, stats_of, view_of
@@ -219,7 +219,17 @@ class Engine:
             _log.exception("event %d of kind %s failed", sequence, type(event).__name__)
 
     def capture(self) -> Capture:
-        """Return the state as bytes, to be given to ``commit``.
+        """Return the state as it is now, to be given to ``commit``; raises as ``capturing``."""
+        steps = self.capturing()
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                capture: Capture = end.value
+                return capture
+
+    def capturing(self) -> Generator[None, None, Capture]:
+        """Do as ``capture`` in short steps, between which lists may be asked for, but not learned.
 
         Raises
         ------
@@ -232,30 +242,22 @@ class Engine:
         if self._missed:
             detail = f"event {self._missed} is in the log but not learned; open the engine again"
             raise StoreError(detail)
-        users = self._state.users
-        changed = {user.user_id: self._state.seal_user(user) for user in users.dirty()}
-        users.clean()
-        return Capture(
-            self._state.counters.sequence,
-            self._state.parts(),
-            self._shelf.add(changed),
-            users.erased,
-            self._letters.waiting(),
-            dict(self._state.void),
-        )
+        return capturing(self._state, self._shelf, self._letters)
 
     def commit(self, capture: Capture) -> None:
         """Write a capture in one transaction; blocks.
 
         Raises
         ------
+        NonFinite
+            As ``capture``, of parts that find out late.
         StoreError
             When it could not be written; its users are part of the next capture.
         """
         kill_point("after-capture")
         self._store.commit_snapshot(
             capture.sequence,
-            capture.parts,
+            {name: part() for name, part in capture.parts.items()},
             capture.users,
             gone=[*capture.gone, *self._shelf.gone(capture.void)],
             letters=capture.letters,

@@ -1,7 +1,7 @@
 """Everything an engine knows, put together from the settings, and its way into bytes and back."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -28,6 +28,7 @@ from recsys.features.encode import TextEncoder
 from recsys.features.habits import ItemHabits
 from recsys.features.table import FeatureTable, Windows
 from recsys.features.windows import WindowCounts
+from recsys.frozen import Frozen, made
 from recsys.ids import feature_hash
 from recsys.joiner import Joiner
 from recsys.learners.base import Learner, PersonalModel
@@ -253,30 +254,40 @@ class State:
         NonFinite
             When something in it is not finite.
         """
+        return {name: part() for name, part in self.frozen()}
+
+    def frozen(self) -> Iterator[tuple[str, Frozen]]:
+        """Yield all shared state as it is now, part by part; nothing may be learned in between.
+
+        Raises
+        ------
+        NonFinite
+            When something in it is not finite; some parts find out when their bytes are made.
+        """
         if not self.learner.is_finite():
             message = "the learner's answers are not finite"
             raise NonFinite(message)
-        off = _switched_off(self.settings)
-        return {
-            "counters": pack(self.counters),
-            "catalogue": self.catalogue.snapshot(),
-            "counts": self.counts.snapshot(),
-            "joiner": self.joiner.snapshot(),
-            "layout": pack(_LAYOUT),
-            "habits": self.habits.snapshot(),
-            **{f"windows.{name}": w.snapshot() for name, w in self.windows._asdict().items()},
-            "examples": self.examples.snapshot(),
-            "choices": self.choices.snapshot(),
-            "meter": self.meter.snapshot(),
-            f"learner.{self.settings.learners.ranker}": self.learner.snapshot(),
-            "personal_bandit": self.personal_bandit.snapshot(),
-            "user_model": self.user_model.snapshot(),
-            "drift": self.drift.snapshot(),
-            "new_items": self.new_items.snapshot(),
-            **{f"source.{_name(source)}": source.snapshot() for source in self.sources},
+        yield "counters", made(pack(self.counters))
+        yield "catalogue", made(self.catalogue.snapshot())
+        yield "counts", made(self.counts.snapshot())
+        yield "joiner", made(self.joiner.snapshot())
+        yield "layout", made(pack(_LAYOUT))
+        yield "habits", made(self.habits.snapshot())
+        for name, windows in self.windows._asdict().items():
+            yield f"windows.{name}", made(windows.snapshot())
+        yield "examples", self.examples.freeze()
+        yield "choices", self.choices.freeze()
+        yield "meter", made(self.meter.snapshot())
+        yield f"learner.{self.settings.learners.ranker}", made(self.learner.snapshot())
+        yield "personal_bandit", made(self.personal_bandit.snapshot())
+        yield "user_model", made(self.user_model.snapshot())
+        yield "drift", made(self.drift.snapshot())
+        yield "new_items", made(self.new_items.snapshot())
+        for source in self.sources:
+            yield f"source.{_name(source)}", source.freeze()
+        if off := _switched_off(self.settings):
             # Snapshots of before anything could be switched off do not have it.
-            **({"without": pack(off)} if off else {}),
-        }
+            yield "without", made(pack(off))
 
     def restore(self, parts: Mapping[str, bytes]) -> None:
         """Replace all shared state by what ``parts`` returned.

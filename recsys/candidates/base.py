@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from recsys.candidates.pool import Pool
 from recsys.codec import pack, unpack
+from recsys.frozen import Frozen, made
 from recsys.users import User
 
 __all__ = ["Asker", "Source", "Untaught", "past_of"]
@@ -106,6 +107,14 @@ class Source(ABC):
     @abstractmethod
     def snapshot(self) -> bytes:
         """Return the whole state as a record of ``recsys.codec``."""
+
+    def freeze(self) -> Frozen:
+        """Return the whole state as it is now.
+
+        To be overridden where most of the work of ``snapshot`` can be done later, on another
+        thread.
+        """
+        return made(self.snapshot())
 
     @abstractmethod
     def restore(self, record: bytes) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from recsys.compiled import compiled
 
-__all__ = ["Kernels", "Table", "learn", "normalise", "propose"]
+__all__ = ["Kernels", "Table", "compact", "learn", "normalise", "propose"]
 
 _BOTH, _FORWARD, _BACKWARD = 0, 1, 2
 _VANISHED = 1e-6
@@ -149,6 +149,25 @@ def learn(
                 if kernels.share[k]:
                     table.mass[item, k] += added
     table.likes[item] += strength
+
+
+@compiled
+def compact(table: Table, n_items: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Return what rows hold, one after the other, ``(n_used,)`` and ``(n_used, n_kernels)``."""
+    n_kernels = table.weights.shape[2]
+    total = 0
+    for row in range(n_items):
+        total += table.used[row]
+    neighbours = np.empty(total, np.int32)
+    weights = np.empty((total, n_kernels), np.float32)
+    at = 0
+    for row in range(n_items):
+        for place in range(table.used[row]):
+            neighbours[at] = table.neighbours[row, place]
+            for k in range(n_kernels):
+                weights[at, k] = table.weights[row, place, k]
+            at += 1
+    return neighbours, weights
 
 
 @compiled

@@ -24,6 +24,7 @@ from recsys.candidates.base import Asker, Source, past_of
 from recsys.candidates.pool import Pool
 from recsys.codec import pack, unpack
 from recsys.errors import IncompatibleState
+from recsys.frozen import Frozen
 from recsys.settings import TransitionSettings
 from recsys.users import User
 
@@ -158,19 +159,27 @@ class Transitions(Source):
 
     @override
     def snapshot(self) -> bytes:
+        return self.freeze()()
+
+    @override
+    def freeze(self) -> Frozen:
         table, n = self._table, self._n_items
-        filled = np.arange(self._neighbours) < table.used[:n, None]
-        state = _State(
-            list(self.columns),
-            pack_array(table.used[:n]),
-            pack_array(table.neighbours[:n][filled]),
-            pack_array(table.weights[:n][filled]),
-            pack_array(table.likes[:n]),
-            pack_array(table.mass[:n]),
-            self._origin_ms,
-            self.evicted,
+        used = table.used[:n].copy()
+        neighbours, weights = compute.compact(table, n)
+        likes, mass = table.likes[:n].copy(), table.mass[:n].copy()
+        origin_ms, evicted = self._origin_ms, self.evicted
+        return lambda: pack(
+            _State(
+                list(self.columns),
+                pack_array(used),
+                pack_array(neighbours),
+                pack_array(weights),
+                pack_array(likes),
+                pack_array(mass),
+                origin_ms,
+                evicted,
+            )
         )
-        return pack(state)
 
     @override
     def restore(self, record: bytes) -> None:

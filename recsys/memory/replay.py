@@ -17,6 +17,7 @@ import msgspec
 from recsys.codec import pack, unpack
 from recsys.errors import IncompatibleState
 from recsys.features.base import Choice, Example
+from recsys.frozen import Frozen
 from recsys.settings import MemorySettings
 
 __all__ = ["ReplayBuffer"]
@@ -134,7 +135,13 @@ class ReplayBuffer(Generic[T]):
 
     def snapshot(self) -> bytes:
         """Return the whole buffer as a record."""
-        return pack(_State(list(self._recent), self._strata, self._offered, self._draws))
+        return self.freeze()()
+
+    def freeze(self) -> Frozen:
+        """Return the whole buffer as it is now; lessons never change."""
+        strata = [list(stratum) for stratum in self._strata]
+        state = _State(list(self._recent), strata, list(self._offered), self._draws)
+        return lambda: pack(state)
 
     def restore(self, record: bytes) -> None:
         """Replace the buffer by one that ``snapshot`` returned.

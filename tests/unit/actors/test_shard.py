@@ -1,6 +1,7 @@
 import asyncio
 import re
 import threading
+from collections.abc import Generator
 from pathlib import Path
 
 import msgspec
@@ -25,6 +26,7 @@ from recsys.engine import Capture, Engine
 from recsys.errors import InvalidEvent, StoreError
 from recsys.events import Decision, ItemUpsert
 from recsys.settings import CatalogueSettings, EngineSettings
+from recsys.store.base import Outcome
 from recsys.views import UserView
 from tests.servers import SETTINGS, GatedStore, engine_on
 from tests.shards import Tally, batch, click, question, running, with_store
@@ -227,7 +229,7 @@ async def test_a_snapshot_that_fails_does_not_keep_the_engine_open() -> None:
         closed = False
 
         @override
-        def capture(self) -> Capture:
+        def capturing(self) -> Generator[None, None, Capture]:
             raise RuntimeError("save failed")
 
         @override
@@ -239,6 +241,35 @@ async def test_a_snapshot_that_fails_does_not_keep_the_engine_open() -> None:
     async with running(engine) as shard:
         await shard.call("append", batch(click(1)))
     assert engine.closed
+
+
+async def test_questions_pass_while_a_snapshot_is_taken_and_events_wait() -> None:
+    class Slow(Engine):
+        begun = asyncio.Event()
+        go = asyncio.Event()
+
+        @override
+        def capturing(self) -> Generator[None, None, Capture]:
+            self.begun.set()
+            while not self.go.is_set():
+                yield
+            return (yield from super().capturing())
+
+    settings = with_store(snapshot_every_s=0.02)
+    tally = Tally()
+    engine = Slow.open(None, settings.engine)
+    async with running(engine, settings, tally) as shard, asyncio.timeout(20):
+        await shard.call("append", batch(click(1)))
+        await engine.begun.wait()
+        waiting = asyncio.create_task(shard.call("append", batch(click(2))))
+        for number in range(5):
+            assert decode(await shard.call("recommend", question(number)), Recommendation)
+        assert engine.stats().sequence == 1
+        assert not waiting.done()
+        engine.go.set()
+        assert decode(await waiting, Appended).results[0].outcome is Outcome.ACCEPTED
+        await tally.snapshot.wait()
+        assert engine.stats().snapshot_sequence == 1
 
 
 async def test_stop_drains_snapshots_and_closes(tmp_path: Path) -> None:

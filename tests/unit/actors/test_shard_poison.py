@@ -125,7 +125,7 @@ async def test_what_cannot_be_mended_is_told_and_serves_on(
         detail = "it is not the events"
         raise StoreError(detail)
 
-    monkeypatch.setattr(engine, "capture", capture)
+    monkeypatch.setattr(engine, "capturing", capture)
     monkeypatch.setattr(engine, "heal", heal)
     shard = Shard(0, QUICK, engine)
     await shard.start()

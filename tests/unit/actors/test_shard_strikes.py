@@ -131,13 +131,14 @@ async def test_a_snapshot_waits_for_what_a_failure_means_but_not_for_ever() -> N
             (append,) = (await send(shard, *likes(["eve"], POISON))).results
             assert engine.stats().snapshot_sequence == 60
             rounds: list[bool] = []
-            forbids = shard._healer.forbids  # noqa: SLF001
+            healer = shard._upkeep.healer  # noqa: SLF001
+            forbids = healer.forbids
 
             async def counted() -> bool:
                 rounds.append(await forbids())
                 return rounds[-1]
 
-            shard._healer.forbids = counted  # type: ignore[method-assign] # noqa: SLF001
+            healer.forbids = counted  # type: ignore[method-assign]
             await until(told.snapshot)
             assert engine.stats().snapshot_sequence == append.sequence
             assert len(rounds) <= 4

@@ -210,7 +210,7 @@ def test_a_snapshot_of_an_older_version_is_rebuilt_from_the_log(
     engine = engine_with(items(20), SMALL, store)
     live(engine, 0)
     capture = engine.capture()
-    parts = {name: part for name, part in capture.parts.items() if name not in lacking}
+    parts = {name: part() for name, part in capture.parts.items() if name not in lacking}
     assert len(parts) == len(capture.parts) - len(lacking)
     if not lacking:
         parts["layout"] = pack(1)
@@ -232,8 +232,9 @@ def test_a_damaged_part_is_not_rebuilt_but_reported() -> None:
     store = MemoryStore()
     engine = engine_with(items(20), SMALL, store)
     capture = engine.capture()
-    part = capture.parts["catalogue"]
-    store.commit_snapshot(capture.sequence, capture.parts | {"catalogue": part[:-1]}, {})
+    parts = {name: part() for name, part in capture.parts.items()}
+    parts["catalogue"] = parts["catalogue"][:-1]
+    store.commit_snapshot(capture.sequence, parts, {})
     with pytest.raises(CorruptRecord):
         Engine(store.reopened(), SMALL, KEY)
 

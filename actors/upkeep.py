@@ -1,0 +1,146 @@
+"""What a shard does beside its calls: snapshots, erasures, indices, a look at the disk."""
+
+import asyncio
+import logging
+from time import perf_counter
+
+from actors.batcher import SLICE_S, Batcher, Doomed
+from actors.disk import Disk
+from actors.healer import Healer
+from actors.home import Blocking
+from actors.indexer import Indexer
+from actors.observer import Observer
+from recsys.capture import Capture
+from recsys.clock import now_ms
+from recsys.engine import Engine
+from recsys.errors import FlushFailed, NonFinite, StoreError
+from recsys.settings import StoreSettings
+
+__all__ = ["Upkeep"]
+
+_log = logging.getLogger(__name__)
+
+
+class Upkeep:
+    """The upkeep of one shard.
+
+    Parameters
+    ----------
+    blocking
+        Runs something on the store's thread.
+    stopping
+        Set when the shard stops.
+
+    Attributes
+    ----------
+    snapshots
+        Held by whoever takes a snapshot.
+    """
+
+    def __init__(
+        self,
+        index: int,
+        engine: Engine,
+        settings: StoreSettings,
+        batcher: Batcher,
+        observer: Observer,
+        blocking: Blocking,
+        stopping: asyncio.Event,
+        doomed: Doomed,
+    ) -> None:
+        self.snapshots = asyncio.Lock()
+        self.healer = Healer(index, engine, batcher, observer, blocking, stopping)
+        self.disk = Disk(index, engine.store.folder, settings.low_disk_bytes, observer, blocking)
+        self._index = index
+        self._engine = engine
+        self._every_s = settings.snapshot_every_s
+        self._batcher = batcher
+        self._observer = observer
+        self._blocking = blocking
+        self._stopping = stopping
+        self._doomed = doomed
+        self._indexer = Indexer(index, engine)
+
+    def trouble(self) -> tuple[str, ...]:
+        """Return what the operator should read."""
+        return self.disk.trouble() + self.healer.trouble()
+
+    async def run(self) -> None:
+        """Take snapshots, and have items indexed, until the shard stops."""
+        while True:
+            await self.disk.look()
+            try:
+                async with asyncio.timeout(self._every_s):
+                    await self._stopping.wait()
+            except TimeoutError:
+                await self.snapshot()
+                await self._finish_erasures()
+                await self._indexer.round()
+            else:
+                return
+
+    async def snapshot(self) -> None:
+        """Take a snapshot if anything was learned since the last one; failures are logged."""
+        async with self.snapshots:
+            await self._take_snapshot()
+
+    async def _take_snapshot(self) -> None:
+        if await self.healer.forbids():
+            return
+        stats = self._engine.stats()
+        if stats.sequence == stats.snapshot_sequence:
+            return
+        started = perf_counter()
+        try:
+            capture = await self._captured()
+            await self._blocking(lambda: self._engine.commit(capture))
+            self._engine.committed(capture)
+        except NonFinite as error:
+            await self.healer.heal(error)
+            return
+        except StoreError as error:
+            # Nothing is lost: the log still holds every event. The next round tries again.
+            _log.error("shard %d: no snapshot: %s", self._index, error)
+            if isinstance(error, FlushFailed):
+                self._doomed(error)
+            return
+        except Exception:
+            # The same holds for a learner that cannot be saved; without the next round the log
+            # would grow for ever.
+            _log.exception("shard %d: no snapshot", self._index)
+            return
+        self.healer.well()
+        self._observer.on_snapshot(perf_counter() - started)
+
+    async def _captured(self) -> Capture:
+        """Capture the state between two events, and let questions pass as it is done."""
+        loop = asyncio.get_running_loop()
+        async with self._batcher.learning:
+            steps = self._engine.capturing()
+            since = loop.time()
+            while True:
+                try:
+                    next(steps)
+                except StopIteration as end:
+                    capture: Capture = end.value
+                    return capture
+                if loop.time() - since > SLICE_S:
+                    await asyncio.sleep(0)
+                    since = loop.time()
+
+    async def _finish_erasures(self) -> None:
+        """Let the people who were erased leave log and files, as far as a snapshot allows.
+
+        Not on the store's thread: the log is looked through page by page, and commits pass between.
+        """
+        while self._engine.erasures.pending and not self._stopping.is_set():
+            try:
+                if not await asyncio.to_thread(self._engine.erasures.complete, now_ms()):
+                    return
+            except StoreError as error:
+                # The next round, or the next process, goes on where this one was.
+                _log.error("shard %d: erasures wait: %s", self._index, error)
+                return
+            except Exception:
+                _log.exception("shard %d: erasures wait", self._index)
+                return
