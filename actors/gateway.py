@@ -149,7 +149,7 @@ def build_app(
         app.add_exception_handler(kind, answer_error)
     add_options(app)
     table = Table(app, guard)
-    add_asking(table, RecommendRoutes(shards, settings))
+    add_asking(table, RecommendRoutes(shards, settings, guard))
     add_learning(table, EventRoutes(shards, settings, guard))
     add_catalogue(table, ItemRoutes(shards, settings))
     add_lookups(table, LookupRoutes(shards, discreet=guard is not None))

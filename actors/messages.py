@@ -22,6 +22,7 @@ __all__ = [
     "LETTERS",
     "LOG",
     "RECOMMEND",
+    "RECOMMEND_MANY",
     "STATS",
     "USER",
     "Appended",
@@ -33,16 +34,29 @@ __all__ = [
     "LogPart",
     "Lookup",
     "Method",
+    "Recommendations",
+    "Requests",
     "ShardStats",
     "decode",
     "encode",
 ]
 
 Method = Literal[
-    "recommend", "append", "user", "decision", "stats", "log", "erase", "erasure", "letters"
+    "recommend",
+    "recommend_many",
+    "append",
+    "user",
+    "decision",
+    "stats",
+    "log",
+    "erase",
+    "erasure",
+    "letters",
 ]
 RECOMMEND: Final = "recommend"
 """``Request`` -> ``Recommendation``; the shard logs the decision itself."""
+RECOMMEND_MANY: Final = "recommend_many"
+"""``Requests`` -> ``Recommendations``; questions of others pass between them."""
 APPEND: Final = "append"
 """``Batch`` -> ``Appended``, after the group commit."""
 USER: Final = "user"
@@ -61,6 +75,18 @@ LETTERS: Final = "letters"
 """nil -> ``Letters``."""
 
 T = TypeVar("T")
+
+
+class Requests(msgspec.Struct, frozen=True):
+    """Questions about people of one shard."""
+
+    requests: tuple[Request, ...]
+
+
+class Recommendations(msgspec.Struct, frozen=True):
+    """One answer per request, in its order; ``None`` for whoever has left the shard meanwhile."""
+
+    lists: tuple[Recommendation | None, ...]
 
 
 class Batch(msgspec.Struct, frozen=True):

@@ -40,6 +40,7 @@ class HttpSettings(BaseModel):
     replicas: int = Field(1, ge=1, le=64)
     max_body_bytes: int = Field(1 << 20, ge=1024)
     max_batch_events: int = Field(1000, ge=1, le=100_000)
+    max_batch_lists: int = Field(100, ge=1, le=10_000)
     max_ongoing_requests: int = Field(256, ge=1)
     max_queued_requests: int = Field(512, ge=1)
     shard_timeout_s: float = Field(5.0, gt=0)

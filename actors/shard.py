@@ -13,8 +13,8 @@ from itertools import islice
 from time import perf_counter
 from typing import TypeVar
 
-from actors.batcher import Batcher, Doomed
-from actors.errors import ShardUnavailable
+from actors.batcher import SLICE_S, Batcher, Doomed
+from actors.errors import NotOwned, ShardUnavailable
 from actors.home import Attach, Side, SideHome
 from actors.messages import (
     Appended,
@@ -26,6 +26,8 @@ from actors.messages import (
     LogPart,
     Lookup,
     Method,
+    Recommendations,
+    Requests,
     ShardStats,
     decode,
     encode,
@@ -216,6 +218,8 @@ class Shard:
     async def _answer(self, method: Method, payload: bytes) -> bytes:
         answer: object
         match method:
+            case "recommend_many":
+                answer = await self._recommend_many(decode(payload, Requests))
             case "append":
                 answer = await self._append(decode(payload, Batch))
             case "erase":
@@ -276,6 +280,23 @@ class Shard:
             decision.policy, perf_counter() - started, fallback=decision.fallback
         )
         return recommendation
+
+    async def _recommend_many(self, asked: Requests) -> Recommendations:
+        for request in asked.requests:
+            self.territory.check(request.user_id)
+        self._batcher.make_room(len(asked.requests))
+        loop = asyncio.get_running_loop()
+        since = loop.time()
+        lists = list[Recommendation | None]()
+        for request in asked.requests:
+            try:
+                lists.append(self._recommend(request))
+            except NotOwned:
+                lists.append(None)
+            if loop.time() - since > SLICE_S:
+                await asyncio.sleep(0)
+                since = loop.time()
+        return Recommendations(tuple(lists))
 
     async def _append(self, batch: Batch) -> Appended:
         try:

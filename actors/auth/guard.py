@@ -132,6 +132,18 @@ class Guard:
             charges.append((self._events, [key.name] * len(events), key.events_per_s * self._share))
         return admission
 
+    def admit_lists(self, request: Request, n: int) -> None:
+        """Hold a batch of ``n`` lists against the cap of its key: each is a request.
+
+        Raises
+        ------
+        Problem
+            429 when the key has sent too many.
+        """
+        key: Key = request.scope[_CALLER]
+        # The call itself has been counted.
+        self._charge(self._requests, key, key.requests_per_s, "requests", n - 1)
+
     def _admit(self, request: Request, scope: Scope, call: str) -> Key:
         text = _text_in(request)
         key = self._ring.find(text)

@@ -29,6 +29,8 @@ from actors.http.schema import (
     Readiness,
     RecommendAnswer,
     RecommendBody,
+    RecommendManyAnswer,
+    RecommendManyBody,
     StatsAnswer,
 )
 from recsys.events import Decision
@@ -68,6 +70,8 @@ _DOCUMENTS: Final[tuple[type[msgspec.Struct], ...]] = (
     Readiness,
     RecommendAnswer,
     RecommendBody,
+    RecommendManyAnswer,
+    RecommendManyBody,
     StatsAnswer,
     UserView,
 )

@@ -1,4 +1,4 @@
-"""``POST /v1/recommend`` and ``POST /v1/rank``."""
+"""``POST /v1/recommend``, ``POST /v1/rank`` and ``POST /v1/recommend:batch``."""
 
 from collections.abc import Collection
 from time import perf_counter
@@ -7,8 +7,19 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from actors.auth.guard import Guard
+from actors.errors import Overloaded, RuntimeFault, ShardUnavailable
 from actors.http.bodies import JSON, decode_body, read_body
-from actors.http.schema import RankBody, RecommendAnswer, RecommendBody, ShownItem
+from actors.http.problems import retry_after
+from actors.http.schema import (
+    RankBody,
+    RecommendAnswer,
+    RecommendBody,
+    RecommendManyAnswer,
+    RecommendManyBody,
+    RecommendResult,
+    ShownItem,
+)
 from actors.http.shards import Shards
 from actors.settings import ServerSettings
 from recsys import decision
@@ -19,13 +30,24 @@ __all__ = ["RecommendRoutes"]
 
 
 class RecommendRoutes:
-    """Makes a request of a body, asks the user's shard, and numbers what came back."""
+    """Makes requests of a body, asks the users' shards, and numbers what came back.
 
-    def __init__(self, shards: Shards, settings: ServerSettings) -> None:
+    Parameters
+    ----------
+    guard
+        Knows how much callers may ask for; without one, any number.
+    """
+
+    def __init__(
+        self, shards: Shards, settings: ServerSettings, guard: Guard | None = None
+    ) -> None:
         self._shards = shards
+        self._guard = guard
         self._limit = settings.http.max_body_bytes
         self._arms: Collection[str] = settings.engine.arms.keys()
         self._recommend_body = msgspec.json.Decoder(RecommendBody)
+        self._most = settings.http.max_batch_lists
+        self._many_body = msgspec.json.Decoder(RecommendManyBody)
         self._rank_body = msgspec.json.Decoder(RankBody)
         self._encoder = msgspec.json.Encoder()
 
@@ -33,69 +55,116 @@ class RecommendRoutes:
         """Recommend items to a person; the decision is logged with its propensities."""
         started = perf_counter()
         body = decode_body(self._recommend_body, await read_body(request, self._limit))
-        return await self._answer(
-            decision.Request(
-                user_id=body.user_id,
-                ts_ms=now_ms(),
-                decision_id=self._shards.new_decision_id(body.user_id),
-                n=body.n,
-                context=body.context,
-                candidates=body.candidates,
-                exclude=body.exclude_item_ids,
-                arm=body.arm,
-            ),
-            started,
-        )
+        return await self._answer(self._asked(body, now_ms()), started)
 
     async def rank(self, request: Request) -> Response:
         """Order the candidates for a person; logged like a recommendation."""
         started = perf_counter()
         body = decode_body(self._rank_body, await read_body(request, self._limit))
-        return await self._answer(
-            decision.Request(
-                user_id=body.user_id,
-                ts_ms=now_ms(),
-                decision_id=self._shards.new_decision_id(body.user_id),
-                n=len(set(body.candidates)) if body.n is None else body.n,
-                context=body.context,
-                candidates=body.candidates,
-                arm=body.arm,
-            ),
-            started,
+        asked = decision.Request(
+            user_id=body.user_id,
+            ts_ms=now_ms(),
+            decision_id=self._shards.new_decision_id(body.user_id),
+            n=len(set(body.candidates)) if body.n is None else body.n,
+            context=body.context,
+            candidates=body.candidates,
+            arm=body.arm,
+        )
+        return await self._answer(self._checked(asked, ""), started)
+
+    async def recommend_many(self, request: Request) -> Response:
+        """Recommend items to several people in one call; each decision is logged as by itself."""
+        started = perf_counter()
+        bodies = decode_body(self._many_body, await read_body(request, self._limit)).requests
+        if len(bodies) > self._most:
+            raise InvalidEvent("/requests", f"at most {self._most} requests, got {len(bodies)}")
+        if self._guard is not None:
+            self._guard.admit_lists(request, len(bodies))
+        ts_ms = now_ms()
+        asked = [
+            self._asked(body, ts_ms, f"/requests/{index}") for index, body in enumerate(bodies)
+        ]
+        outcomes = await self._shards.recommend_all(asked)
+        faults = [made for _, made in outcomes if isinstance(made, RuntimeFault)]
+        if len(faults) == len(asked):
+            # Nothing was made: the whole request can be answered like one.
+            raise next(
+                (fault for fault in faults if isinstance(fault, ShardUnavailable)), faults[0]
+            )
+        results = tuple(
+            RecommendResult(
+                index=index,
+                status="overloaded" if isinstance(made, Overloaded) else "unavailable",
+                detail=str(made),
+            )
+            if isinstance(made, RuntimeFault)
+            else RecommendResult(index=index, status="ok", answer=_answer_of(made, started))
+            for index, (_, made) in enumerate(outcomes)
+        )
+        answer = RecommendManyAnswer(failed=len(faults), results=results)
+        return Response(
+            self._encoder.encode(answer),
+            status_code=207 if faults else 200,
+            headers=retry_after() if faults else None,
+            media_type=JSON,
         )
 
-    async def _answer(self, asked: decision.Request, started: float) -> Response:
-        _check(asked)
+    def _asked(self, body: RecommendBody, ts_ms: int, at: str = "") -> decision.Request:
+        asked = decision.Request(
+            user_id=body.user_id,
+            ts_ms=ts_ms,
+            decision_id=self._shards.new_decision_id(body.user_id),
+            n=body.n,
+            context=body.context,
+            candidates=body.candidates,
+            exclude=body.exclude_item_ids,
+            arm=body.arm,
+        )
+        return self._checked(asked, at)
+
+    def _checked(self, asked: decision.Request, at: str) -> decision.Request:
+        """Hold a request against its limits, and name each candidate once.
+
+        Parameters
+        ----------
+        at
+            Pointer of the request in the body.
+
+        Raises
+        ------
+        InvalidEvent
+            With a pointer into the body.
+        """
+        try:
+            decision.validate_request(asked)
+        except InvalidEvent as error:
+            pointer = error.pointer.replace("/exclude", "/exclude_item_ids", 1)
+            raise InvalidEvent(at + pointer, error.detail) from None
         if asked.arm is not None and asked.arm not in self._arms:
             arms = ", ".join(sorted(self._arms))
-            raise InvalidEvent("/arm", f"must be one of {arms}; got {asked.arm!r}")
+            raise InvalidEvent(f"{at}/arm", f"must be one of {arms}; got {asked.arm!r}")
         if asked.candidates is not None and len(set(asked.candidates)) != len(asked.candidates):
             unique = tuple(dict.fromkeys(asked.candidates))
             asked = msgspec.structs.replace(asked, candidates=unique)
-        recommendation = await self._shards.recommend(asked)
-        made = recommendation.decision
-        answer = RecommendAnswer(
-            decision_id=made.event_id,
-            items=tuple(
-                ShownItem(
-                    item_id=slot.item_id, rank=rank, score=slot.score, propensity=slot.propensity
-                )
-                for rank, slot in enumerate(made.slots, start=1)
-            ),
-            policy=made.policy,
-            model_sequence=made.model_sequence,
-            fallback=made.fallback,
-            degraded=recommendation.degraded,
-            unknown_items=recommendation.unknown_items,
-            took_ms=round((perf_counter() - started) * 1000, 3),
-        )
+        return asked
+
+    async def _answer(self, asked: decision.Request, started: float) -> Response:
+        answer = _answer_of(await self._shards.recommend(asked), started)
         return Response(self._encoder.encode(answer), media_type=JSON)
 
 
-def _check(asked: decision.Request) -> None:
-    """Hold the request against its limits; pointers go into the body."""
-    try:
-        decision.validate_request(asked)
-    except InvalidEvent as error:
-        pointer = error.pointer.replace("/exclude", "/exclude_item_ids", 1)
-        raise InvalidEvent(pointer, error.detail) from None
+def _answer_of(recommendation: decision.Recommendation, started: float) -> RecommendAnswer:
+    made = recommendation.decision
+    return RecommendAnswer(
+        decision_id=made.event_id,
+        items=tuple(
+            ShownItem(item_id=slot.item_id, rank=rank, score=slot.score, propensity=slot.propensity)
+            for rank, slot in enumerate(made.slots, start=1)
+        ),
+        policy=made.policy,
+        model_sequence=made.model_sequence,
+        fallback=made.fallback,
+        degraded=recommendation.degraded,
+        unknown_items=recommendation.unknown_items,
+        took_ms=round((perf_counter() - started) * 1000, 3),
+    )

@@ -28,6 +28,8 @@ from actors.http.schema import (
     Readiness,
     RecommendAnswer,
     RecommendBody,
+    RecommendManyAnswer,
+    RecommendManyBody,
     StatsAnswer,
 )
 from actors.http.stream import Stream
@@ -61,6 +63,19 @@ def add_asking(table: Table, routes: RecommendRoutes) -> None:
             responses=responses,
             extra=body(taken),
         )
+    table.add(
+        "POST /v1/recommend:batch",
+        routes.recommend_many,
+        "Recommend to many",
+        scope="recommend",
+        tag="recommend",
+        responses={
+            200: answer(RecommendManyAnswer, "a list for each"),
+            207: answer(RecommendManyAnswer, "some failed; see their results"),
+            **_BODY_REFUSALS,
+        },
+        extra=body(RecommendManyBody),
+    )
 
 
 def add_learning(table: Table, routes: EventRoutes) -> None:

@@ -158,6 +158,28 @@ class RecommendAnswer(_Answer):
     took_ms: float
 
 
+class RecommendManyBody(_Body):
+    """Asks what to show to several people now; at most ``http.max_batch_lists`` of them."""
+
+    requests: Annotated[tuple[RecommendBody, ...], Meta(min_length=1)]
+
+
+class RecommendResult(_Answer):
+    """What became of one request of a batch."""
+
+    index: int
+    status: Literal["ok", "overloaded", "unavailable"]
+    answer: RecommendAnswer | None = None
+    detail: str | None = None
+
+
+class RecommendManyAnswer(_Answer):
+    """One result per request, in its order."""
+
+    failed: int
+    results: tuple[RecommendResult, ...]
+
+
 class EventBody(_Body, omit_defaults=True):
     """What a person did with an item."""
 

@@ -9,7 +9,8 @@ import msgspec
 
 from actors.errors import NotOwned, Overloaded, RuntimeFault, ShardUnavailable
 from actors.http.schema import StatsAnswer, UnavailableShard
-from actors.http.whereabouts import Patience, Whereabouts
+from actors.http.spread import spread
+from actors.http.whereabouts import Whereabouts
 from actors.messages import (
     APPEND,
     DECISION,
@@ -17,6 +18,7 @@ from actors.messages import (
     ERASURE,
     LETTERS,
     RECOMMEND,
+    RECOMMEND_MANY,
     STATS,
     USER,
     Appended,
@@ -26,6 +28,8 @@ from actors.messages import (
     Letters,
     Lookup,
     Method,
+    Recommendations,
+    Requests,
     ShardStats,
     encode,
 )
@@ -72,6 +76,7 @@ class Shards:
         self._whereabouts = whereabouts
         self._timeout_s = settings.http.shard_timeout_s
         self._recommendation = msgspec.msgpack.Decoder(Recommendation)
+        self._recommendations = msgspec.msgpack.Decoder(Recommendations)
         self._appended = msgspec.msgpack.Decoder(Appended)
         self._user: msgspec.msgpack.Decoder[UserView | None] = msgspec.msgpack.Decoder(
             UserView | None
@@ -108,6 +113,28 @@ class Shards:
         payload = await self._call_owner(request.user_id, RECOMMEND, encode(request))
         return self._recommendation.decode(payload)
 
+    async def recommend_all(
+        self, requests: Sequence[Request]
+    ) -> list[tuple[int, Recommendation | RuntimeFault]]:
+        """Ask for the lists of several people; return shard and list, or what failed, by request.
+
+        Each shard gets its people's requests in order, all shards at once.
+        """
+
+        async def send(shard: int, indices: Sequence[int]) -> list[Recommendation | NotOwned]:
+            asked = Requests(tuple(requests[index] for index in indices))
+            answer = await self._call(shard, RECOMMEND_MANY, encode(asked))
+            partition_of = self._whereabouts.map.partition_of
+            return [
+                NotOwned(shard, partition_of(request.user_id)) if found is None else found
+                for request, found in zip(
+                    asked.requests, self._recommendations.decode(answer).lists, strict=True
+                )
+            ]
+
+        user_ids = [request.user_id for request in requests]
+        return await spread(self._whereabouts, user_ids, send, self._timeout_s)
+
     async def append(
         self, shard: int, events: Sequence[Event], received_ms: int
     ) -> tuple[Append, ...]:
@@ -123,46 +150,12 @@ class Shards:
         Each shard gets its events in order, all shards at once. What is ``ShardUnavailable`` may
         have been taken, what is ``Overloaded`` was not.
         """
-        patience = Patience(self._whereabouts, self._timeout_s)
-        answers = dict[int, tuple[int, Append | RuntimeFault]]()
-        waiting = list(range(len(events)))
-        while waiting:
-            places = dict[int, list[int]]()
-            for index in waiting:
-                places.setdefault(self.owner(events[index].user_id), []).append(index)
-            outcomes = await asyncio.gather(
-                *(
-                    self._append_to(shard, [events[index] for index in indices], received_ms)
-                    for shard, indices in places.items()
-                )
-            )
-            refusal: NotOwned | None = None
-            for (shard, indices), outcome in zip(places.items(), outcomes, strict=True):
-                if isinstance(outcome, NotOwned):
-                    refusal = outcome
-                    continue
-                for place, index in enumerate(indices):
-                    answer = outcome if isinstance(outcome, RuntimeFault) else outcome[place]
-                    answers[index] = shard, answer
-            waiting = [index for index in waiting if index not in answers]
-            if refusal is not None:
-                try:
-                    await patience.wait(refusal)
-                except ShardUnavailable as error:
-                    answers.update((index, (refusal.shard, error)) for index in waiting)
-                    break
-        return [answers[index] for index in range(len(events))]
 
-    async def _append_to(
-        self, shard: int, events: Sequence[Event], received_ms: int
-    ) -> tuple[Append, ...] | RuntimeFault:
-        try:
-            return await self.append(shard, events, received_ms)
-        except ShardUnavailable as error:
-            self._whereabouts.suspect()
-            return error
-        except (NotOwned, Overloaded) as error:
-            return error
+        async def send(shard: int, indices: Sequence[int]) -> Sequence[Append]:
+            return await self.append(shard, [events[index] for index in indices], received_ms)
+
+        user_ids = [event.user_id for event in events]
+        return await spread(self._whereabouts, user_ids, send, self._timeout_s)
 
     async def append_everywhere(self, events: Sequence[Event], received_ms: int) -> None:
         """Append the same events to every shard.

@@ -88,6 +88,7 @@ async def test_every_route_of_the_api_is_documented() -> None:
     }
     assert calls == {
         "POST /v1/recommend",
+        "POST /v1/recommend:batch",
         "POST /v1/rank",
         "POST /v1/events",
         "PUT /v1/items/{item_id}",

@@ -1,7 +1,9 @@
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
+from actors.errors import Overloaded, ShardUnavailable
 from actors.messages import decode
 from recsys.decision import Request
 from recsys.partition import partition_of
@@ -147,3 +149,81 @@ async def test_rank_has_limits_of_its_own() -> None:
             answer = await client.post("/v1/rank", json=body)
             assert answer.status_code == 422, body
             assert answer.json()["errors"][0]["pointer"] == pointer
+
+
+async def ask_many(server: Served, *people: object) -> tuple[int, dict[str, Any]]:
+    requests = [{"user_id": one} if isinstance(one, str) else one for one in people]
+    answer = await server.client.post("/v1/recommend:batch", json={"requests": requests})
+    body: dict[str, Any] = answer.json()
+    return answer.status_code, body
+
+
+async def test_a_batch_answers_each_request_as_by_itself(server: Served) -> None:
+    await stock(server)
+    people = [f"person-{number}" for number in range(9)]
+    status, body = await ask_many(server, *people, {"user_id": "person-0", "n": 3, "arm": "random"})
+    assert status == 200
+    assert body["failed"] == 0
+    assert [result["index"] for result in body["results"]] == list(range(10))
+    lists = [result["answer"] for result in body["results"]]
+    assert [len(one["items"]) for one in lists] == [10] * 9 + [3]
+    assert lists[9]["policy"] == "random"
+    assert len({one["decision_id"] for one in lists}) == 10
+    for user_id, one in zip([*people, "person-0"], lists, strict=True):
+        logged = (await server.client.get(f"/v1/decisions/{one['decision_id']}")).json()
+        assert logged["user_id"] == user_id
+        assert [slot[0] for slot in logged["slots"]] == [item["item_id"] for item in one["items"]]
+    shards = [shard for shard, method, _ in server.port.calls if method == "recommend_many"]
+    assert sorted(shards) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "pointer"),
+    [
+        ({"user_id": ""}, "/requests/1/user_id"),
+        ({"user_id": "bob", "n": 0}, "/requests/1/n"),
+        ({"user_id": "bob", "arm": "nobodys"}, "/requests/1/arm"),
+        ({"user_id": "bob", "exclude_item_ids": ["a\nb"]}, "/requests/1/exclude_item_ids/0"),
+        ({"user_id": "bob", "context": {"a": "x" * 2000}}, "/requests/1/context/a"),
+    ],
+)
+async def test_one_wrong_request_refuses_the_batch_and_says_where(
+    server: Served, wrong: dict[str, object], pointer: str
+) -> None:
+    status, body = await ask_many(server, "ann", wrong, "cem")
+    assert status == 422
+    assert body["errors"][0]["pointer"] == pointer
+    assert not server.port.calls
+
+
+async def test_a_batch_has_a_bound(server: Served) -> None:
+    status, body = await ask_many(server, *["ann"] * 101)
+    assert status == 422
+    assert "at most 100 requests, got 101" in body["detail"]
+    assert (await ask_many(server))[0] == 422
+
+
+async def test_the_lists_of_a_shard_that_is_away_fail_and_the_others_come(server: Served) -> None:
+    await stock(server)
+    here, away = (
+        next(f"p{k}" for k in range(99) if partition_of(f"p{k}", 64) % 2 == shard)
+        for shard in (0, 1)
+    )
+    server.port.faults[1, "recommend_many"] = ShardUnavailable(1, "it is restarting")
+    requests = [{"user_id": user_id} for user_id in (away, here, away)]
+    answer = await server.client.post("/v1/recommend:batch", json={"requests": requests})
+    assert answer.status_code == 207
+    assert answer.headers["retry-after"] == "1"
+    body = answer.json()
+    assert body["failed"] == 2
+    results = body["results"]
+    assert [result["status"] for result in results] == ["unavailable", "ok", "unavailable"]
+    assert "restarting" in results[0]["detail"]
+    assert results[1]["answer"]["items"]
+    status, _ = await ask_many(server, away)
+    assert status == 503
+    server.port.faults[1, "recommend_many"] = Overloaded(1, 2.0)
+    status, body = await ask_many(server, here, away)
+    assert [result["status"] for result in body["results"]] == ["ok", "overloaded"]
+    status, _ = await ask_many(server, away)
+    assert status == 429

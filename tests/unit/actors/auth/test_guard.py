@@ -19,6 +19,7 @@ OPEN = {"/livez", "/readyz", "/console", "/docs", "/openapi.json"}
 """Who watches a server asks for the first two; the others say nothing of anybody."""
 NEEDED: dict[str, Scope] = {
     "POST /v1/recommend": "recommend",
+    "POST /v1/recommend:batch": "recommend",
     "POST /v1/rank": "recommend",
     "POST /v1/events": "events",
     "PUT /v1/items/{item_id:path}": "catalogue",
