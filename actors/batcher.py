@@ -33,8 +33,6 @@ _RETRY_AFTER_S = (1.0, 60.0)
 """Refused senders are told to come back after so long, at least and at most."""
 _KEPT = 10
 """One in so many places of the queue is kept for decisions."""
-_FOLD_EVENTS = 8
-"""Events learned between two looks at the clock."""
 SLICE_S: Final = 0.002
 """After so long whatever can wait lets waiting questions pass."""
 
@@ -364,10 +362,9 @@ class Batcher:
         for group in groups:
             results = appends[place : place + len(group.events)]
             place += len(group.events)
-            for start in range(0, len(results), _FOLD_EVENTS):
-                stop = start + _FOLD_EVENTS
+            for index in range(len(results)):
                 async with self.learning:
-                    self._fold(group.events[start:stop], results[start:stop])
+                    self._fold(group.events[index : index + 1], results[index : index + 1])
                 if loop.time() - since > SLICE_S:
                     await asyncio.sleep(0)
                     since = loop.time()

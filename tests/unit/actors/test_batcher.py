@@ -218,11 +218,11 @@ async def test_duplicates_are_answered_but_count_neither_as_learned_nor_as_fresh
 
 
 class SlowLearner:
-    """Takes a while for each slice, as a heavy model does."""
+    """Takes a while for each event, as a heavy model does."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self.slices = 0
+        self.lessons = 0
 
     def append(
         self, events: Sequence[Event], positions: Mapping[str, int] | None = None
@@ -231,7 +231,7 @@ class SlowLearner:
 
     def fold(self, events: Sequence[Event], appends: Sequence[Append]) -> None:
         time.sleep(0.004)
-        self.slices += 1
+        self.lessons += 1
         self._engine.fold(events, appends)
 
 
@@ -240,14 +240,14 @@ async def test_a_long_lesson_lets_others_pass() -> None:
     store.gate.set()
     ledger = SlowLearner(engine_on(store))
     async with running(ledger) as batcher:
-        lesson = asyncio.create_task(batcher.submit([click(n) for n in range(80)], now_ms()))
+        lesson = asyncio.create_task(batcher.submit([click(n) for n in range(20)], now_ms()))
         seen: set[int] = set()
         while not lesson.done():
-            seen.add(ledger.slices)
+            seen.add(ledger.lessons)
             await asyncio.sleep(0)
-        # Between any two slices somebody else had a turn.
-        assert seen >= set(range(ledger.slices))
-        assert ledger.slices == 10
+        # Between any two events somebody else had a turn.
+        assert seen >= set(range(ledger.lessons))
+        assert ledger.lessons == 20
 
 
 async def test_a_fault_of_the_learner_does_not_deny_what_is_durable() -> None:
