@@ -6,6 +6,7 @@ from time import perf_counter
 
 from actors.batcher import SLICE_S, Batcher, Doomed
 from actors.disk import Disk
+from actors.garbage import tuck_away
 from actors.healer import Healer
 from actors.home import Blocking
 from actors.indexer import Indexer
@@ -68,6 +69,7 @@ class Upkeep:
     async def run(self) -> None:
         """Take snapshots, and have items indexed, until the shard stops."""
         while True:
+            tuck_away()
             await self.disk.look()
             try:
                 async with asyncio.timeout(self._every_s):
