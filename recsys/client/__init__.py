@@ -29,6 +29,7 @@ from recsys.client.blocking import Client
 from recsys.client.retry import Retry
 from recsys.client.schema import (
     MAX_BATCH,
+    MAX_LISTS,
     DownShard,
     ErasureStatus,
     EventResult,
@@ -36,7 +37,10 @@ from recsys.client.schema import (
     Item,
     ItemResults,
     ItemStatus,
+    ListResult,
+    ListResults,
     NewFeedback,
+    Question,
     Recommended,
     ServerStats,
     ShardState,
@@ -45,6 +49,7 @@ from recsys.client.schema import (
 
 __all__ = [
     "MAX_BATCH",
+    "MAX_LISTS",
     "AsyncClient",
     "Client",
     "DownShard",
@@ -54,7 +59,10 @@ __all__ = [
     "Item",
     "ItemResults",
     "ItemStatus",
+    "ListResult",
+    "ListResults",
     "NewFeedback",
+    "Question",
     "Recommended",
     "Retry",
     "ServerStats",

@@ -12,7 +12,9 @@ from recsys.client.schema import (
     Item,
     ItemResults,
     ItemStatus,
+    ListResults,
     NewFeedback,
+    Question,
     Recommended,
     ServerStats,
 )
@@ -99,6 +101,10 @@ class Client:
         return self._connection.do(
             calls.rank(user_id, candidates, n=n, context=context or {}, arm=arm)
         )
+
+    def recommend_many(self, questions: Sequence[Question]) -> ListResults:
+        """Return what to show to up to ``MAX_LISTS`` people; those of a shard that is away fail."""
+        return self._connection.do(calls.recommend_many(questions))
 
     def send_events(self, events: Sequence[NewFeedback]) -> EventResults:
         """Deliver up to ``MAX_BATCH`` events; those whose shard was unavailable again and again.

@@ -18,7 +18,9 @@ from recsys.client.schema import (
     Item,
     ItemResults,
     ItemStatus,
+    ListResults,
     NewFeedback,
+    Question,
     Recommended,
     ServerStats,
 )
@@ -39,6 +41,7 @@ __all__ = [
     "read_answer",
     "read_ready",
     "recommend",
+    "recommend_many",
     "remove_item",
     "send_events",
     "user",
@@ -58,17 +61,6 @@ class Call(Generic[T]):
     path: str
     kind: type[T]
     body: bytes | None = None
-
-
-class _Question(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The body of recommend and rank; what is absent takes the server's default."""
-
-    user_id: str
-    n: int | None = None
-    context: Context = {}
-    candidates: Sequence[str] | None = None
-    exclude_item_ids: Sequence[str] = ()
-    arm: str | None = None
 
 
 class _Fault(msgspec.Struct, frozen=True):
@@ -97,7 +89,7 @@ def recommend(
     arm: str | None,
 ) -> Call[Recommended]:
     """Ask for a list."""
-    question = _Question(
+    question = Question(
         user_id=user_id,
         n=n,
         context=context,
@@ -112,8 +104,14 @@ def rank(
     user_id: str, candidates: Sequence[str], *, n: int | None, context: Context, arm: str | None
 ) -> Call[Recommended]:
     """Ask for an order of the candidates."""
-    question = _Question(user_id=user_id, candidates=candidates, n=n, context=context, arm=arm)
+    question = Question(user_id=user_id, candidates=candidates, n=n, context=context, arm=arm)
     return Call("POST", "/v1/rank", Recommended, msgspec.json.encode(question))
+
+
+def recommend_many(questions: Sequence[Question]) -> Call[ListResults]:
+    """Ask for the lists of many people."""
+    body = msgspec.json.encode({"requests": list(questions)})
+    return Call("POST", "/v1/recommend:batch", ListResults, body)
 
 
 def send_events(events: Sequence[NewFeedback]) -> Call[EventResults]:

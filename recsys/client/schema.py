@@ -4,6 +4,7 @@ Fields that a newer server adds are ignored, so that an older client keeps worki
 """
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -15,6 +16,7 @@ from recsys.views import ArmStats, Stats
 
 __all__ = [
     "MAX_BATCH",
+    "MAX_LISTS",
     "DownShard",
     "ErasureStatus",
     "EventResult",
@@ -22,7 +24,10 @@ __all__ = [
     "Item",
     "ItemResults",
     "ItemStatus",
+    "ListResult",
+    "ListResults",
     "NewFeedback",
+    "Question",
     "Recommended",
     "ServerStats",
     "ShardState",
@@ -32,6 +37,8 @@ __all__ = [
 
 MAX_BATCH: Final = 1000
 """Events or items that one call carries."""
+MAX_LISTS: Final = 100
+"""Lists that one call asks for."""
 
 
 class NewFeedback(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -76,6 +83,17 @@ class Item(msgspec.Struct, frozen=True):
     attributes: Attributes
 
 
+class Question(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Asks what to show to somebody now; what is absent takes the server's default."""
+
+    user_id: str
+    n: int | None = None
+    context: Context = {}
+    candidates: Sequence[str] | None = None
+    exclude_item_ids: Sequence[str] = ()
+    arm: str | None = None
+
+
 class ShownItem(msgspec.Struct, frozen=True, kw_only=True):
     """One place of a recommended list; ``rank`` counts from 1."""
 
@@ -108,6 +126,22 @@ class Recommended(msgspec.Struct, frozen=True, kw_only=True):
     degraded: bool = False
     unknown_items: tuple[str, ...] = ()
     took_ms: float = 0.0
+
+
+class ListResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one question: ok, overloaded or unavailable."""
+
+    index: int
+    status: str
+    answer: Recommended | None = None
+    detail: str | None = None
+
+
+class ListResults(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of many questions, one result each in their order."""
+
+    failed: int
+    results: tuple[ListResult, ...]
 
 
 class EventResult(msgspec.Struct, frozen=True, kw_only=True):

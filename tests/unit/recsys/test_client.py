@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from typing_extensions import override
 
-from recsys.client import AsyncClient, Client, Item, NewFeedback, Retry
+from recsys.client import AsyncClient, Client, Item, NewFeedback, Question, Retry
 from recsys.client.calls import STATS, read_answer
 from recsys.errors import ApiError, InvalidEvent, Unreachable
 from tests.unit.simulators.fake_server import FakeServer, Fault
@@ -38,6 +38,11 @@ def test_blocking_calls(client: Client, server: FakeServer) -> None:
     ranked = client.rank("ann", ["b", "a"], arm="random")
     assert [item.item_id for item in ranked.items] == ["a", "b"]
     assert ranked.policy == "random"
+    many = client.recommend_many([Question(user_id="ann"), Question(user_id="bob", arm="random")])
+    assert many.failed == 0
+    assert [result.status for result in many.results] == ["ok", "ok"]
+    assert many.results[1].answer is not None
+    assert many.results[1].answer.policy == "random"
     decision = client.decision(shown.decision_id)
     assert decision is not None
     assert decision.slots[0].item_id == "i2"
@@ -61,6 +66,7 @@ async def test_async_calls(server: FakeServer) -> None:
         shown = await client.recommend("ann", n=3)
         assert [item.item_id for item in shown.items] == ["i2"]
         assert len((await client.rank("ann", ["b", "a"])).items) == 2
+        assert len((await client.recommend_many([Question(user_id="ann")])).results) == 1
         server.unavailable = [{"ann"}]
         server.faults = [Fault("/v1/events", 503)]
         assert (await client.send_events([click()])).accepted == 1

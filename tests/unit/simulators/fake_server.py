@@ -1,6 +1,7 @@
 """A server that keeps the contract of ``docs/http.md`` and learns nothing, for tests."""
 
 import asyncio
+import json
 import random
 import threading
 from collections import Counter
@@ -15,7 +16,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 ARMS = ("learner", "random")
 
@@ -81,6 +82,7 @@ class FakeServer:
             routes=[
                 Route("/readyz", self._ready),
                 Route("/v1/recommend", self._recommend, methods=["POST"]),
+                Route("/v1/recommend:batch", self._recommend_many, methods=["POST"]),
                 Route("/v1/rank", self._rank, methods=["POST"]),
                 Route("/v1/events", self._events, methods=["POST"]),
                 Route("/v1/items:batch", self._items, methods=["POST"]),
@@ -138,6 +140,14 @@ class FakeServer:
         question = msgspec.json.decode(await request.body(), type=Question)
         pool = sorted(set(question.candidates or self.items) - set(question.exclude_item_ids))
         return self._decide(question, self._rng.sample(pool, min(question.n or 10, len(pool))))
+
+    async def _recommend_many(self, request: Request) -> Response:
+        results = list[object]()
+        for index, question in enumerate(json.loads(await request.body())["requests"]):
+            body = json.dumps(question).encode()
+            made = await self._recommend(Request(request.scope, _saying(body)))
+            results.append({"index": index, "status": "ok", "answer": json.loads(bytes(made.body))})
+        return answer({"failed": 0, "results": results})
 
     async def _rank(self, request: Request) -> Response:
         question = msgspec.json.decode(await request.body(), type=Question)
@@ -291,3 +301,10 @@ def _last_segment(request: Request) -> str:
 
 async def _nowhere(_: object) -> None:
     """Lose an answer."""
+
+
+def _saying(body: bytes) -> Receive:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
