@@ -318,17 +318,6 @@ def test_a_late_commit_does_not_let_go_of_what_a_later_capture_holds() -> None:
     assert clicks(engine, 3) == [2, 2, 2]
 
 
-def test_a_capture_is_not_changed_by_further_learning() -> None:
-    engine = engine_with([*items(5), *people(3)])
-    capture = engine.capture()
-    parts = engine.state.parts()
-    asked(engine, "u0", "d")
-    engine.apply(people(3, first_ms=5000))
-    assert {name: part() for name, part in capture.parts.items()} == parts
-    assert engine.state.parts() != parts
-    assert capture.sequence == 8
-
-
 def test_stats_are_a_copy() -> None:
     engine = engine_with([*items(3), feedback("u", "i0", 1000)])
     asked(engine, "u", "d")
@@ -395,21 +384,3 @@ def test_without_a_folder_all_is_in_memory() -> None:
     engine.snapshot()
     assert (engine.stats().snapshot_sequence, engine.settings) == (4, EngineSettings())
     engine.close()
-
-
-def test_a_capture_in_steps_is_the_same_whoever_asks_in_between() -> None:
-    engine = engine_with([*items(5), *people(40)])
-    parts, users = engine.state.parts(), {user.user_id for user in engine.state.users.dirty()}
-    steps = engine.capturing()
-    taken = 0
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            capture = end.value
-            break
-        taken += 1
-        engine.recommend(Request(user_id=f"u{taken}", ts_ms=10_000, decision_id=f"d{taken}"))
-    assert taken > len(parts)
-    assert {name: part() for name, part in capture.parts.items()} == parts
-    assert set(capture.users) == users
