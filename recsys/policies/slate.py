@@ -98,7 +98,7 @@ def draw(policy: Policy, scores: NDArray[np.float64], k: int, seed: int) -> Slat
         chances = policy.probabilities(scores)
         if np.count_nonzero(chances >= _VISIBLE) >= min(k + 1, n):
             return _race(chances, k, rng)
-    return _one_by_one(policy, scores, min(k, n), rng)
+    return Slate(*policy.slots(scores, rng.random(min(k, n))), None)
 
 
 def _race(chances: NDArray[np.float64], k: int, rng: np.random.Generator) -> Slate:
@@ -114,24 +114,3 @@ def _race(chances: NDArray[np.float64], k: int, rng: np.random.Generator) -> Sla
     return Slate(
         order[:k], ranked[:k] / remaining[:k], float(arrivals[order[k]]) if k < n else None
     )
-
-
-def _one_by_one(
-    policy: Policy, scores: NDArray[np.float64], k: int, rng: np.random.Generator
-) -> Slate:
-    """Return ``k`` choices in a row, each among what the ones above left."""
-    left = scores.copy()
-    places = np.arange(scores.size)
-    chosen = np.empty(k, np.intp)
-    propensities = np.empty(k)
-    for slot, uniform in enumerate(rng.random(k)):
-        chances = policy.probabilities(left)
-        ladder = chances.cumsum()
-        # Uniform lies below 1, so the product lies below the top; a step of height 0 is skipped.
-        pick = ladder.searchsorted(uniform * ladder[-1], side="right")
-        chosen[slot] = places[pick]
-        propensities[slot] = chances[pick]
-        left[pick:-1] = left[pick + 1 :]
-        places[pick:-1] = places[pick + 1 :]
-        left, places = left[:-1], places[:-1]
-    return Slate(chosen, propensities, None)
