@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.policies.base import Policy
+from recsys.policies.slate_kernels import uniforms
 
 __all__ = ["Slate", "draw"]
 
@@ -93,12 +94,13 @@ def draw(policy: Policy, scores: NDArray[np.float64], k: int, seed: int) -> Slat
     if policy.greedy:
         best = (-scores).argsort(kind="stable")[:k]
         return Slate(best, np.ones(best.size), None)
-    rng = np.random.Generator(np.random.PCG64(seed))
     if n and policy.plackett_luce:
         chances = policy.probabilities(scores)
         if np.count_nonzero(chances >= _VISIBLE) >= min(k + 1, n):
-            return _race(chances, k, rng)
-    return Slate(*policy.slots(scores, rng.random(min(k, n))), None)
+            return _race(chances, k, np.random.Generator(np.random.PCG64(seed)))
+    lots = np.empty(min(k, n))
+    uniforms(np.uint64(seed), lots)
+    return Slate(*policy.slots(scores, lots), None)
 
 
 def _race(chances: NDArray[np.float64], k: int, rng: np.random.Generator) -> Slate:

@@ -1,11 +1,24 @@
-"""The inner loop of lists that SquareCB draws one slot after the other."""
+"""The inner loops of lists that are drawn one slot after the other."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.compiled import compiled
 
-__all__ = ["squarecb_slots"]
+__all__ = ["squarecb_slots", "uniforms"]
+
+
+@compiled
+def uniforms(seed: np.uint64, out: NDArray[np.float64]) -> None:
+    """Fill with numbers in [0, 1), by SplitMix64 (Steele, Lea & Flood 2014).
+
+    To seed one of numpy's generators takes longer than to draw a list.
+    """
+    for i in range(out.shape[0]):
+        z = seed + np.uint64(i + 1) * np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        out[i] = float((z ^ (z >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53
 
 
 @compiled
