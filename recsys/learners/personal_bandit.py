@@ -35,7 +35,7 @@ from recsys.compiled import compiled
 from recsys.learners.base import PersonalModel
 from recsys.learners.taste_priors import TastePriors
 from recsys.settings import PersonalBanditSettings
-from recsys.users import User
+from recsys.users import Tastes, User
 
 __all__ = ["PersonalBandit"]
 
@@ -62,6 +62,8 @@ class PersonalBandit(PersonalModel):
         self.priors = TastePriors(settings, catalogue)
         self._by_token = np.zeros((64, 2))
         self._keep = 1.0 - settings.drift
+        # A request asks for them twice.
+        self._latest: tuple[Tastes, _Known] | None = None
 
     @property
     def base(self) -> float:
@@ -118,8 +120,10 @@ class PersonalBandit(PersonalModel):
 
     def _known(self, user: User) -> _Known:
         tastes = user.tastes
+        if self._latest is not None and self._latest[0] is tastes:
+            return self._latest[1]
         n = len(tastes.mean)
-        return _Known(
+        known = _Known(
             np.fromiter(tastes.mean.keys(), np.int32, n),
             np.fromiter(tastes.mean.values(), np.float64, n),
             np.fromiter(tastes.left.values(), np.float64, n),
@@ -127,6 +131,8 @@ class PersonalBandit(PersonalModel):
             tastes.lessons,
             self._keep,
         )
+        self._latest = tastes, known
+        return known
 
     @override
     def features(self, user: User, items: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -144,6 +150,7 @@ class PersonalBandit(PersonalModel):
 
     def _learn_own(self, user: User, tokens: Sequence[int], residual: float) -> float:
         """Take a step of the filter; returns the square that nothing but noise explains."""
+        self._latest = None
         tastes = user.tastes
         mean, left, touched = tastes.mean, tastes.left, tastes.touched
         tastes.lessons += 1
@@ -173,6 +180,7 @@ class PersonalBandit(PersonalModel):
 
     def widen(self, user: User, share: float) -> None:
         """Bring what is known of a person back to the prior by a share of the way."""
+        self._latest = None
         for token, left in user.tastes.left.items():
             user.tastes.left[token] = left + share * (1.0 - left)
             user.tastes.mean[token] *= 1.0 - share
@@ -192,6 +200,7 @@ class PersonalBandit(PersonalModel):
     @override
     def restore(self, record: bytes) -> None:
         self.priors.restore(record)
+        self._latest = None
 
 
 @compiled
