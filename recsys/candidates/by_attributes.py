@@ -97,9 +97,14 @@ def weigh_sets(
     sets: NDArray[np.int32],
     worth: NDArray[np.float32],
 ) -> None:
-    """Write what each set of attributes is worth."""
+    """Write what each set of attributes is worth: ``worth_of``, without a call per set."""
     for number in range(sets.shape[0]):
-        worth[number] = worth_of(by_token, column, sets, number)
+        total = np.float32(0.0)
+        n_tokens = 0
+        while n_tokens < sets.shape[1] and sets[number, n_tokens] >= 0:
+            total += by_token[sets[number, n_tokens], column]
+            n_tokens += 1
+        worth[number] = np.float32(total / math.sqrt(max(n_tokens, 1)))
 
 
 @compiled
