@@ -154,22 +154,25 @@ class PersonalBandit(PersonalModel):
         tastes = user.tastes
         mean, left, touched = tastes.mean, tastes.left, tastes.touched
         tastes.lessons += 1
+        now, keep = tastes.lessons, self._keep
         x = 1.0 / math.sqrt(len(tokens))
-        priors = [self.priors.of(token) for token in tokens]
+        prior_of = self.priors.of
+        priors = [prior_of(token) for token in tokens]
         prediction = spread = 0.0
         for token, prior in zip(tokens, priors, strict=True):
-            kept = self._keep ** (tastes.lessons - touched.get(token, tastes.lessons))
-            mean[token] = mean.get(token, 0.0) * kept
-            left[token] = 1.0 - (1.0 - left.get(token, 1.0)) * kept**2
-            touched[token] = tastes.lessons
-            prediction += mean[token] * x
-            spread += x * x * prior * left[token]
+            kept = keep ** (now - touched.get(token, now))
+            mean[token] = expected = mean.get(token, 0.0) * kept
+            left[token] = unknown = 1.0 - (1.0 - left.get(token, 1.0)) * kept**2
+            touched[token] = now
+            prediction += expected * x
+            spread += x * x * prior * unknown
         error = residual - prediction
         total = self.priors.noise + spread
         for token, prior in zip(tokens, priors, strict=True):
-            gain = prior * left[token] * x / total
+            unknown = left[token]
+            gain = prior * unknown * x / total
             mean[token] += gain * error
-            left[token] -= gain * left[token] * x
+            left[token] = unknown - gain * unknown * x
         surplus = len(mean) - self._settings.attributes
         if surplus > 0:
             # What was touched just now is vague because it is new: it must be able to stay.
