@@ -12,15 +12,12 @@ from typing_extensions import override
 
 from recsys.candidates.base import Asker, Untaught
 from recsys.candidates.pool import Pool
-from recsys.candidates.pool_kernels import insert
+from recsys.candidates.pool_kernels import BLOCK, take_best
 from recsys.catalogue import Catalogue
 from recsys.compiled import compiled
 from recsys.features.counts import ItemCounts
 
 __all__ = ["ByAttributes", "best_items", "weigh_sets", "worth_of"]
-
-_BLOCK = 64
-"""Items that are scored before any of them is looked at."""
 
 
 class ByAttributes(Untaught):
@@ -128,25 +125,17 @@ def best_items(
     """
     items = np.empty(leaders, np.int32)
     best = np.empty(leaders, np.float32)
-    scores = np.empty(_BLOCK, np.float32)
+    scores = np.empty(min(BLOCK, allowed.shape[0]), np.float32)
     n = 0
-    for start in range(0, allowed.shape[0], _BLOCK):
-        size = min(_BLOCK, allowed.shape[0] - start)
+    for start in range(0, allowed.shape[0], BLOCK):
+        size = min(BLOCK, allowed.shape[0] - start)
         for i in range(size):
             item = start + i
             scores[i] = np.float32(worth[set_of[item]] * (1.0 + boost * log_liked[item]))
-        least = best[n - 1] if n == leaders else np.float32(0.0)
-        # Most blocks end here, counted many items at a time. A later item wins no tie.
-        above = 0
         for i in range(size):
-            above += scores[i] > least
-        if not above:
-            continue
-        for i in range(size):
-            if scores[i] > least and allowed[start + i]:
-                n = insert(items, best, n, start + i, scores[i])
-                if n == leaders:
-                    least = best[n - 1]
+            if not allowed[start + i] or scores[i] <= 0.0:
+                scores[i] = -np.inf
+        n = take_best(scores[:size], start, items, best, n)
     return items[:n]
 
 

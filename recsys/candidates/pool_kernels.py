@@ -5,12 +5,16 @@ from numpy.typing import NDArray
 
 from recsys.compiled import compiled
 
-__all__ = ["TINY", "add_first", "add_items", "clear", "cut", "insert"]
+__all__ = ["BLOCK", "TINY", "add_first", "add_items", "clear", "cut", "insert", "take_best"]
 
 TINY = 1e-20
 """A column whose maximum is smaller says nothing: to divide by it would leave float32."""
+BLOCK = 4096
+"""Scores that are made before the best of them are looked for: they fit into the nearest cache."""
 _LANES = 16
 """Maxima that are looked for side by side, as many as fit into the widest register."""
+_PARTS = 64
+"""Parts of a block whose maxima tell how good the best must be."""
 
 
 @compiled
@@ -90,6 +94,59 @@ def insert(
 
 
 @compiled
+def _bar(scores: NDArray[np.float32], n: int) -> np.float32:
+    """Return a score that at least ``n`` reach, and not many more; -inf where that costs too much.
+
+    As many as there are parts have a maximum each: the n-th best of these are reached by ``n``.
+    """
+    if n > _PARTS or n == 0 or scores.shape[0] < 2 * _PARTS:
+        return np.float32(-np.inf)
+    largest = np.full(_PARTS, -np.inf, np.float32)
+    for start in range(0, scores.shape[0] - _PARTS + 1, _PARTS):
+        for part in range(_PARTS):
+            score = scores[start + part]
+            largest[part] = score if score > largest[part] else largest[part]
+    largest.sort()
+    return largest[_PARTS - n]
+
+
+@compiled
+def take_best(
+    scores: NDArray[np.float32],
+    first: int,
+    items: NDArray[np.int32],
+    best: NDArray[np.float32],
+    n: int,
+) -> int:
+    """Take the scores of neighbouring items into a list of the best; returns its new length.
+
+    Parameters
+    ----------
+    scores
+        Those of the items from ``first`` on, ``(n_scores,)``; -inf for an item that is not wanted.
+    items, best
+        The list, as for ``insert``.
+    """
+    full = items.shape[0]
+    least = best[n - 1] if n == full and n > 0 else _bar(scores, full)
+    for start in range(0, scores.shape[0], _PARTS):
+        end = min(start + _PARTS, scores.shape[0])
+        # Most parts end here, counted many items at a time.
+        above = 0
+        for i in range(start, end):
+            above += scores[i] >= least
+        if not above:
+            continue
+        for i in range(start, end):
+            # Of a full list a later item takes no place by a tie.
+            if scores[i] > least or (n < full and scores[i] == least and least > -np.inf):
+                n = insert(items, best, n, first + i, scores[i])
+                if n == full and n > 0:
+                    least = best[n - 1]
+    return n
+
+
+@compiled
 def clear(
     scores: NDArray[np.float32], proposed: NDArray[np.int32], known: NDArray[np.bool_], count: int
 ) -> None:
@@ -146,10 +203,11 @@ def cut(
         for i in range(n_seen):
             mix[i] += scale[column] * table[column, i]
     n = 0
+    least = _bar(mix, items.shape[0])
     for i in range(n_seen):
         totals[seen[i]] = mix[i]
         # Most items end here, without a call.
-        if mix[i] > 0.0 and (n < items.shape[0] or mix[i] >= mixed[n - 1]):
+        if mix[i] > 0.0 and mix[i] >= least and (n < items.shape[0] or mix[i] >= mixed[n - 1]):
             n = insert(items, mixed, n, seen[i], mix[i])
     if n == items.shape[0] and 0 < n < n_seen:
         _seat(table, seen[:n_seen], seats, totals, items, mixed)
@@ -199,9 +257,10 @@ def _seat(
         best = np.empty(seats[column], np.int32)
         worth = np.empty(seats[column], np.float32)
         n = 0
+        least = _bar(table[column, : seen.shape[0]], seats[column])
         for i in range(seen.shape[0]):
             score = table[column, i]
-            if score > 0.0 and (n < worth.shape[0] or score >= worth[n - 1]):
+            if score > 0.0 and score >= least and (n < worth.shape[0] or score >= worth[n - 1]):
                 n = insert(best, worth, n, seen[i], score)
         for i in range(n):
             if not (chosen[:n_chosen] == best[i]).any():
