@@ -30,7 +30,7 @@ MIND = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that mind-5k
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test test-unit soak-sim test-browser test-kafka test-s3 soak-store lint fmt lock clean \
         crash nemesis bench-quality bench-shown bench-first-change bench-recovery bench-replay bench-river \
-        bench-serving bench-acks bench-kafka bench-catalogue-size bench-many-users bench-moving-people bench-train \
+        bench-serving bench-acks bench-kafka bench-catalogue-size bench-many-users bench-moving-people bench-train bench-engine \
         bench-taste-switch bench-return bench-turn-back bench-cold-users bench-regret bench-position-bias \
         bench-ablation
 
@@ -168,6 +168,10 @@ bench-moving-people: setup  ## who waits while a partition moves; ARGS="--people
 
 bench-train: setup  ## what learning a history costs; RECSYS_DATA as above
 	@$(BIN)/python -m benchmarks.training --data $(MOVIELENS) $(ARGS)
+
+bench-engine: setup  ## how fast one engine learns and answers, on one core; RECSYS_DATA=DIR with DIR/ml-1m in it
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 taskset -c 1 $(BIN)/python -m benchmarks.engine \
+	  --data $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that ml-1m is in))/ml-1m $(ARGS)
 
 bench-taste-switch: setup  ## lists until somebody's new taste is served; ARGS="--seeds 1,2,3"
 	@$(BIN)/python -m benchmarks.quality.taste_switch $(ARGS)

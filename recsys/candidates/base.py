@@ -45,9 +45,16 @@ class Asker(NamedTuple):
         return cls(user, ts_ms, allowed, *past_of(user), approximate)
 
 
-def past_of(user: User) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Return a person's likes, oldest first, and when, shapes ``(n_past,)``."""
-    return np.array(user.items, np.int32), np.array(user.times_ms, np.int64)
+def past_of(user: User, most: int = 0) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Return a person's likes, oldest first, and when, shapes ``(n_past,)``.
+
+    Parameters
+    ----------
+    most
+        How many of the newest are wanted; 0 for all.
+    """
+    items, times_ms = user.items[-most:], user.times_ms[-most:]
+    return np.array(items, np.int32), np.array(times_ms, np.int64)
 
 
 class Source(ABC):

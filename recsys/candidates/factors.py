@@ -109,14 +109,13 @@ class Factors(Source):
         rings = self._rings
         size = len(rings.latest)
         if user.items and self._likes:
-            items, times_ms = past_of(user)
-            n = self._settings.history
+            items, times_ms = past_of(user, self._settings.history)
             self._lots = compute.learn(
                 self._model,
                 rings,
                 self._shape,
-                items[-n:],
-                times_ms[-n:],
+                items,
+                times_ms,
                 item,
                 strength,
                 (min(self._likes, size), self._lessons, self._lots),

@@ -80,7 +80,9 @@ def _propose(
     items = np.empty(leaders, np.int32)
     scores = np.empty(leaders, np.float32)
     n = 0
-    for item in range(max(0, created_ms.shape[0] - _CONSIDERED), created_ms.shape[0]):
+    n_items = created_ms.shape[0]
+    # The newest first, so that most of the others end at the first comparison.
+    for item in range(n_items - 1, max(0, n_items - _CONSIDERED) - 1, -1):
         if allowed[item]:
             worth = _worth(created_ms[item], shown[item], ts_ms, half_life_ms)
             n = insert(items, scores, n, item, np.float32(worth))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from recsys.candidates.base import Asker, Source
 from recsys.candidates.pool import Pool
 
-__all__ = ["columns_of", "fill", "seats_of", "weights_of"]
+__all__ = ["columns_of", "fill", "propose", "score", "seats_of", "weights_of"]
 
 
 def columns_of(sources: Sequence[Source]) -> tuple[str, ...]:
@@ -40,6 +40,17 @@ def fill(
     given
         Items that are in the pool whoever proposes them.
     """
+    propose(pool, sources, asker, given)
+    score(pool, sources, asker)
+
+
+def propose(
+    pool: Pool,
+    sources: Sequence[Source],
+    asker: Asker,
+    given: NDArray[np.int32] | None = None,
+) -> None:
+    """Do the first half of ``fill``: let every source propose."""
     pool.clear()
     if given is not None:
         pool.add(given)
@@ -47,6 +58,10 @@ def fill(
     for source in sources:
         source.propose(asker, pool, column)
         column += len(source.columns)
+
+
+def score(pool: Pool, sources: Sequence[Source], asker: Asker) -> None:
+    """Do the second half of ``fill``: score what all of them proposed."""
     column = 0
     for source in sources:
         source.score(asker, pool, column)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from recsys.candidates.pool_kernels import insert
+from recsys.candidates.pool_kernels import BLOCK, insert, take_best
 from recsys.compiled import compiled
 
 __all__ = ["Index", "Nearest", "Scan", "affinity"]
@@ -144,11 +144,16 @@ def _best_of(
     items = np.empty(n, np.int32)
     best = np.empty(n, np.float32)
     found = 0
-    for place in range(first - among.shape[0], allowed.shape[0]):
-        item = place if place >= first else among[first - 1 - place]
+    for item in among:
         if allowed[item]:
-            product = affinity(vector, vectors, item)
-            # Most items end here, without a call.
-            if found < n or product >= best[found - 1]:
-                found = insert(items, best, found, item, product)
+            found = insert(items, best, found, item, affinity(vector, vectors, item))
+    scores = np.empty(min(BLOCK, allowed.shape[0]), np.float32)
+    for start in range(first, allowed.shape[0], BLOCK):
+        size = min(BLOCK, allowed.shape[0] - start)
+        for i in range(size):
+            product = np.float32(-np.inf)
+            if allowed[start + i]:
+                product = affinity(vector, vectors, start + i)
+            scores[i] = product
+        found = take_best(scores[:size], start, items, best, found)
     return items[:found]

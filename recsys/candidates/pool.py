@@ -70,6 +70,7 @@ class Pool:
         self.proposed = np.zeros(64, np.int32)
         self.known = np.zeros(64, np.bool_)
         self.count = 0
+        self._totals = np.zeros(64, np.float32)
         self._no_seats = np.zeros(len(self.columns), np.int64)
 
     def grow(self, n_items: int) -> None:
@@ -77,6 +78,7 @@ class Pool:
         self.scores = grown(self.scores, n_items)
         self.proposed = grown(self.proposed, n_items)
         self.known = grown(self.known, n_items)
+        self._totals = grown(self._totals, n_items)
 
     @property
     def items(self) -> NDArray[np.int32]:
@@ -125,7 +127,9 @@ class Pool:
         mixed = np.empty(len(items), np.float32)
         if seats is None:
             seats = self._no_seats
-        n = compute.cut(self.scores, self.items, allowed, weights, seats, largest, items, mixed)
+        n = compute.cut(
+            self.scores, self.items, allowed, weights, seats, self._totals, largest, items, mixed
+        )
         return Cut(items[:n], mixed[:n], largest, np.arange(n, dtype=np.int32))
 
     def rate(

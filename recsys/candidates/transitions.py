@@ -59,6 +59,7 @@ class Transitions(Source):
         self.columns = tuple(f"transitions_{name}" for name in kernels)
         self.weights = tuple(kernel.weight for kernel in kernels.values())
         self._neighbours = settings.neighbours
+        self._history = max(kernel.history for kernel in kernels.values())
         self._shape = compute.Kernels(
             np.array([kernel.lag_decay for kernel in kernels.values()]),
             np.array([kernel.gap_s for kernel in kernels.values()]),
@@ -109,7 +110,7 @@ class Transitions(Source):
     @override
     def learn(self, user: User, item: int, ts_ms: int, strength: float) -> None:
         scale = self._inflation(ts_ms) * strength
-        items, times_ms = past_of(user)
+        items, times_ms = past_of(user, self._history)
         compute.learn(
             self._table,
             self._shape,

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.events import Context
+from recsys.features.half import widen_halves
 from recsys.ids import feature_hash
 
 __all__ = ["Candidates", "Choice", "Example", "context_hashes", "narrow", "narrow_rows", "widen"]
@@ -117,4 +118,7 @@ def narrow_rows(rows: NDArray[np.float32] | NDArray[np.float16]) -> list[bytes]:
 
 def widen(data: bytes) -> NDArray[np.float32]:
     """Return the row that ``narrow`` wrote."""
-    return np.frombuffer(data, "<f2").astype(np.float32)
+    halves = np.frombuffer(data, "<u2").astype(np.uint16, copy=False)
+    row = np.empty(len(halves), np.float32)
+    widen_halves(halves, row)
+    return row

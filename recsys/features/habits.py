@@ -4,14 +4,19 @@ import math
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.arrays import Packed, grown, pack_array, unpack_array
 from recsys.codec import pack, unpack
+from recsys.compiled import compiled
 
 __all__ = ["ItemHabits"]
 
 _LEAST_RATE = 0.02
 """The averages forget on a scale of fifty likes."""
+
+_NOTHING = -1
+"""In the place of a pause before somebody's first like."""
 
 
 class _State(msgspec.Struct):
@@ -62,14 +67,8 @@ class ItemHabits:
         depth
             How many likes came before.
         """
-        self.last_ms[item] = max(int(self.last_ms[item]), ts_ms)
-        if pause_ms is None:
-            return
-        self.likes[item] += np.float32(1.0)
-        rate = max(1.0 / float(self.likes[item]), _LEAST_RATE)
-        pause = math.log1p(abs(pause_ms) / 1000.0)
-        self.pause[item] += np.float32(rate * (pause - float(self.pause[item])))
-        self.depth[item] += np.float32(rate * (math.log1p(depth) - float(self.depth[item])))
+        since_ms = _NOTHING if pause_ms is None else abs(pause_ms)
+        _like(self.pause, self.depth, self.likes, self.last_ms, item, since_ms, depth, ts_ms)
 
     def snapshot(self) -> bytes:
         """Return the averages as a record."""
@@ -90,3 +89,23 @@ class ItemHabits:
         self.likes = unpack_array(state.likes, np.float32)
         self.last_ms = unpack_array(state.last_ms, np.int64)
         self._n_items = len(self.likes)
+
+
+@compiled
+def _like(
+    pauses: NDArray[np.float32],
+    depths: NDArray[np.float32],
+    likes: NDArray[np.float32],
+    last_ms: NDArray[np.int64],
+    item: int,
+    pause_ms: int,
+    depth: int,
+    ts_ms: int,
+) -> None:
+    last_ms[item] = max(last_ms[item], ts_ms)
+    if pause_ms == _NOTHING:
+        return
+    likes[item] += np.float32(1.0)
+    rate = max(1.0 / likes[item], _LEAST_RATE)
+    pauses[item] += np.float32(rate * (math.log1p(pause_ms / 1000.0) - pauses[item]))
+    depths[item] += np.float32(rate * (math.log1p(depth) - depths[item]))

@@ -1,4 +1,4 @@
-"""The inner loop of ``recsys.features.table``: one pass over the candidates."""
+"""The inner loops of ``recsys.features.table``: one pass over the candidates, one for the rest."""
 
 import math
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from recsys.compiled import compiled
 from recsys.features.windows import crossed
 
-__all__ = ["Items", "fill_rows"]
+__all__ = ["Items", "bound", "fill_rows", "fill_shared"]
 
 _PRIOR_CLICKS = 2.0
 """Expected clicks for which the average stands in."""
@@ -22,6 +22,10 @@ _MIX_FLOOR = 0.05
 """Added before the logarithm: where weak sources speak alone they must not decide the order."""
 _TINY = 1e-20
 """As in ``recsys.candidates.pool``."""
+_DAY_MS = 86_400_000.0
+_SESSION_MS = 1_800_000
+_LATELY = 64
+"""Attributes whose lifts are kept within a request: candidates have the same few."""
 
 Windows = tuple[NDArray[np.float32], NDArray[np.int64]]
 
@@ -39,6 +43,15 @@ class Items(NamedTuple):
 
 
 @compiled
+def _any(counts: NDArray[np.float32], key: int, window: int) -> bool:
+    """Return whether anything of a key is counted."""
+    for kind in range(counts.shape[2]):
+        if counts[key, window, kind] != 0.0:
+            return True
+    return False
+
+
+@compiled
 def _lift(
     counts: NDArray[np.float32],
     key: int,
@@ -46,6 +59,8 @@ def _lift(
     fade: float,
 ) -> float:
     """Return the log of a key's clicks over its expected clicks, 0 while nothing is known."""
+    if counts[key, window, 1] == 0.0 and counts[key, window, 2] == 0.0:
+        return 0.0
     clicked = fade * counts[key, window, 1] + _PRIOR_CLICKS
     return math.log(clicked / (fade * counts[key, window, 2] + _PRIOR_CLICKS))
 
@@ -64,7 +79,9 @@ def _crossed_lift(
     total = 0.0
     for i in range(tokens.shape[0]):
         row = crossed(item, tokens[i], last_ms.shape[0])
-        fade = 2.0 ** (-max(ts_ms - last_ms[row], 0) / half_life_ms)
+        fade = 1.0
+        if counts[row, 0, 1] != 0.0 or counts[row, 0, 2] != 0.0:
+            fade = 2.0 ** (-max(ts_ms - last_ms[row], 0) / half_life_ms)
         clicked = fade * counts[row, 0, 1] + _PRIOR_CROSSED * rate
         total += math.log(clicked / ((fade * counts[row, 0, 2] + _PRIOR_CROSSED) * rate))
     average: float = total / max(tokens.shape[0], 1)
@@ -107,10 +124,17 @@ def fill_rows(
     n_sources = scores.shape[1]
     n_windows = half_lives_ms.shape[0]
     log_pause = math.log1p(pause_ms / 1000.0) if pause_ms >= 0 else -1.0
+    none_relative, none = np.float32(math.log(1e-3)), np.float32(math.log(1e-4))
+    known = np.full(_LATELY, -1, np.int32)
+    lifts = np.empty((_LATELY, n_windows))
     for i in range(candidates.shape[0]):
         item = candidates[i]
         for source in range(n_sources):
             score = scores[item, source] if item >= 0 else np.float32(0.0)
+            if score == 0.0:
+                rows[i, source] = none_relative
+                rows[i, n_sources + source] = none
+                continue
             relative = score / largest[source] if largest[source] > _TINY else 0.0
             rows[i, source] = math.log(relative + 1e-3)
             rows[i, n_sources + source] = math.log(score + 1e-4)
@@ -133,25 +157,91 @@ def fill_rows(
             rows[i, at + 7] = abs(log_pause - items.usual_pause[item])
         rows[i, at + 8] = math.log1p(seen[i])
         at += 9
+        age_ms = max(ts_ms - item_windows[1][item], 0)
         for window in range(n_windows):
-            age_ms = max(ts_ms - item_windows[1][item], 0)
+            # Of an item that was neither shown nor clicked all of them are 0, as they are already.
+            if not _any(item_windows[0], item, window):
+                continue
             fade = 2.0 ** (-age_ms / half_lives_ms[window])
             rows[i, at + window] = _lift(item_windows[0], item, window, fade)
             shown = fade * item_windows[0][item, window, 0]
             rows[i, at + n_windows + window] = math.log1p(shown)
-            total = 0.0
-            count = 0
-            for column in range(items.attributes.shape[1]):
-                token = items.attributes[item, column]
-                if token < 0:
-                    break
+        count = 0
+        total = np.zeros(n_windows)
+        for column in range(items.attributes.shape[1]):
+            token = items.attributes[item, column]
+            if token < 0:
+                break
+            place = token % _LATELY
+            if known[place] != token:
+                known[place] = token
                 age_ms = max(ts_ms - attribute_windows[1][token], 0)
-                fade_token = 2.0 ** (-age_ms / half_lives_ms[window])
-                total += _lift(attribute_windows[0], token, window, fade_token)
-                count += 1
-            rows[i, at + 2 * n_windows + window] = total / max(count, 1)
+                for window in range(n_windows):
+                    fade = 2.0 ** (-age_ms / half_lives_ms[window])
+                    lifts[place, window] = _lift(attribute_windows[0], token, window, fade)
+            for window in range(n_windows):
+                total[window] += lifts[place, window]
+            count += 1
+        for window in range(n_windows):
+            rows[i, at + 2 * n_windows + window] = total[window] / max(count, 1)
         at += 3 * n_windows
         rate = math.exp(rows[i, at - 2 * n_windows - 1])
         rows[i, at] = _crossed_lift(
             crossings[0], crossings[1], crossing_half_life_ms, item, tokens, rate, ts_ms
         )
+
+
+@compiled
+def bound(rows: NDArray[np.float32], first: int, largest: float) -> None:
+    """Keep the columns from ``first`` on between minus and plus ``largest``; NaN stays."""
+    for i in range(rows.shape[0]):
+        for column in range(first, rows.shape[1]):
+            if rows[i, column] > largest:
+                rows[i, column] = largest
+            elif rows[i, column] < -largest:
+                rows[i, column] = -largest
+
+
+@compiled
+def fill_shared(
+    values: NDArray[np.float32],
+    times_ms: NDArray[np.int64],
+    ts_ms: int,
+    last_liked: float,
+    done: tuple[float, float, float],
+    n_pool: int,
+    list_size: int,
+) -> int:
+    """Write the features of a request up to those of the sources; returns how many they are.
+
+    Parameters
+    ----------
+    times_ms
+        Of the person's likes, oldest first, ``(n_past,)``.
+    last_liked
+        ``log(1 + likes)`` of the item that they liked last.
+    done
+        Clicks and shown slots of the person, and the average share of slots that are clicked.
+    """
+    n = times_ms.shape[0]
+    clicks, shown, base = done
+    pause_ms = max(ts_ms - times_ms[n - 1], 0) if n else -1
+    session = 0
+    while session < n and times_ms[n - 1] - times_ms[n - 1 - session] <= _SESSION_MS:
+        session += 1
+    span_ms = abs(times_ms[n - 1] - times_ms[max(0, n - 5)]) if n else 0
+    angle = 2.0 * math.pi * (ts_ms % _DAY_MS) / _DAY_MS
+    values[0] = math.log1p(pause_ms / 1000.0) if pause_ms >= 0 else -1.0
+    values[1] = 1.0 if pause_ms == 0 else 0.0
+    values[2] = 1.0 if 0 <= pause_ms < 60_000 else 0.0
+    values[3] = math.log1p(session)
+    values[4] = math.log1p(n)
+    values[5] = last_liked
+    values[6] = math.log1p(span_ms / 1000.0)
+    values[7] = math.log1p(n_pool)
+    values[8] = math.log((clicks + 10.0 * base) / (shown + 10.0) / base)
+    values[9] = math.log1p(shown)
+    values[10] = math.log1p(list_size)
+    values[11] = math.sin(angle)
+    values[12] = math.cos(angle)
+    return 13

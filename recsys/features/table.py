@@ -10,7 +10,6 @@ the sources know. Logarithms, because counts and times span orders of magnitude.
 Values are rounded to float16 before anybody sees them, so that what is logged is what was scored.
 """
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -23,7 +22,8 @@ from recsys.catalogue import Catalogue
 from recsys.features.columns import Column, Family, keep, of_candidates, of_requests
 from recsys.features.counts import ItemCounts
 from recsys.features.habits import ItemHabits
-from recsys.features.rows import Items, fill_rows
+from recsys.features.half import round_to_half
+from recsys.features.rows import Items, bound, fill_rows, fill_shared
 from recsys.features.windows import CLICKED, EXPECTED, SHOWN, Kind, WindowCounts, crossed
 from recsys.learners.base import PersonalModel
 
@@ -31,7 +31,6 @@ __all__ = ["NOWHERE", "Asked", "FeatureTable", "Windows", "surface"]
 
 _LARGEST: Final = float(np.finfo(np.float16).max)
 _DAY_MS: Final = 86_400_000.0
-_SESSION_MS: Final = 1_800_000
 
 
 NOWHERE: Final = np.zeros(0, np.int64)
@@ -144,14 +143,10 @@ class FeatureTable:
             # In the memory's usual order, which is what the learners are compiled for.
             rows = rows.take(self._kept.places, axis=1)
             shared = shared.take(self._shared_kept.places)
-        logged_rows, logged_shared = rows.astype("<f2"), shared.astype("<f2")
         # Scored is what is logged.
-        return Asked(
-            logged_rows.astype(np.float32),
-            logged_shared.astype(np.float32),
-            logged_rows,
-            logged_shared,
-        )
+        rows, logged_rows = _rounded(rows)
+        shared, logged_shared = _rounded(shared)
+        return Asked(rows, shared, logged_rows, logged_shared)
 
     def _rows(self, asker: Asker, cut: Cut, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
         user, ts_ms, items = asker.user, asker.ts_ms, cut.items
@@ -193,39 +188,22 @@ class FeatureTable:
             after = column + len(model.columns)
             rows[:, column:after] = model.features(user, items)
             column = after
-        personal = rows[:, self._n_common :]
-        np.clip(personal, -_LARGEST, _LARGEST, out=personal)
+        bound(rows, self._n_common, _LARGEST)
         return rows
 
     def _shared(self, asker: Asker, cut: Cut, list_size: int) -> NDArray[np.float32]:
-        user, ts_ms = asker.user, asker.ts_ms
-        times = user.times_ms
-        pause_ms = max(ts_ms - times[-1], 0) if times else -1
-        session = 0
-        for at in reversed(times):
-            if times[-1] - at > _SESSION_MS:
-                break
-            session += 1
-        angle = 2.0 * math.pi * (ts_ms % _DAY_MS) / _DAY_MS
-        base = self._counts.base_rate
-        values = (
-            math.log1p(pause_ms / 1000.0) if pause_ms >= 0 else -1.0,
-            float(pause_ms == 0),
-            float(0 <= pause_ms < 60_000),
-            math.log1p(session),
-            math.log1p(len(times)),
-            float(self._counts.log_liked[user.items[-1]]) if times else 0.0,
-            math.log1p(abs(times[-1] - times[max(0, len(times) - 5)]) / 1000.0) if times else 0.0,
-            math.log1p(self._pool.count),
-            math.log((user.clicks + 10.0 * base) / (user.shown + 10.0) / base),
-            math.log1p(user.shown),
-            math.log1p(list_size),
-            math.sin(angle),
-            math.cos(angle),
-        )
+        user = asker.user
         shared = np.empty(self._n_shared, np.float32)
-        shared[: len(values)] = values
-        np.log(cut.largest + np.float32(1e-3), out=shared[len(values) :])
+        n = fill_shared(
+            shared,
+            asker.times_ms,
+            asker.ts_ms,
+            float(self._counts.log_liked[user.items[-1]]) if user.items else 0.0,
+            (float(user.clicks), float(user.shown), self._counts.base_rate),
+            self._pool.count,
+            list_size,
+        )
+        np.log(cut.largest + np.float32(1e-3), out=shared[n:])
         return shared
 
     def show(self, item: int, ts_ms: int) -> None:
@@ -266,6 +244,13 @@ class FeatureTable:
         """Make room for the catalogue's items and attributes."""
         self._item_windows.grow(len(self._catalogue))
         self._attribute_windows.grow(self._catalogue.n_tokens)
+
+
+def _rounded(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float16]]:
+    """Return values as float16 holds them, and as it is logged."""
+    rounded, halves = np.empty_like(values), np.empty(values.shape, np.uint16)
+    round_to_half(values.reshape(-1), halves.reshape(-1), rounded.reshape(-1))
+    return rounded, halves.view(np.float16)
 
 
 def _span(half_life_ms: float) -> str:

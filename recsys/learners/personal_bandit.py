@@ -35,7 +35,7 @@ from recsys.compiled import compiled
 from recsys.learners.base import PersonalModel
 from recsys.learners.taste_priors import TastePriors
 from recsys.settings import PersonalBanditSettings
-from recsys.users import User
+from recsys.users import Tastes, User
 
 __all__ = ["PersonalBandit"]
 
@@ -62,6 +62,8 @@ class PersonalBandit(PersonalModel):
         self.priors = TastePriors(settings, catalogue)
         self._by_token = np.zeros((64, 2))
         self._keep = 1.0 - settings.drift
+        # A request asks for them twice.
+        self._latest: tuple[Tastes, _Known] | None = None
 
     @property
     def base(self) -> float:
@@ -118,8 +120,10 @@ class PersonalBandit(PersonalModel):
 
     def _known(self, user: User) -> _Known:
         tastes = user.tastes
+        if self._latest is not None and self._latest[0] is tastes:
+            return self._latest[1]
         n = len(tastes.mean)
-        return _Known(
+        known = _Known(
             np.fromiter(tastes.mean.keys(), np.int32, n),
             np.fromiter(tastes.mean.values(), np.float64, n),
             np.fromiter(tastes.left.values(), np.float64, n),
@@ -127,6 +131,8 @@ class PersonalBandit(PersonalModel):
             tastes.lessons,
             self._keep,
         )
+        self._latest = tastes, known
+        return known
 
     @override
     def features(self, user: User, items: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -144,25 +150,29 @@ class PersonalBandit(PersonalModel):
 
     def _learn_own(self, user: User, tokens: Sequence[int], residual: float) -> float:
         """Take a step of the filter; returns the square that nothing but noise explains."""
+        self._latest = None
         tastes = user.tastes
         mean, left, touched = tastes.mean, tastes.left, tastes.touched
         tastes.lessons += 1
+        now, keep = tastes.lessons, self._keep
         x = 1.0 / math.sqrt(len(tokens))
-        priors = [self.priors.of(token) for token in tokens]
+        prior_of = self.priors.of
+        priors = [prior_of(token) for token in tokens]
         prediction = spread = 0.0
         for token, prior in zip(tokens, priors, strict=True):
-            kept = self._keep ** (tastes.lessons - touched.get(token, tastes.lessons))
-            mean[token] = mean.get(token, 0.0) * kept
-            left[token] = 1.0 - (1.0 - left.get(token, 1.0)) * kept**2
-            touched[token] = tastes.lessons
-            prediction += mean[token] * x
-            spread += x * x * prior * left[token]
+            kept = keep ** (now - touched.get(token, now))
+            mean[token] = expected = mean.get(token, 0.0) * kept
+            left[token] = unknown = 1.0 - (1.0 - left.get(token, 1.0)) * kept**2
+            touched[token] = now
+            prediction += expected * x
+            spread += x * x * prior * unknown
         error = residual - prediction
         total = self.priors.noise + spread
         for token, prior in zip(tokens, priors, strict=True):
-            gain = prior * left[token] * x / total
+            unknown = left[token]
+            gain = prior * unknown * x / total
             mean[token] += gain * error
-            left[token] -= gain * left[token] * x
+            left[token] = unknown - gain * unknown * x
         surplus = len(mean) - self._settings.attributes
         if surplus > 0:
             # What was touched just now is vague because it is new: it must be able to stay.
@@ -173,6 +183,7 @@ class PersonalBandit(PersonalModel):
 
     def widen(self, user: User, share: float) -> None:
         """Bring what is known of a person back to the prior by a share of the way."""
+        self._latest = None
         for token, left in user.tastes.left.items():
             user.tastes.left[token] = left + share * (1.0 - left)
             user.tastes.mean[token] *= 1.0 - share
@@ -192,6 +203,7 @@ class PersonalBandit(PersonalModel):
     @override
     def restore(self, record: bytes) -> None:
         self.priors.restore(record)
+        self._latest = None
 
 
 @compiled

@@ -71,6 +71,8 @@ class TastePriors:
         self._place_of = np.zeros(64, np.int32)
         self._n_tokens = 0
         self._priors: NDArray[np.float64] | None = None
+        # By token, since the last lesson.
+        self._of = dict[int, float]()
 
     @property
     def base(self) -> float:
@@ -104,7 +106,10 @@ class TastePriors:
 
     def of(self, token: int) -> float:
         """Return the prior variance of the taste for what a token says."""
-        return self.prior(self._name(token))
+        prior = self._of.get(token)
+        if prior is None:
+            prior = self._of[token] = self.prior(self._name(token))
+        return prior
 
     def _name(self, token: int) -> str:
         return self._catalogue.token(token).partition("=")[0]
@@ -136,6 +141,7 @@ class TastePriors:
         shared.count += 1
         shared.noise += unexplained
         self._priors = None
+        self._of.clear()
         for token in tokens:
             if token in tastes.mean:
                 field = shared.fields.setdefault(self._name(token), _Field())
@@ -158,3 +164,4 @@ class TastePriors:
         self._places.clear()
         self._n_tokens = 0
         self._priors = None
+        self._of.clear()

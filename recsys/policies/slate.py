@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.policies.base import Policy
+from recsys.policies.slate_kernels import uniforms
 
 __all__ = ["Slate", "draw"]
 
@@ -93,12 +94,13 @@ def draw(policy: Policy, scores: NDArray[np.float64], k: int, seed: int) -> Slat
     if policy.greedy:
         best = (-scores).argsort(kind="stable")[:k]
         return Slate(best, np.ones(best.size), None)
-    rng = np.random.Generator(np.random.PCG64(seed))
     if n and policy.plackett_luce:
         chances = policy.probabilities(scores)
         if np.count_nonzero(chances >= _VISIBLE) >= min(k + 1, n):
-            return _race(chances, k, rng)
-    return _one_by_one(policy, scores, min(k, n), rng)
+            return _race(chances, k, np.random.Generator(np.random.PCG64(seed)))
+    lots = np.empty(min(k, n))
+    uniforms(np.uint64(seed), lots)
+    return Slate(*policy.slots(scores, lots), None)
 
 
 def _race(chances: NDArray[np.float64], k: int, rng: np.random.Generator) -> Slate:
@@ -114,24 +116,3 @@ def _race(chances: NDArray[np.float64], k: int, rng: np.random.Generator) -> Sla
     return Slate(
         order[:k], ranked[:k] / remaining[:k], float(arrivals[order[k]]) if k < n else None
     )
-
-
-def _one_by_one(
-    policy: Policy, scores: NDArray[np.float64], k: int, rng: np.random.Generator
-) -> Slate:
-    """Return ``k`` choices in a row, each among what the ones above left."""
-    left = scores.copy()
-    places = np.arange(scores.size)
-    chosen = np.empty(k, np.intp)
-    propensities = np.empty(k)
-    for slot, uniform in enumerate(rng.random(k)):
-        chances = policy.probabilities(left)
-        ladder = chances.cumsum()
-        # Uniform lies below 1, so the product lies below the top; a step of height 0 is skipped.
-        pick = ladder.searchsorted(uniform * ladder[-1], side="right")
-        chosen[slot] = places[pick]
-        propensities[slot] = chances[pick]
-        left[pick:-1] = left[pick + 1 :]
-        places[pick:-1] = places[pick + 1 :]
-        left, places = left[:-1], places[:-1]
-    return Slate(chosen, propensities, None)

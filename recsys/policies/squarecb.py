@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from recsys.policies.base import Policy
+from recsys.policies.slate_kernels import squarecb_slots
 
 __all__ = ["SquareCB"]
 
@@ -42,3 +43,11 @@ class SquareCB(Policy):
         chances[best] = 0.0
         chances[best] = 1.0 - chances.sum()
         return chances
+
+    @override
+    def slots(
+        self, scores: NDArray[np.float64], lots: NDArray[np.float64]
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        chosen, propensities = np.empty(lots.size, np.intp), np.empty(lots.size)
+        squarecb_slots(scores, self.gamma, lots, chosen, propensities)
+        return chosen, propensities
