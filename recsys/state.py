@@ -37,6 +37,7 @@ from recsys.learners.user_model import UserModel
 from recsys.learners.vw_bandit import VWBandit
 from recsys.memory.forgetting import ForgettingMeter
 from recsys.memory.replay import ReplayBuffer
+from recsys.mixing.ledger import Ledger
 from recsys.new_items import NewItems
 from recsys.settings import EngineSettings, SourceName
 from recsys.users import User, UserTable
@@ -118,6 +119,7 @@ class State:
         self._grown_to = (-1, -1)
         self.users = UserTable(load_user, settings.users.in_memory)
         self.joiner = Joiner(settings.joiner)
+        self.ledger = Ledger(settings.mix.lessons, 1000.0 * settings.mix.keep_s)
         self.habits = ItemHabits()
         windows_s = settings.features.windows_s
         crossings = WindowCounts((max(windows_s),))
@@ -207,6 +209,13 @@ class State:
         share = settings.found_share if counters.choices >= settings.found_first else 1.0
         return share * settings.found_beside / (settings.found_beside + counters.listed)
 
+    @property
+    def remembered(self) -> int:
+        """How many of a person's likes before are part of what a like teaches, at most."""
+        candidates = self.settings.candidates
+        kernels = candidates.transitions.kernels.values()
+        return max(candidates.factors.history, *(kernel.history for kernel in kernels))
+
     def grow(self) -> None:
         """Give every component room for the catalogue's items."""
         n_items = len(self.catalogue)
@@ -276,6 +285,8 @@ class State:
             **{f"source.{_name(source)}": source.snapshot() for source in self.sources},
             # Snapshots of before anything could be switched off do not have it.
             **({"without": pack(off)} if off else {}),
+            # Nor do those of shards that never mixed.
+            **({"mixing": self.ledger.snapshot()} if self.ledger.used else {}),
         }
 
     def restore(self, parts: Mapping[str, bytes]) -> None:
@@ -298,6 +309,9 @@ class State:
         if former != off:
             message = f"the snapshot was made without {former}, the settings switch {off} off"
             raise IncompatibleState(message)
+        self.ledger.clear()
+        if "mixing" in parts:
+            self.ledger.restore(parts["mixing"])
         expected = self.parts().keys()
         if missing := sorted(expected - parts.keys()):
             message = f"the snapshot lacks the parts {missing}"

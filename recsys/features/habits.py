@@ -4,8 +4,9 @@ import math
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from recsys.arrays import Packed, grown, pack_array, unpack_array
+from recsys.arrays import Packed, grown, moved, pack_array, unpack_array
 from recsys.codec import pack, unpack
 
 __all__ = ["ItemHabits"]
@@ -70,6 +71,14 @@ class ItemHabits:
         pause = math.log1p(abs(pause_ms) / 1000.0)
         self.pause[item] += np.float32(rate * (pause - float(self.pause[item])))
         self.depth[item] += np.float32(rate * (math.log1p(depth) - float(self.depth[item])))
+
+    def renumber(self, places: NDArray[np.int64], n_items: int) -> None:
+        """Call item i ``places[i]`` from now on, of ``n_items``."""
+        self.pause = moved(self.pause, places, n_items)
+        self.depth = moved(self.depth, places, n_items)
+        self.likes = moved(self.likes, places, n_items)
+        self.last_ms = moved(self.last_ms, places, n_items)
+        self._n_items = n_items
 
     def snapshot(self) -> bytes:
         """Return the averages as a record."""
