@@ -116,7 +116,7 @@ class Ledger:
         if shard == self.shard:
             return
         if self.shard:
-            self.vector[self.shard] = sequence
+            self.vector[self.shard] = sequence - 1
         self.vector.pop(shard, None)
         self.shard = shard
         self.released = sequence

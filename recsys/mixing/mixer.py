@@ -78,7 +78,6 @@ class _Line:
     def __init__(self) -> None:
         self.pieces = deque[Contribution]()
         self.size = 0
-        self.arrived = 0.0
 
     @property
     def upto(self) -> int | None:

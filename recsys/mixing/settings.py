@@ -16,6 +16,5 @@ class MixSettings(Section):
     lessons: int = Field(10_000, ge=100, le=1_000_000)
     slice: int = Field(250, ge=1, le=10_000)
     per_s: int = Field(2_000, ge=1)
-    replays: int = Field(0, ge=0, le=10)
     backlog_bytes: int = Field(64 << 20, ge=1 << 20)
     keep_s: float = Field(600.0, ge=0)
