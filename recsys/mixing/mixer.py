@@ -23,6 +23,9 @@ from recsys.mixing.port import Position
 
 __all__ = ["Ask", "Mixer", "Outlook", "Serving"]
 
+_TRIALS = 3
+"""A piece that was told so often and not learned fails there each time."""
+
 
 class Ask(NamedTuple):
     """What a shard is to be asked for.
@@ -65,11 +68,14 @@ class Outlook(msgspec.Struct, frozen=True, kw_only=True):
         By shard: bytes that others have seen and it has not learned.
     dropped
         Pieces that were given up although somebody lacked them.
+    skipped
+        Pieces that a shard could not learn.
     """
 
     bytes_kept: dict[str, int]
     behind: dict[str, int]
     dropped: int
+    skipped: int
 
 
 class _Line:
@@ -78,28 +84,23 @@ class _Line:
     def __init__(self) -> None:
         self.pieces = deque[Contribution]()
         self.size = 0
-
-    @property
-    def upto(self) -> int | None:
-        return self.pieces[-1].upto if self.pieces else None
+        self.upto: int | None = None
 
     def put(self, piece: Contribution) -> None:
-        if self.pieces and piece.after != self.pieces[-1].upto:
+        if self.pieces and piece.after != self.upto:
             # Another mixer, or a log that lost its end: what is kept says nothing of what follows.
-            self.clear()
+            self.pieces.clear()
+            self.size = 0
         self.pieces.append(piece)
         self.size += len(piece.record)
-
-    def clear(self) -> None:
-        self.pieces.clear()
-        self.size = 0
+        self.upto = piece.upto
 
     def drop_first(self) -> None:
         self.size -= len(self.pieces.popleft().record)
 
     def after(self, sequence: int | None) -> list[Contribution] | None:
         """Return the pieces that follow a sequence; ``None`` when they are not here any more."""
-        if not self.pieces or sequence == self.pieces[-1].upto:
+        if self.upto is None or sequence == self.upto:
             return []
         if sequence is None:
             return list(self.pieces)
@@ -123,15 +124,24 @@ class Mixer:
         self._per_s = per_s
         self._lines: dict[str, _Line] = {}
         self._positions: dict[str, Position] = {}
-        self._asked: dict[str, int] = {}
         self._rates: dict[str, float] = {}
+        self._told: dict[tuple[str, str], int] = {}
+        self._strikes: dict[tuple[str, str], int] = {}
         self._dropped = 0
+        self._skipped = 0
         self.rankers = Averager()
 
     def hear(self, position: Position) -> None:
         """Take in how far a shard is; the first of a shard lets it take part."""
         self._positions[position.shard] = position
         self._lines.setdefault(position.shard, _Line())
+        for (shard, other), after in list(self._told.items()):
+            if shard == position.shard:
+                del self._told[shard, other]
+                failed = position.vector.get(other, after) == after
+                self._strikes[shard, other] = (
+                    self._strikes.get((shard, other), 0) + 1 if failed else 0
+                )
         self._clean()
 
     def ask(self, shard: str) -> Ask:
@@ -139,8 +149,6 @@ class Mixer:
         total = sum(self._rates.values())
         share = min(1.0, self._per_s / total) if total > 0.0 else 1.0
         upto = self._lines[shard].upto
-        if upto is None:
-            upto = self._asked.get(shard)
         if upto is None:
             # Nothing is kept of it: what the one who is furthest behind lacks.
             known = [other.vector[shard] for other in self._others(shard) if shard in other.vector]
@@ -169,7 +177,6 @@ class Mixer:
         line = self._lines[shard]
         for piece in pieces:
             line.put(piece)
-            self._asked[shard] = piece.upto
         self._rates[shard] = rate
         while line.size > self._backlog_bytes and len(line.pieces) > 1:
             line.drop_first()
@@ -202,7 +209,23 @@ class Mixer:
         # In turns, so that a busy shard does not keep the others waiting.
         while len(lessons) < most and any(waiting):
             lessons.extend(one.popleft() for one in waiting if one)
-        return Serving(lessons[:most], self._released(shard))
+        return Serving(
+            [self._learnable(shard, one, position) for one in lessons[:most]],
+            self._released(shard),
+        )
+
+    def told(self, shard: str, lessons: Iterable[Contribution]) -> None:
+        """Take in that a shard has what it was served in its log, and has tried to learn it."""
+        for piece in lessons:
+            self._told.setdefault((shard, piece.shard), piece.after)
+            self._skipped += not piece.record
+
+    def _learnable(self, shard: str, piece: Contribution, position: Position) -> Contribution:
+        """Return a piece, without its lessons if the shard failed to learn it again and again."""
+        first = position.vector.get(piece.shard, piece.after) == piece.after
+        if first and self._strikes.get((shard, piece.shard), 0) >= _TRIALS:
+            return msgspec.structs.replace(piece, record=b"")
+        return piece
 
     def needs_base(self, shard: str) -> str | None:
         """Return from whom a shard should get a base, ``None`` when it needs none."""
@@ -239,7 +262,7 @@ class Mixer:
             for shard, position in self._positions.items()
         }
         kept = {shard: line.size for shard, line in self._lines.items()}
-        return Outlook(bytes_kept=kept, behind=behind, dropped=self._dropped)
+        return Outlook(bytes_kept=kept, behind=behind, dropped=self._dropped, skipped=self._skipped)
 
     def _others(self, shard: str) -> list[Position]:
         return [one for name, one in self._positions.items() if name != shard]

@@ -56,6 +56,7 @@ def _tell(mixer: Mixer, name: str, engine: Engine, engines: Mapping[str, Engine]
     while (serving := mixer.serving(name, MOST)).lessons:
         events: list[Event] = [engine.mix.mixed(one, serving.released) for one in serving.lessons]
         engine.apply(events)
+        mixer.told(name, serving.lessons)
         mixer.hear(engine.mix.position)
         told += sum(len(one.record) for one in serving.lessons)
     position = engine.mix.position

@@ -126,5 +126,5 @@ def test_a_copy_under_a_new_name_does_not_learn_from_its_former_self(
     copy.apply([copy.mix.mixed(piece) for piece in pieces_of(sender)])
     assert copy.mix.position.refused == 1
     known = copy.mix.position.vector[name]
-    copy.apply([copy.mix.mixed(piece) for piece in pieces_of(sender, known - 1)])
+    copy.apply([copy.mix.mixed(piece) for piece in pieces_of(sender, known)])
     assert copy.state.counts.liked.sum() == 7
