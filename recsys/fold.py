@@ -78,6 +78,8 @@ def _rearrange(state: State, event: Event) -> None:
             _erase(state, event)
         case Tombstone():
             state.counters.quarantined += event.cause not in {"erased", "contained"}
+            if event.cause == "contained":
+                state.ledger.lost_some()
         case Mixing() | Mixed() | Averaged() | Rebased():
             mix(state, event)
 

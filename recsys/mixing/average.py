@@ -1,16 +1,20 @@
 """Brings the rankers of all shards together.
 
 A ranker's lessons are too long to travel (6 KB each), so it travels itself. From round to round the
-average keeps a target T; d_s is by how far shard s has moved since it was brought to a target::
+average keeps a target T and a velocity v; d_s is by how far shard s has moved by itself since it
+was brought to a target, a_s its share in the choices that were learned since, n = 1 / sum a_s^2 how
+many shards that is worth::
 
-    T  <-  T + sum_s c_s d_s        c_s = max(min(1, STEPS / choices of all), share of s in them)
+    v <- (1 - 1/n) v + sum_s a_s d_s
+    T <- T + v
 
-As long as all shards together learned few choices since, their steps add up, as if one shard had
-made them one after the other (each saw the others' a round late). When they learned many, each has
-gone most of the way by itself, and the sum would lead beyond: they are averaged by how much each
-learned. Statistics are averaged always. What a shard is sent is T less what it reported, so that
-what it has learned in between stays. A report is answered once: the shift takes effect only on the
-version that was reported.
+An average of n shards moves as far in a round as one of them, although they learned n times as
+much; where they agree, round after round, the velocity makes up for it, and where they do not, it
+averages out (Polyak 1964; Douillard et al. 2023 for rankers far apart). To add up their moves
+instead went n times as far at once, and beyond: losses got worse. Statistics are averaged without.
+
+What a shard is sent is T less what it reported, so that what it has learned in between stays. A
+report is answered once: the shift takes effect only on the version that was reported.
 """
 
 from typing import Final
@@ -24,7 +28,8 @@ from recsys.mixing.report import RankerReport, seal_shift, vector_of
 
 __all__ = ["Averager", "Ranking"]
 
-_STEPS: Final = 2_000.0
+_KEPT: Final = 0.9
+"""Of the velocity, at most, from round to round."""
 
 
 class Ranking(msgspec.Struct, frozen=True):
@@ -70,6 +75,7 @@ class Averager:
         self._known: dict[str, _Known] = {}
         self._sent: dict[str, _Sent] = {}
         self._target: NDArray[np.float32] | None = None
+        self._velocity: NDArray[np.float32] | None = None
         self._kind = ""
 
     def take(self, shard: str, ranking: Ranking) -> None:
@@ -114,17 +120,26 @@ class Averager:
             return {}
         shares = learned / total
         statistics = _mean([fresh[shard].statistics for shard in shards], shares)
-        before, moved = self._target, [self._moved(shard, fresh[shard]) for shard in shards]
-        if before is None or all(one is None for one in moved):
+        target = self._moved_on([self._moved(shard, fresh[shard]) for shard in shards], shares)
+        if target is None:
             target = _mean([fresh[shard].weights for shard in shards], shares)
-        else:
-            counted = np.maximum(min(1.0, _STEPS / total), shares)
-            target = before.copy()
-            for share, one in zip(counted, moved, strict=True):
-                if one is not None:
-                    target += np.float32(share) * one
+            self._velocity = np.zeros_like(target)
         self._target = target
         return {shard: self._answer(shard, fresh[shard], target, statistics) for shard in shards}
+
+    def _moved_on(
+        self, moves: list[NDArray[np.float32] | None], shares: NDArray[np.float64]
+    ) -> NDArray[np.float32] | None:
+        """Return the next target, ``None`` when nothing says where from."""
+        if self._target is None or self._velocity is None or all(one is None for one in moves):
+            return None
+        kept = min(1.0 - float(np.square(shares).sum()), _KEPT)
+        velocity = np.float32(kept) * self._velocity
+        for share, one in zip(shares, moves, strict=True):
+            if one is not None:
+                velocity += np.float32(share) * one
+        self._velocity = velocity
+        return self._target + velocity
 
     def _learned(self, shard: str, one: _Known) -> float:
         sent = self._sent.get(shard)

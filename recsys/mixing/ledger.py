@@ -37,6 +37,7 @@ class _State(msgspec.Struct):
     taken: int
     refused: int
     thinned: int
+    level: int
     likes: list[Like]
     shows: list[Show]
     clicks: list[Click]
@@ -50,8 +51,8 @@ class Ledger:
     Parameters
     ----------
     bound
-        Lessons kept of each kind. One more, and about half of them are dropped by lot, the others
-        counting twice: sums stay right on average.
+        Lessons kept of each kind. One more, and about half of them are dropped by lot, and of those
+        that come after; the others count twice, so that sums stay right on average.
     keep_ms
         See ``mix.keep_s`` in ``config/default.yaml``.
 
@@ -92,6 +93,7 @@ class Ledger:
         self.taken = 0
         self.refused = 0
         self.thinned = 0
+        self._level = 0
         self.likes: list[Like] = []
         self.shows: list[Show] = []
         self.clicks: list[Click] = []
@@ -120,33 +122,44 @@ class Ledger:
         self.vector.pop(shard, None)
         self.shard = shard
         self.released = sequence
+        self._level = 0
         self.likes, self.shows, self.clicks = [], [], []
 
     def like(self, lesson: Like) -> None:
         """Write down a like."""
-        self.likes.append(lesson)
-        if len(self.likes) > self._bound:
-            self.likes = self._halved(self.likes)
+        self.likes = self._written(self.likes, lesson)
 
     def show(self, lesson: Show) -> None:
         """Write down what a list has shown."""
-        self.shows.append(lesson)
-        if len(self.shows) > self._bound:
-            self.shows = self._halved(self.shows)
+        self.shows = self._written(self.shows, lesson)
 
     def click(self, lesson: Click) -> None:
         """Write down a click on a list."""
-        self.clicks.append(lesson)
-        if len(self.clicks) > self._bound:
-            self.clicks = self._halved(self.clicks)
+        self.clicks = self._written(self.clicks, lesson)
 
-    def _halved(self, lessons: list[LessonT]) -> list[LessonT]:
-        # Another lot each time, or the second half would be all or nothing.
-        seed = _THINNED + self.thinned
-        kept = [one for one in lessons if drawn(one.sequence, 0.5, seed)]
-        self.thinned += len(lessons) - len(kept)
-        # Others may still hold those that were: they stay as they are.
-        return [msgspec.structs.replace(one, weight=2.0 * one.weight) for one in kept]
+    def _written(self, lessons: list[LessonT], lesson: LessonT) -> list[LessonT]:
+        if self._level and (one := self._thin(lesson)) is not None:
+            lessons.append(one)
+        elif not self._level:
+            lessons.append(lesson)
+        while len(lessons) > self._bound:
+            self._level += 1
+            lessons = [one for each in lessons if (one := self._thin(each)) is not None]
+        return lessons
+
+    def _thin(self, lesson: LessonT) -> LessonT | None:
+        """Return a lesson as it counts now, ``None`` for one on which the lot did not fall.
+
+        Each has one lot, drawn again for ever smaller shares: all have had the same chance.
+        """
+        weight = float(2**self._level)
+        if lesson.weight >= weight:
+            return lesson
+        if not drawn(lesson.sequence, 1.0 / weight, _THINNED):
+            self.thinned += 1
+            return None
+        # Others may still hold it as it was.
+        return msgspec.structs.replace(lesson, weight=weight)
 
     def release(self, sequence: int) -> None:
         """Drop own lessons that all others have."""
@@ -156,6 +169,12 @@ class Ledger:
         self.likes = _after(self.likes, sequence)
         self.shows = _after(self.shows, sequence)
         self.clicks = _after(self.clicks, sequence)
+        if max(len(self.likes), len(self.shows), len(self.clicks)) <= self._bound // 4:
+            self._level = 0
+
+    def lost_some(self) -> None:
+        """Listen to each shard from wherever it begins: the log lacks some of what it said."""
+        self.vector.clear()
 
     def keep(self, sequence: int, ts_ms: int) -> None:
         """Note that an event of mixing is in the log."""
@@ -196,6 +215,7 @@ class Ledger:
                 self.taken,
                 self.refused,
                 self.thinned,
+                self._level,
                 self.likes,
                 self.shows,
                 self.clicks,
@@ -216,6 +236,7 @@ class Ledger:
         self.shard, self.vector, self.tastes = state.shard, state.vector, state.tastes
         self.version, self.released = state.version, state.released
         self.taken, self.refused, self.thinned = state.taken, state.refused, state.thinned
+        self._level = state.level
         self.likes, self.shows, self.clicks = state.likes, state.shows, state.clicks
         self.parts, self.records = state.parts, state.records
 

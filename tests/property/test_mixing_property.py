@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from typing_extensions import override
 
 from recsys.engine import Engine
 from recsys.mixing.cut import Contribution
@@ -77,6 +78,7 @@ class MixingMachine(RuleBasedStateMachine):
         for engine in self.fleet.engines.values():
             assert engine.state.counts.liked.sum() <= liked
 
+    @override
     def teardown(self) -> None:
         if not hasattr(self, "fleet"):
             return

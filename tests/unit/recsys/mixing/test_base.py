@@ -75,7 +75,7 @@ def test_vectors_of_a_base_are_those_of_the_same_items() -> None:
         factors = engine.state.source(Factors)
         assert factors is not None
         catalogue = engine.state.catalogue
-        order = [catalogue.index(f"i{number}") for number in range(12)]
+        order = np.array([catalogue.index(f"i{number}") for number in range(12)], np.int64)
         models.append([array[order] for array in factors._model])  # noqa: SLF001
     for of_donor, of_receiver in zip(*models, strict=True):
         np.testing.assert_array_equal(of_donor, of_receiver)
