@@ -104,6 +104,8 @@ class State:
     void
         Partitions, and of how many, whose people were dropped after the last snapshot: what the
         store holds of them is no longer true. By them the sequence of the event that said so.
+    remembered
+        How many of a person's likes before are part of what a like teaches, at most.
     weights, popularity
         Of the sources' columns in the mix, and in that of the arms that rank by popularity, shape
         ``(n_columns,)``.
@@ -147,6 +149,9 @@ class State:
             settings.features.without,
         )
         self.settings = _startable(settings, self.features.left_out)
+        candidates = self.settings.candidates
+        histories = (kernel.history for kernel in candidates.transitions.kernels.values())
+        self.remembered = max(candidates.factors.history, *histories)
         self.learner = self._make_learner()
         self.drift = DriftWatch(settings.drift, self.personal_bandit, key)
         # Lessons of the kind that the learner learns from.
@@ -208,13 +213,6 @@ class State:
         counters, settings = self.counters, self.settings.learners.listwise
         share = settings.found_share if counters.choices >= settings.found_first else 1.0
         return share * settings.found_beside / (settings.found_beside + counters.listed)
-
-    @property
-    def remembered(self) -> int:
-        """How many of a person's likes before are part of what a like teaches, at most."""
-        candidates = self.settings.candidates
-        kernels = candidates.transitions.kernels.values()
-        return max(candidates.factors.history, *(kernel.history for kernel in kernels))
 
     def grow(self) -> None:
         """Give every component room for the catalogue's items."""

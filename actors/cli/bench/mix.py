@@ -11,6 +11,7 @@ from actors.cli.bench.output import warn_of_size, watched
 from actors.cli.problems import check_clicks, fail
 from recsys.datasets import act_of, read_interactions, read_items
 from recsys.errors import InvalidDataset
+from recsys.evaluation.mix_bytes import bytes_by_catalogue
 from recsys.evaluation.mixed import MixReport, evaluate_mixed
 from recsys.settings import EngineSettings
 
@@ -18,6 +19,7 @@ __all__ = ["compare_shards", "numbers_of"]
 
 _RATINGS: Final = 1_000_209
 _CLICK_AT: Final = 5.0
+_CATALOGUES: Final = (1_000, 10_000, 100_000)
 
 
 def numbers_of(text: str) -> list[int]:
@@ -64,6 +66,9 @@ def compare_shards(
         "recall_at_10_by_shards": _by_shards(reports, "recall_at_10"),
         "ndcg_at_10_by_shards": _by_shards(reports, "ndcg_at_10"),
         "bytes_per_mix": {str(one.shards): round(one.bytes_per_mix) for one in reports},
+        "bytes_per_mix_by_catalogue": bytes_by_catalogue(
+            _CATALOGUES, likes=mix_every, shards=shards[-1], piece=settings.mix.slice
+        ),
         "mix_ms_by_shards": {str(one.shards): round(one.mix_ms, 2) for one in reports},
     }
 
