@@ -17,7 +17,7 @@ What a shard is sent is T less what it reported, so that what it has learned in 
 report is answered once: the shift takes effect only on the version that was reported.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from recsys.codec import unpack
 from recsys.mixing.report import RankerReport, seal_shift, vector_of
 
-__all__ = ["Averager", "Ranking"]
+__all__ = ["Answer", "Averager", "Ranking"]
 
 _KEPT: Final = 0.9
 """Of the velocity, at most, from round to round."""
@@ -39,15 +39,27 @@ class Ranking(msgspec.Struct, frozen=True):
     ----------
     version
         How often it was shifted.
-    choices
+    choices, examples
         That its shard has learned.
     record
-        A sealed ``RankerReport``.
+        What ``recsys.learners.base.Learner.report`` said.
+    merged
+        Whether models of its kind are merged (``recsys.mixing.models``) and not averaged.
     """
 
     version: int
     choices: int
     record: bytes
+    examples: int = 0
+    merged: bool = False
+
+
+class Answer(NamedTuple):
+    """What a shard's ranker is to be told; see ``recsys.mixing.events.Averaged``."""
+
+    version: int
+    record: bytes
+    examples: int = 0
 
 
 class _Known(msgspec.Struct):
@@ -99,8 +111,8 @@ class Averager:
         self._known.pop(shard, None)
         self._sent.pop(shard, None)
 
-    def round(self) -> dict[str, tuple[int, bytes]]:
-        """Return, by shard, the version and the record of the shift that is due to it.
+    def round(self) -> dict[str, Answer]:
+        """Return, by shard, the shift that is due to it.
 
         Only shards that reported since the last round take part.
         """
@@ -158,12 +170,12 @@ class Averager:
         one: _Known,
         target: NDArray[np.float32],
         statistics: NDArray[np.float32],
-    ) -> tuple[int, bytes]:
+    ) -> Answer:
         one.answered = True
         version = one.ranking.version + 1
         self._sent[shard] = _Sent(version, one.ranking.choices, target)
         record = seal_shift(one.kind, target - one.weights, statistics - one.statistics)
-        return version, record
+        return Answer(version, record, one.ranking.examples)
 
 
 def _mean(vectors: list[NDArray[np.float32]], shares: NDArray[np.float64]) -> NDArray[np.float32]:

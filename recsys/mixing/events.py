@@ -92,12 +92,16 @@ class Averaged(
         The successor of the one that the ranker had when it was reported.
     record
         What ``recsys.learners.base.Learner.shift`` takes.
+    examples
+        How many examples the shard had learned when it was reported; a ranker that learns from them
+        is taught later ones again.
     """
 
     event_id: str
     ts_ms: int
     version: int
     record: bytes
+    examples: int = 0
 
 
 class Rebased(
@@ -154,6 +158,7 @@ def check_mix(event: MixEvent, pointer: str) -> None:
             _check_number(event.upto, event.after + 1, f"{pointer}/upto")
         case Averaged():
             _check_number(event.version, 1, f"{pointer}/version")
+            _check_number(event.examples, 0, f"{pointer}/examples")
         case Rebased():
             check_id(event.shard, f"{pointer}/shard")
             _check_number(event.number, 0, f"{pointer}/number")

@@ -37,11 +37,7 @@ def mix(state: State, event: MixEvent) -> None:
         case Mixed():
             _mixed(state, event)
         case Averaged():
-            if event.version != ledger.version + 1:
-                ledger.refused += 1
-                return
-            state.learner.shift(event.record)
-            ledger.version = event.version
+            _averaged(state, event)
         case Rebased():
             _rebased(state, event)
 
@@ -63,6 +59,19 @@ def _mixed(state: State, event: Mixed) -> None:
     known = ledger.tastes.get(event.shard, TasteSums())
     state.personal_bandit.priors.add(less(lessons.tastes, known))
     ledger.tastes[event.shard] = lessons.tastes
+
+
+def _averaged(state: State, event: Averaged) -> None:
+    ledger, learner = state.ledger, state.learner
+    if event.version != ledger.version + 1:
+        ledger.refused += 1
+        return
+    learner.shift(event.record)
+    ledger.version = event.version
+    if learner.from_examples:
+        # A model that took the place of this one's lacks what came since it was reported.
+        for example in state.examples.latest(max(state.counters.examples - event.examples, 0)):
+            learner.learn(example)
 
 
 def _rebased(state: State, event: Rebased) -> None:

@@ -17,8 +17,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from recsys.mixing.average import Averager, Ranking
+from recsys.mixing.average import Answer, Averager, Ranking
 from recsys.mixing.cut import Contribution
+from recsys.mixing.models import Merger
 from recsys.mixing.port import Position
 
 __all__ = ["Ask", "Mixer", "Outlook", "Serving"]
@@ -129,7 +130,8 @@ class Mixer:
         self._strikes: dict[tuple[str, str], int] = {}
         self._dropped = 0
         self._skipped = 0
-        self.rankers = Averager()
+        self._averager = Averager()
+        self._merger = Merger()
 
     def hear(self, position: Position) -> None:
         """Take in how far a shard is; the first of a shard lets it take part."""
@@ -182,14 +184,19 @@ class Mixer:
             line.drop_first()
             self._dropped += 1
         if ranking is not None:
-            self.rankers.take(shard, ranking)
+            (self._merger if ranking.merged else self._averager).take(shard, ranking)
 
     def forget(self, shard: str) -> None:
         """Go on without a shard, which is gone for long or for good; its lessons stay."""
         self._positions.pop(shard, None)
         self._rates.pop(shard, None)
-        self.rankers.forget(shard)
+        self._averager.forget(shard)
+        self._merger.forget(shard)
         self._clean()
+
+    def rankers(self) -> dict[str, Answer]:
+        """Bring the rankers together that were reported since this was asked before."""
+        return {**self._averager.round(), **self._merger.round()}
 
     def serving(self, shard: str, most: int) -> Serving:
         """Return what a shard is to be told next.

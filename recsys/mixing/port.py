@@ -6,7 +6,7 @@ import msgspec
 
 from recsys.events import Event
 from recsys.ids import new_id
-from recsys.mixing.average import Ranking
+from recsys.mixing.average import Answer, Ranking
 from recsys.mixing.base import make_base
 from recsys.mixing.cut import Contribution, Cut, cut
 from recsys.mixing.events import Averaged, Mixed, Mixing, Rebased
@@ -81,7 +81,14 @@ class Mix:
         record = state.learner.report()
         if record is None:
             return None
-        return Ranking(state.ledger.version, state.counters.choices, record)
+        counters = state.counters
+        return Ranking(
+            state.ledger.version,
+            counters.choices,
+            record,
+            counters.examples,
+            merged=state.learner.from_examples,
+        )
 
     def base(self) -> list[bytes]:
         """Return all that is known of items, in parts; takes as long as a snapshot."""
@@ -130,10 +137,14 @@ class Mix:
             record=contribution.record,
         )
 
-    def averaged(self, version: int, record: bytes) -> Event:
+    def averaged(self, answer: Answer) -> Event:
         """Return the event by which the ranker comes to the average."""
         return Averaged(
-            event_id=f"averaged-{new_id()}", ts_ms=self._now(), version=version, record=record
+            event_id=f"averaged-{new_id()}",
+            ts_ms=self._now(),
+            version=answer.version,
+            examples=answer.examples,
+            record=answer.record,
         )
 
     def rebased(self, shard: str, parts: list[bytes]) -> list[Event]:

@@ -39,9 +39,9 @@ def mix_round(
         ranking = engine.mix.ranking() if rankers else None
         mixer.take(name, cut.seal(settings.slice, ask.share), ranking, len(cut) / settings.every_s)
     told = sum(_tell(mixer, name, engine, engines) for name, engine in engines.items())
-    for name, (version, record) in (mixer.rankers.round() if rankers else {}).items():
-        engines[name].apply([engines[name].mix.averaged(version, record)])
-        told += len(record)
+    for name, answer in (mixer.rankers() if rankers else {}).items():
+        engines[name].apply([engines[name].mix.averaged(answer)])
+        told += len(answer.record)
     return told
 
 

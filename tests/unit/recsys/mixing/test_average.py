@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from recsys.arrays import pack_array
 from recsys.codec import pack, unpack
 from recsys.errors import CorruptRecord, IncompatibleState
-from recsys.mixing.average import Averager, Ranking
+from recsys.mixing.average import Answer, Averager, Ranking
 from recsys.mixing.report import RankerReport, RankerShift, seal_shift, vector_of
 from tests.mixing import Fleet
 
@@ -30,11 +30,10 @@ class Shard:
         report = RankerReport(kind, pack_array(self.weights), pack_array(self.statistics))
         return Ranking(self.version, self.choices, pack(report))
 
-    def take(self, answer: tuple[int, bytes]) -> None:
-        version, record = answer
-        assert version == self.version + 1
-        shift = unpack(record, RankerShift)
-        self.version = version
+    def take(self, answer: Answer) -> None:
+        assert answer.version == self.version + 1
+        shift = unpack(answer.record, RankerShift)
+        self.version = answer.version
         self.weights += vector_of(shift.weights)
         self.statistics += vector_of(shift.statistics)
 
@@ -130,7 +129,7 @@ def test_a_shift_takes_effect_on_the_version_that_was_reported() -> None:
     weights, statistics = vector_of(report.weights), vector_of(report.statistics)
     record = seal_shift(report.kind, np.full_like(weights, 0.5), np.zeros_like(statistics))
     for version in (2, 1, 1):
-        engine.apply([engine.mix.averaged(version, record)])
+        engine.apply([engine.mix.averaged(Answer(version, record))])
     assert engine.mix.position.refused == 2
     after = engine.mix.ranking()
     assert after is not None
