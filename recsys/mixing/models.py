@@ -5,8 +5,8 @@ than that base, and Vowpal Wabbit adds the differences up, by how much each of t
 (``merge_models``). A shard that takes a merged model in learns again what it was taught since it
 reported, from its newest examples.
 
-Only models of 18 bits, the default, can be merged (vowpalwabbit 9.11.9): from a base it fails above,
-and what is merged without one cannot be read. Others stay their shards' own.
+Only models of 18 bits, the default, can be merged (vowpalwabbit 9.11.9): what it makes of others
+says that it has 18 all the same, and cannot be read. Those stay their shards' own.
 """
 
 from recsys.codec import unpack
