@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from recsys.errors import NonFinite
 
-__all__ = ["Packed", "grown", "pack_array", "unpack_array"]
+__all__ = ["Packed", "grown", "moved", "pack_array", "unpack_array"]
 
 S = TypeVar("S", bound=np.generic)
 
@@ -35,6 +35,20 @@ def grown(array: NDArray[S], n: int, fill: float = 0) -> NDArray[S]:
     bigger = np.full((max(n, 2 * rows), *array.shape[1:]), fill, array.dtype)
     bigger[:rows] = array
     return bigger
+
+
+def moved(array: NDArray[S], places: NDArray[np.int64], n: int, fill: float = 0) -> NDArray[S]:
+    """Return an array of ``n`` rows whose row ``places[i]`` is row i; the others hold ``fill``.
+
+    Parameters
+    ----------
+    places
+        -1 for a row that is left out; shape ``(n_rows,)``, ``array`` may have more.
+    """
+    out = np.full((n, *array.shape[1:]), fill, array.dtype)
+    kept = places >= 0
+    out[places[kept]] = array[: len(places)][kept]
+    return out
 
 
 def pack_array(array: NDArray[S]) -> Packed:

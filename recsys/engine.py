@@ -28,6 +28,7 @@ from recsys.fold import fold
 from recsys.healing import check_start, quarantine_failing, quarantine_poison
 from recsys.keyfile import KEY_BYTES, load_key
 from recsys.killpoints import kill_point
+from recsys.mixing.port import Mix
 from recsys.moving.export import Part, Scouted, export
 from recsys.recommend import recommend
 from recsys.settings import EngineSettings
@@ -70,8 +71,8 @@ class Engine:
         As given.
     erasures
         Of people; what is left to do about them.
-    strikes
-        What fails in a row: says when to ``heal``.
+    strikes, mix
+        What fails in a row: says when to ``heal``. What it tells other shards, and is told.
     """
 
     def __init__(self, store: Store, settings: EngineSettings, key: bytes) -> None:
@@ -84,6 +85,7 @@ class Engine:
         self._missed = 0
         self.erasures = Erasures(store)
         self._state = self._recover()
+        self.mix = Mix(lambda: self._state)
 
     @classmethod
     def open(cls, folder: Path | str | None, settings: EngineSettings | None = None) -> Self:

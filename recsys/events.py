@@ -14,6 +14,7 @@ import msgspec
 
 from recsys.errors import InvalidEvent
 from recsys.ids import check_id
+from recsys.mixing.events import MixEvent, check_mix
 from recsys.moving.events import PartitionIn, PartitionOut, check_move
 from recsys.tombstones import Tombstone, UserErase
 
@@ -241,6 +242,7 @@ Event = (
     | UserErase
     | PartitionIn
     | PartitionOut
+    | MixEvent
     | Tombstone
 )
 """The tagged union of everything a log holds."""
@@ -394,3 +396,5 @@ def validate(event: Event, pointer: str = "") -> None:
             check_id(event.user_id, f"{pointer}/user_id")
         case Tombstone():
             raise InvalidEvent(pointer, "only a store makes tombstones")
+        case _:
+            check_mix(event, pointer)

@@ -25,6 +25,9 @@ from recsys.features.table import NOWHERE, surface
 from recsys.ids import feature_hash
 from recsys.joiner import Joined, Pending, PendingSlot
 from recsys.learners.trust import open_list, settle_list
+from recsys.mixing.events import Averaged, Mixed, Mixing, Rebased
+from recsys.mixing.fold import mix
+from recsys.mixing.note import note_click, note_like, note_list
 from recsys.moving.fold import arrive, depart
 from recsys.recommend import eligible
 from recsys.state import State
@@ -74,7 +77,11 @@ def _rearrange(state: State, event: Event) -> None:
         case UserErase():
             _erase(state, event)
         case Tombstone():
-            state.counters.quarantined += event.cause != "erased"
+            state.counters.quarantined += event.cause not in {"erased", "contained"}
+            if event.cause == "contained":
+                state.ledger.lost_some()
+        case Mixing() | Mixed() | Averaged() | Rebased():
+            mix(state, event)
 
 
 def _erase(state: State, event: UserErase) -> None:
@@ -91,6 +98,7 @@ def _erase(state: State, event: UserErase) -> None:
     state.examples.erase(trait)
     state.choices.erase(trait)
     state.meter.erase(trait)
+    state.ledger.erase(trait)
 
 
 def _adopt(state: State, event: Adopt) -> None:
@@ -136,6 +144,7 @@ def _decision(state: State, event: Decision) -> None:
             state.new_items.show(user, item, tokens, event.ts_ms)
             state.counts.show(item)
             state.features.show(item, event.ts_ms)
+    note_list(state, event.user_id, slots, event.ts_ms)
     arm = state.counters.arms.setdefault(event.policy, ArmStats())
     arm.decisions += 1
     arm.shown += len(slots)
@@ -264,6 +273,7 @@ def _credit(state: State, joined: Joined, reward: float, ts_ms: int) -> None:
     if joined.discovered:
         state.counts.show(item)
         state.features.show(item, ts_ms)
+    note_click(state, joined, ts_ms)
     if joined.first:
         arm.clicks += 1
         state.counts.click(item)
@@ -296,6 +306,7 @@ def _like(
             before = msgspec.structs.replace(
                 user, items=user.items[:-1], times_ms=user.times_ms[:-1]
             )
+            note_like(state, before, item, event.ts_ms, more, again=True)
             for source in state.sources:
                 source.learn(before, item, event.ts_ms, more)
             user.liked_by, user.liked_strength = event.type, strength
@@ -303,6 +314,7 @@ def _like(
     state.counts.like(item)
     pause_ms = event.ts_ms - user.times_ms[-1] if user.times_ms else None
     state.habits.like(item, pause_ms, len(user.items), event.ts_ms)
+    note_like(state, user, item, event.ts_ms, strength, again=False)
     for source in state.sources:
         source.learn(user, item, event.ts_ms, strength)
     user.clicks += 1

@@ -28,6 +28,7 @@ from recsys.events import FEEDBACK_TYPES, MAX_NUMBER
 from recsys.features.columns import Family
 from recsys.ids import check_id
 from recsys.memory.settings import MemorySettings, MeterSettings
+from recsys.mixing.settings import MixSettings
 from recsys.parameters import Parameters
 from recsys.policies.settings import (
     ArmSettings,
@@ -57,6 +58,7 @@ __all__ = [
     "ListwiseSettings",
     "MemorySettings",
     "MeterSettings",
+    "MixSettings",
     "NewItemSettings",
     "PersonalBanditSettings",
     "PolicySettings",
@@ -275,6 +277,7 @@ class EngineSettings(Section):
     drift: DriftSettings = DriftSettings()
     new_items: NewItemSettings = NewItemSettings()
     arms: dict[str, ArmSettings] = Field(default_factory=lambda: {"learner": ArmSettings()})
+    mix: MixSettings = MixSettings()
     store: StoreSettings = StoreSettings()
 
     @model_validator(mode="after")

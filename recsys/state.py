@@ -38,6 +38,7 @@ from recsys.learners.user_model import UserModel
 from recsys.learners.vw_bandit import VWBandit
 from recsys.memory.forgetting import ForgettingMeter
 from recsys.memory.replay import ReplayBuffer
+from recsys.mixing.ledger import Ledger
 from recsys.new_items import NewItems
 from recsys.settings import EngineSettings, SourceName
 from recsys.users import User, UserTable
@@ -104,6 +105,8 @@ class State:
     void
         Partitions, and of how many, whose people were dropped after the last snapshot: what the
         store holds of them is no longer true. By them the sequence of the event that said so.
+    remembered
+        How many of a person's likes before are part of what a like teaches, at most.
     weights, popularity
         Of the sources' columns in the mix, and in that of the arms that rank by popularity, shape
         ``(n_columns,)``.
@@ -119,6 +122,7 @@ class State:
         self._grown_to = (-1, -1)
         self.users = UserTable(load_user, settings.users.in_memory)
         self.joiner = Joiner(settings.joiner)
+        self.ledger = Ledger(settings.mix.lessons, 1000.0 * settings.mix.keep_s)
         self.habits = ItemHabits()
         windows_s = settings.features.windows_s
         crossings = WindowCounts((max(windows_s),))
@@ -146,6 +150,9 @@ class State:
             settings.features.without,
         )
         self.settings = _startable(settings, self.features.left_out)
+        candidates = self.settings.candidates
+        histories = (kernel.history for kernel in candidates.transitions.kernels.values())
+        self.remembered = max(candidates.factors.history, *histories)
         self.learner = self._make_learner()
         self.drift = DriftWatch(settings.drift, self.personal_bandit, key)
         # Lessons of the kind that the learner learns from.
@@ -288,6 +295,9 @@ class State:
         if off := _switched_off(self.settings):
             # Snapshots of before anything could be switched off do not have it.
             yield "without", made(pack(off))
+        if self.ledger.used:
+            # Nor do those of shards that never mixed.
+            yield "mixing", made(self.ledger.snapshot())
 
     def restore(self, parts: Mapping[str, bytes]) -> None:
         """Replace all shared state by what ``parts`` returned.
@@ -309,6 +319,9 @@ class State:
         if former != off:
             message = f"the snapshot was made without {former}, the settings switch {off} off"
             raise IncompatibleState(message)
+        self.ledger.clear()
+        if "mixing" in parts:
+            self.ledger.restore(parts["mixing"])
         expected = self.parts().keys()
         if missing := sorted(expected - parts.keys()):
             message = f"the snapshot lacks the parts {missing}"

@@ -9,9 +9,9 @@ import msgspec
 
 __all__ = ["BURIED", "Cause", "Tombstone", "UserErase"]
 
-Cause = Literal["erased", "poison", "quarantined"]
+Cause = Literal["erased", "poison", "quarantined", "contained"]
 """Why an event was taken out: a person was erased; it had broken the model, which was not finite
-afterwards or raised; an operator did not want it."""
+afterwards or raised; an operator did not want it; a snapshot contains what others taught by it."""
 BURIED: Final = -1
 """Content of an event that was taken out of the log: whatever comes under its id is its repeat."""
 

@@ -12,7 +12,7 @@ from recsys.codec import pack, unpack
 from recsys.frozen import Frozen, made
 from recsys.users import User
 
-__all__ = ["Asker", "Source", "Untaught", "past_of"]
+__all__ = ["Asker", "Sizes", "Source", "Untaught", "past_of"]
 
 
 class Asker(NamedTuple):
@@ -43,6 +43,13 @@ class Asker(NamedTuple):
     ) -> "Asker":
         """Return a person at a moment."""
         return cls(user, ts_ms, allowed, *past_of(user), approximate)
+
+
+class Sizes(NamedTuple):
+    """How many things are known by an index."""
+
+    items: int
+    tokens: int
 
 
 def past_of(user: User, most: int = 0) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -87,6 +94,18 @@ class Source(ABC):
     def learn(self, user: User, item: int, ts_ms: int, strength: float) -> None:
         """Take in that ``user`` liked ``item`` with ``strength`` in (0, 1]."""
 
+    def mix(self, user: User, item: int, ts_ms: int, strength: float, weight: float) -> None:
+        """Take in a like that another shard has learned.
+
+        Parameters
+        ----------
+        user
+            Only their likes are known.
+        weight
+            How many likes it stands for.
+        """
+        self.learn(user, item, ts_ms, strength * weight)
+
     @abstractmethod
     def propose(self, asker: Asker, pool: Pool, column: int) -> None:
         """Add items to the pool.
@@ -106,6 +125,15 @@ class Source(ABC):
         """Fill its columns for all items of the pool, whoever proposed them, after ``propose``.
 
         Scores are finite and not negative; 0 says nothing. Only order and ratios mean something.
+        """
+
+    def renumber(self, items: NDArray[np.int64], tokens: NDArray[np.int64], n: Sizes) -> None:  # noqa: B027 - most know no items
+        """Call item i ``items[i]`` from now on, and likewise attribute tokens.
+
+        Parameters
+        ----------
+        n
+            How many items and tokens there are.
         """
 
     def erase(self, user: User) -> None:  # noqa: B027 - most know nobody

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.arrays import Packed, grown, pack_array, unpack_array
+from recsys.arrays import Packed, grown, moved, pack_array, unpack_array
 from recsys.compiled import compiled
 
 __all__ = ["DecayedCounts"]
@@ -54,6 +54,11 @@ class DecayedCounts:
     def fades(self, ts_ms: int) -> NDArray[np.float64]:
         """Return by what counts are multiplied to be as of a moment, shape ``(n_windows,)``."""
         return _fades(self._origin_ms, self._half_lives_ms, ts_ms)
+
+    def renumber(self, places: NDArray[np.int64], n_keys: int) -> None:
+        """Call key i ``places[i]`` from now on, of ``n_keys``."""
+        self.counts = moved(self.counts, places, n_keys)
+        self._n_keys = n_keys
 
     def packed(self) -> tuple[Packed, list[int]]:
         """Return the counts and the windows' origins, as parts of a record."""

@@ -27,9 +27,9 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from recsys.arrays import Packed, grown, pack_array, unpack_array
+from recsys.arrays import Packed, grown, moved, pack_array, unpack_array
 from recsys.candidates import factor_kernels as compute
-from recsys.candidates.base import Asker, Source, past_of
+from recsys.candidates.base import Asker, Sizes, Source, past_of
 from recsys.candidates.nearest import Index, Scan
 from recsys.candidates.pool import Pool
 from recsys.codec import pack, unpack
@@ -86,6 +86,7 @@ class Factors(Source):
             settings.replays,
             self._seed,
         )
+        self._alone = self._shape._replace(replays=0)
         self._likes = 0
         self._lessons = 0
         self._lots = 0
@@ -106,6 +107,14 @@ class Factors(Source):
 
     @override
     def learn(self, user: User, item: int, ts_ms: int, strength: float) -> None:
+        self._learn(user, item, strength, self._shape)
+
+    @override
+    def mix(self, user: User, item: int, ts_ms: int, strength: float, weight: float) -> None:
+        # Its own shard teaches it again. A step is no sum: it is not longer for many likes.
+        self._learn(user, item, strength, self._alone)
+
+    def _learn(self, user: User, item: int, strength: float, shape: compute.Shape) -> None:
         rings = self._rings
         size = len(rings.latest)
         if user.items and self._likes:
@@ -113,7 +122,7 @@ class Factors(Source):
             self._lots = compute.learn(
                 self._model,
                 rings,
-                self._shape,
+                shape,
                 items,
                 times_ms,
                 item,
@@ -127,6 +136,24 @@ class Factors(Source):
         rings.latest[place] = item
         rings.counts[item] += 1
         self._likes += 1
+
+    @override
+    def renumber(self, items: NDArray[np.int64], tokens: NDArray[np.int64], n: Sizes) -> None:
+        arrays = [moved(array, items, n.items) for array in self._model]
+        missing = np.ones(n.items, np.bool_)
+        missing[items[items >= 0]] = False
+        for part, vectors in enumerate(arrays[:2]):
+            begun = np.empty_like(vectors)
+            compute.begin(begun, 0, 2 * self._seed + part, _WIDTH)
+            vectors[missing] = begun[missing]
+        self._model = compute.Model(*arrays)
+        rings = self._rings
+        rings.latest[:] = items[rings.latest]
+        rings.items[:] = items[rings.items]
+        rings.targets[:] = items[rings.targets]
+        self._rings = rings._replace(counts=moved(rings.counts, items, n.items))
+        self._n_items = n.items
+        self._index = None
 
     @override
     def propose(self, asker: Asker, pool: Pool, column: int) -> None:

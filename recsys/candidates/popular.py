@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from recsys.candidates.base import Asker
+from recsys.candidates.base import Asker, Sizes
 from recsys.candidates.leading import Leading
 from recsys.candidates.pool import Pool
 from recsys.catalogue import Catalogue
@@ -32,6 +32,11 @@ class Popular(Leading):
     @override
     def grow(self, n_items: int) -> None:
         self._liked.grow(n_items)
+
+    @override
+    def renumber(self, items: NDArray[np.int64], tokens: NDArray[np.int64], n: Sizes) -> None:
+        self._liked.renumber(items, n.items)
+        self._find_leaders()
 
     @override
     def _count(self, item: int, ts_ms: int, strength: float) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from recsys.candidates.base import Asker
+from recsys.candidates.base import Asker, Sizes
 from recsys.candidates.by_attributes import best_items, weigh_sets, worth_of
 from recsys.candidates.leading import Leading
 from recsys.candidates.pool import Pool
@@ -38,6 +38,11 @@ class PopularAttributes(Leading):
     @override
     def grow(self, n_items: int) -> None:
         self._liked.grow(self._catalogue.n_tokens)
+
+    @override
+    def renumber(self, items: NDArray[np.int64], tokens: NDArray[np.int64], n: Sizes) -> None:
+        self._liked.renumber(tokens, n.tokens)
+        self._find_leaders()
 
     @override
     def _count(self, item: int, ts_ms: int, strength: float) -> None:

@@ -85,6 +85,10 @@ class Sessions(Source):
         serials[item, likes[item] % self._settings.occurrences] = user.session
         likes[item] += 1
 
+    @override
+    def mix(self, user: User, item: int, ts_ms: int, strength: float, weight: float) -> None:
+        """Nothing: which session a like belongs to is known where its person is."""
+
     def _goes_on(self, user: User, ts_ms: int) -> bool:
         return bool(user.times_ms) and abs(ts_ms - user.times_ms[-1]) <= self._gap_ms
 

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from recsys.arrays import Packed, grown, pack_array, unpack_array
+from recsys.arrays import Packed, grown, moved, pack_array, unpack_array
 from recsys.candidates import transition_kernels as compute
-from recsys.candidates.base import Asker, Source, past_of
+from recsys.candidates.base import Asker, Sizes, Source, past_of
 from recsys.candidates.pool import Pool
 from recsys.codec import pack, unpack
 from recsys.errors import IncompatibleState
@@ -122,6 +122,19 @@ class Transitions(Source):
             strength,
             self._evicted,
         )
+
+    @override
+    def renumber(self, items: NDArray[np.int64], tokens: NDArray[np.int64], n: Sizes) -> None:
+        used, neighbours, weights, likes, mass = self._table
+        told = np.where(neighbours >= 0, items[np.maximum(neighbours, 0)], -1).astype(np.int32)
+        self._table = compute.Table(
+            moved(used, items, n.items),
+            moved(told, items, n.items, fill=-1),
+            moved(weights, items, n.items),
+            moved(likes, items, n.items),
+            moved(mass, items, n.items),
+        )
+        self._n_items = n.items
 
     @override
     def propose(self, asker: Asker, pool: Pool, column: int) -> None:

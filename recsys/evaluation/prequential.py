@@ -17,18 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.datasets import Interaction, act_of
-from recsys.decision import Request
 from recsys.engine import Engine
+from recsys.evaluation.asking import ask, mixed, place, settings_of_protocol
 from recsys.evaluation.metrics import RankMetrics, pessimistic_rank
-from recsys.events import Attributes, Event, Feedback, ItemUpsert, Slot
-from recsys.recommend import eligible
-from recsys.settings import ArmSettings, EngineSettings, GreedySettings, Ranker
-from recsys.users import User
+from recsys.events import Attributes, Event, Feedback, ItemUpsert
+from recsys.settings import EngineSettings, Ranker
 
 __all__ = ["Report", "evaluate"]
-
-_LIST = 20
-"""Slots asked for."""
 
 
 class Report(msgspec.Struct, kw_only=True):
@@ -97,56 +92,23 @@ class _Run:
 
     def rank(self, event: Interaction, previous_ms: int, event_id: str) -> None:
         if previous_ms != event.ts_ms:
-            hidden = self._place(event, self._ask(event, previous_ms, event_id))
+            hidden = place(self.engine, event, ask(self.engine, event, previous_ms, event_id))
         started = time.perf_counter()
-        slots = self._ask(event, event.ts_ms, event_id)
+        slots = ask(self.engine, event, event.ts_ms, event_id)
         self.seconds += time.perf_counter() - started
-        place = self._place(event, slots)
-        self.metrics.add(place)
-        self.hidden.add(place if previous_ms == event.ts_ms else hidden)
+        rank = place(self.engine, event, slots)
+        self.metrics.add(rank)
+        self.hidden.add(rank if previous_ms == event.ts_ms else hidden)
         self._rank_sources(event)
-
-    def _ask(self, event: Interaction, ts_ms: int, event_id: str) -> tuple[Slot, ...]:
-        request = Request(user_id=event.user, ts_ms=ts_ms, decision_id=f"ask-{event_id}", n=_LIST)
-        return self.engine.recommend(request).decision.slots
-
-    def _place(self, event: Interaction, slots: Sequence[Slot]) -> int | None:
-        """Return the item's rank by the engine, just after it was asked for a list."""
-        target, total, candidates = self._mixed(event)
-        if target is None or total[target] <= 0.0:
-            return None
-        found = next((slot for slot in slots if slot.item_id == event.item), None)
-        if found is not None:
-            return sum(other.score >= found.score for other in slots)
-        for slot in slots:
-            listed = self.engine.state.catalogue.index(slot.item_id)
-            if listed is not None:
-                candidates[listed] = False
-        return len(slots) + int(np.count_nonzero((total >= total[target]) & candidates))
 
     def _rank_sources(self, event: Interaction) -> None:
         """Rank the item among all candidates by the mix and by each source alone."""
-        target, total, candidates = self._mixed(event)
+        target, total, candidates = mixed(self.engine, event)
         if target is None:
             self.not_candidates += 1
         scores = self.engine.state.pool.scores[: len(total)]
         for name, column in zip(self.sources, (total, *scores.T), strict=True):
             self.sources[name].add(_rank(column, target, candidates))
-
-    def _mixed(
-        self, event: Interaction
-    ) -> tuple[int | None, NDArray[np.float32], NDArray[np.bool_]]:
-        """Return the item, the mix of what the engine's pool holds now, and who may be ranked."""
-        state = self.engine.state
-        user = state.users.get(event.user) or User(user_id=event.user)
-        candidates = eligible(state, user)
-        target = state.catalogue.index(event.item)
-        if target is not None and not candidates[target]:
-            target = None
-        scores = state.pool.scores[: len(candidates)] * candidates[:, None]
-        items = np.arange(len(candidates), dtype=np.int32)
-        largest = scores.max(axis=0, initial=0.0)
-        return target, state.pool.rate(items, state.weights, largest).mixed, candidates
 
     def learn(self, events: Sequence[Event]) -> None:
         started = time.perf_counter()
@@ -194,12 +156,8 @@ def evaluate(
         Called with (done, total) now and then.
     """
     clicks = [one for one in interactions if act_of(one, click_at).type == "click"]
-    # Every item of the protocol is a candidate: there must be room for it.
-    n_items = max(settings.catalogue.max_items, len({one.item for one in clicks}))
-    changes = {"repeats": repeats, "auto_insert": True, "max_items": n_items}
-    catalogue = settings.catalogue.model_copy(update=changes)
-    arms = {"learner": ArmSettings(ranker=ranker, policy=GreedySettings())}
-    run = _Run(settings.model_copy(update={"catalogue": catalogue, "arms": arms}))
+    n_items = len({one.item for one in clicks})
+    run = _Run(settings_of_protocol(settings, n_items, repeats=repeats, ranker=ranker))
     last_ms = dict[str, int]()
     seen = set[str]()
     for number, event in enumerate(clicks):

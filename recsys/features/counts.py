@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.arrays import Packed, grown, pack_array, unpack_array
+from recsys.arrays import Packed, grown, moved, pack_array, unpack_array
 from recsys.codec import pack, unpack
 
 __all__ = ["ItemCounts"]
@@ -48,20 +48,20 @@ class ItemCounts:
         self.shown = grown(self.shown, n_items)
         self.clicked = grown(self.clicked, n_items)
 
-    def like(self, item: int, times: int = 1) -> None:
+    def like(self, item: int, times: float = 1) -> None:
         """Count positive feedback."""
         self.liked[item] += times
         self.log_liked[item] = math.log1p(self.liked[item])
 
-    def show(self, item: int) -> None:
-        """Count one slot that showed the item."""
-        self.shown[item] += 1
-        self._total_shown += 1
+    def show(self, item: int, times: float = 1) -> None:
+        """Count slots that showed the item."""
+        self.shown[item] += times
+        self._total_shown += times
 
-    def click(self, item: int) -> None:
-        """Count one slot of the item that earned positive feedback."""
-        self.clicked[item] += 1
-        self._total_clicked += 1
+    def click(self, item: int, times: float = 1) -> None:
+        """Count slots of the item that earned positive feedback."""
+        self.clicked[item] += times
+        self._total_clicked += times
 
     @property
     def base_rate(self) -> float:
@@ -72,6 +72,13 @@ class ItemCounts:
         """Return each item's clicked share, drawn towards the base rate, ``(n_candidates,)``."""
         clicked = self.clicked[items] + _PRIOR_SHOWN * self.base_rate
         return clicked / (self.shown[items] + _PRIOR_SHOWN)
+
+    def renumber(self, places: NDArray[np.int64], n_items: int) -> None:
+        """Call item i ``places[i]`` from now on, of ``n_items``."""
+        self.liked = moved(self.liked, places, n_items)
+        self.log_liked = moved(self.log_liked, places, n_items)
+        self.shown = moved(self.shown, places, n_items)
+        self.clicked = moved(self.clicked, places, n_items)
 
     def snapshot(self) -> bytes:
         """Return the counts as a record."""

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.arrays import Packed, grown, pack_array, unpack_array
+from recsys.arrays import Packed, grown, moved, pack_array, unpack_array
 from recsys.codec import pack, unpack
 from recsys.compiled import compiled
 
@@ -69,6 +69,14 @@ class ItemHabits:
         """
         since_ms = _NOTHING if pause_ms is None else abs(pause_ms)
         _like(self.pause, self.depth, self.likes, self.last_ms, item, since_ms, depth, ts_ms)
+
+    def renumber(self, places: NDArray[np.int64], n_items: int) -> None:
+        """Call item i ``places[i]`` from now on, of ``n_items``."""
+        self.pause = moved(self.pause, places, n_items)
+        self.depth = moved(self.depth, places, n_items)
+        self.likes = moved(self.likes, places, n_items)
+        self.last_ms = moved(self.last_ms, places, n_items)
+        self._n_items = n_items
 
     def snapshot(self) -> bytes:
         """Return the averages as a record."""

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.arrays import Packed, grown, pack_array, unpack_array
+from recsys.arrays import Packed, grown, moved, pack_array, unpack_array
 from recsys.codec import pack, unpack
 from recsys.compiled import compiled
 from recsys.errors import IncompatibleState
@@ -79,6 +79,12 @@ class WindowCounts:
             np.float32
         )
         return decayed
+
+    def renumber(self, places: NDArray[np.int64], n_keys: int) -> None:
+        """Call key i ``places[i]`` from now on, of ``n_keys``."""
+        self.counts = moved(self.counts, places, n_keys)
+        self.last_ms = moved(self.last_ms, places, n_keys)
+        self._n_keys = n_keys
 
     def snapshot(self) -> bytes:
         """Return the counts as a record."""

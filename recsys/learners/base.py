@@ -101,6 +101,25 @@ class Learner(ABC):
         message = f"{type(self).__name__} cannot be refit, it got {len(record)} bytes"
         raise IncompatibleState(message)
 
+    def report(self) -> bytes | None:
+        """Return what others may average theirs with, ``None`` for a kind that is not averaged."""
+        return None
+
+    def shift(self, record: bytes) -> None:
+        """Take in by how much an average of reports differs from the own one.
+
+        When it raises, nothing has changed.
+
+        Raises
+        ------
+        CorruptRecord
+            When the record is damaged or holds numbers that are not finite.
+        IncompatibleState
+            When it does not fit, or when this kind of learner is never averaged.
+        """
+        message = f"{type(self).__name__} is not averaged, it got {len(record)} bytes"
+        raise IncompatibleState(message)
+
     @abstractmethod
     def fingerprint(self) -> bytes:
         """Return a digest of all that decides future scores and learning.

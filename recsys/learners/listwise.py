@@ -32,6 +32,7 @@ from recsys.errors import CorruptRecord, IncompatibleState, InvalidSettings
 from recsys.features.base import Candidates, Choice, Example, widen
 from recsys.learners import listwise_net as net
 from recsys.learners.base import Learner
+from recsys.mixing.report import RankerReport, open_shift
 from recsys.settings import ListwiseSettings
 
 __all__ = ["ListwiseRanker"]
@@ -240,6 +241,34 @@ class ListwiseRanker(Learner):
             raise CorruptRecord(detail)
         self._weights, self._first, self._second, self._mean, self._variance = arrays
         self._steps = state.steps
+
+    @property
+    def _kind(self) -> str:
+        columns = hashlib.blake2b("|".join(self._columns).encode(), digest_size=8).hexdigest()
+        return f"listwise-{self._n_hidden}-{columns}"
+
+    @override
+    def report(self) -> bytes:
+        statistics = np.concatenate([self._mean, self._variance, [self._log_scale]])
+        return pack(
+            RankerReport(
+                self._kind, pack_array(self._weights), pack_array(statistics.astype(np.float32))
+            )
+        )
+
+    @override
+    def shift(self, record: bytes) -> None:
+        n = len(self._mean)
+        shift = open_shift(record, self._kind, (len(self._weights), 2 * n + 1))
+        if shift is None:
+            message = "the average is of other features or another hidden layer"
+            raise IncompatibleState(message)
+        weights, statistics = shift
+        self._weights += weights
+        self._mean += statistics[:n]
+        self._variance = np.maximum(self._variance + statistics[n : 2 * n], np.float32(0.0))
+        log_scale = self._log_scale + float(statistics[2 * n])
+        self._log_scale = min(max(log_scale, _LOWEST), _HIGHEST)
 
     @override
     def fingerprint(self) -> bytes:

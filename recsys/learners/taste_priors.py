@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from recsys.arrays import grown
 from recsys.catalogue import Catalogue
 from recsys.codec import pack, unpack
+from recsys.mixing.lessons import TasteSums
 from recsys.settings import PersonalBanditSettings
 from recsys.users import Tastes
 
@@ -147,6 +148,24 @@ class TastePriors:
                 field = shared.fields.setdefault(self._name(token), _Field())
                 field.squares += tastes.mean[token] ** 2
                 field.known += 1.0 - tastes.left[token]
+
+    def sums(self) -> TasteSums:
+        """Return what everybody's tastes add up to."""
+        shared = self._shared
+        fields = {name: (one.squares, one.known) for name, one in shared.fields.items()}
+        return TasteSums(shared.rewards, shared.count, shared.noise, fields)
+
+    def add(self, sums: TasteSums) -> None:
+        """Add what the tastes of other shards' people add up to."""
+        shared = self._shared
+        shared.rewards += sums.rewards
+        shared.count += sums.count
+        shared.noise += sums.noise
+        self._priors = None
+        for name, (squares, known) in sums.fields.items():
+            field = shared.fields.setdefault(name, _Field())
+            field.squares += squares
+            field.known += known
 
     def snapshot(self) -> bytes:
         """Return the sums as a record."""

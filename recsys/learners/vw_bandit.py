@@ -26,16 +26,21 @@ from recsys.errors import CorruptRecord, IncompatibleState
 from recsys.features.base import Candidates, Choice, Example
 from recsys.features.encode import TextEncoder
 from recsys.learners.base import Learner
-from recsys.learners.vw_raw import RawWorkspace
+from recsys.learners.vw_raw import RawWorkspace, merged
 from recsys.settings import VWSettings
 
-__all__ = ["VWBandit"]
+__all__ = ["VWBandit", "VWRecord", "merged_record"]
 
+_MERGEABLE = 18
+"""Bits: what vowpalwabbit 9.11.9 makes of models of others says that it has so many all the same,
+and cannot be read."""
 _TINY = 1e-30
 """Stands in for a probability that underflowed in VW's float32."""
 
 
-class _State(msgspec.Struct):
+class VWRecord(msgspec.Struct):
+    """A model, and by what it was learned."""
+
     arguments: str
     version: str
     model: bytes
@@ -98,11 +103,11 @@ class VWBandit(Learner):
 
     @override
     def snapshot(self) -> bytes:
-        return pack(_State(self._arguments, vowpalwabbit.__version__, self._vw.save()))
+        return pack(VWRecord(self._arguments, vowpalwabbit.__version__, self._vw.save()))
 
     @override
     def restore(self, record: bytes) -> None:
-        state = unpack(record, _State)
+        state = unpack(record, VWRecord)
         made = (state.arguments, state.version)
         if made != (self._arguments, vowpalwabbit.__version__):
             message = (
@@ -114,7 +119,42 @@ class VWBandit(Learner):
         self._vw = RawWorkspace(self._arguments, state.model)
 
     @override
+    def report(self) -> bytes | None:
+        return self.snapshot() if self._settings.bits == _MERGEABLE else None
+
+    @override
+    def shift(self, record: bytes) -> None:
+        self.restore(record)
+
+    @override
     def fingerprint(self) -> bytes:
         # The head of the file counts predictions as well; the weights behind it do not move by
         # being asked, and decide all that follows.
         return hashlib.blake2b(self._vw.save()[self._header :], digest_size=16).digest()
+
+
+def merged_record(base: bytes | None, records: Sequence[bytes]) -> bytes:
+    """Return one record of several that ``VWBandit.snapshot`` returned.
+
+    Parameters
+    ----------
+    base
+        What all of them go on from, ``None`` when that is not known.
+
+    Raises
+    ------
+    CorruptRecord
+        When one is damaged.
+    IncompatibleState
+        When they were not all learned in the same way.
+    """
+    states = [unpack(record, VWRecord) for record in records]
+    first = states[0]
+    if any((one.arguments, one.version) != (first.arguments, first.version) for one in states):
+        message = "the shards' models were learned by different versions or with other arguments"
+        raise IncompatibleState(message)
+    if len(records) == 1:
+        return records[0]
+    common = None if base is None else unpack(base, VWRecord).model
+    model = merged(first.arguments, common, [one.model for one in states])
+    return pack(VWRecord(first.arguments, first.version, model))

@@ -6,14 +6,16 @@ costs four times as much for 50 actions. Each parsed example is finished exactly
 """
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import pylibvw
 import vowpalwabbit
 
 from recsys.errors import StoreError
 
-__all__ = ["RawWorkspace"]
+__all__ = ["RawWorkspace", "merged"]
 
 
 class RawWorkspace:
@@ -35,6 +37,18 @@ class RawWorkspace:
             path = Path(folder) / "model"
             path.write_bytes(model)
             self._vw = vowpalwabbit.Workspace(f"{arguments} --quiet -i {path}")
+
+    @classmethod
+    def of(cls, workspace: vowpalwabbit.Workspace) -> Self:
+        """Return what drives a workspace that is there already."""
+        made = cls.__new__(cls)
+        made._vw = workspace
+        return made
+
+    @property
+    def workspace(self) -> vowpalwabbit.Workspace:
+        """What it drives."""
+        return self._vw
 
     def predict(self, text: bytes) -> list[float]:
         """Return the probability of each action line, in the order of the lines."""
@@ -73,3 +87,30 @@ class RawWorkspace:
     def close(self) -> None:
         """Free the model's memory."""
         self._vw.finish()
+
+
+def merged(arguments: str, base: bytes | None, models: Sequence[bytes]) -> bytes:
+    """Return one model of several.
+
+    Parameters
+    ----------
+    base
+        What all of them go on from, ``None`` when that is not known.
+
+    Raises
+    ------
+    StoreError
+        When the folder for temporary files cannot take them.
+    """
+    opened = [RawWorkspace(arguments, model) for model in models]
+    common = None if base is None else RawWorkspace(arguments, base)
+    result = RawWorkspace.of(
+        vowpalwabbit.merge_models(
+            None if common is None else common.workspace, [one.workspace for one in opened]
+        )
+    )
+    try:
+        return result.save()
+    finally:
+        for one in (*opened, result, *([] if common is None else [common])):
+            one.close()

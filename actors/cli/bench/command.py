@@ -6,6 +6,7 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
+from actors.cli.bench import mix as mixing
 from actors.cli.bench import next_item, shown
 from actors.cli.bench.output import check_out, write
 from actors.cli.problems import fail, read_settings
@@ -81,6 +82,33 @@ def quality(
                 repeats=repeats,
                 attributes=not no_attributes,
             )
+    except InvalidSettings as error:
+        fail(f"{config or 'settings'}: {error}", 2)
+    if out is not None:
+        write(out, document)
+
+
+@bench.command()
+def mix(
+    data: Annotated[Path, typer.Option(help="The folder that holds ml-1m, or that one itself.")],
+    shards: Annotated[str, typer.Option(help="Numbers of shards to compare.")] = "1,2,4,8",
+    events: Annotated[int | None, typer.Option(help="Only so many events.", min=1)] = None,
+    mix_every: Annotated[
+        int, typer.Option(help="Events that all shards together learn in a second.", min=0)
+    ] = 1000,
+    config: Annotated[Path | None, typer.Option(help="Settings in YAML.")] = None,
+    out: Annotated[Path | None, typer.Option("--json", help="Write the result here.")] = None,
+) -> None:
+    """Rank the item of each event before learning it, with several shards that mix."""
+    console = Console()
+    numbers = mixing.numbers_of(shards)
+    if out is not None:
+        check_out(out)
+    settings = read_settings(config).engine
+    try:
+        document = mixing.compare_shards(
+            console, data, settings, numbers, events=events, mix_every=mix_every
+        )
     except InvalidSettings as error:
         fail(f"{config or 'settings'}: {error}", 2)
     if out is not None:

@@ -26,6 +26,9 @@ from recsys.events import (
     UserErase,
     digest_of,
 )
+from recsys.mixing.events import Averaged, Mixed, Mixing, Rebased
+from recsys.mixing.lessons import Click, Lessons, Like, Show, TasteSums
+from recsys.mixing.wire import open_lessons
 from recsys.store.base import Append, Outcome
 from recsys.store.records import Erasure
 from recsys.store.sqlite import SqliteStore
@@ -37,6 +40,9 @@ SCHEMAS = range(1, SCHEMA + 1)
 
 LUGGAGE = b"RS\x02\x10\x00\x00\x00\xb9\xb7&\xf2\x82\xa6people\x90\xa5lists\x90"
 """A record of format 2 inside of an event: what was written stays as it is."""
+
+LESSONS = (GOLDEN / "lessons.record").read_bytes()
+"""Lessons inside of an event, as ``recsys.mixing.wire`` first wrote them."""
 
 EVENTS: dict[str, Event] = {
     "decision": Decision(
@@ -114,6 +120,27 @@ EVENTS: dict[str, Event] = {
         partitions=64,
         epoch=4,
     ),
+    "mixing": Mixing(event_id="mixing-1", ts_ms=1_763_600_000_130, shard="shard-0", released=2**40),
+    "mixed": Mixed(
+        event_id="mixed-1",
+        ts_ms=1_763_600_000_131,
+        shard="shard-1",
+        after=7,
+        upto=2**40,
+        released=5,
+        record=LESSONS,
+    ),
+    "averaged": Averaged(
+        event_id="averaged-1", ts_ms=1_763_600_000_132, version=2, record=bytes(range(256))
+    ),
+    "rebased": Rebased(
+        event_id="rebased-1",
+        ts_ms=1_763_600_000_133,
+        shard="shard-1",
+        number=1,
+        last=True,
+        record=bytes(range(256)),
+    ),
 }
 SINCE = {
     "decision_with_features": 2,
@@ -123,8 +150,24 @@ SINCE = {
     "tombstone": 2,
     "partition_in": 2,
     "partition_out": 2,
+    "mixing": 3,
+    "mixed": 3,
+    "averaged": 3,
+    "rebased": 3,
 }
 """Formats before it cannot say what such an event says."""
+
+TOLD = Lessons(
+    ["item-1", "\U0001f431", "item-3"],
+    [
+        Like(0, 0, 2, 1_763_600_000_123, 1.0, 2, (0, 1), (1_763_500_000_000, 1_763_600_000_000)),
+        Like(0, 0, 0, 1_763_600_000_125, 0.2, 3, (1, 2), (1_763_600_000_000, 1_763_600_000_123)),
+        Like(0, 1, 1, 1_763_600_000_121, 1.0, 0, (), (), 2.0),
+    ],
+    [Show(0, 0, 1_763_600_000_124, (0, 2))],
+    [Click(0, 0, 2, 1_763_600_000_125, (0, 2), (0.625, 0.375), (2, 70_000))],
+    TasteSums(1.5, 7, 0.25, {"genre": (0.5, 2.5)}),
+)
 
 POSITIONS = {1: {}, 2: {"feedback-0": 7, "feedback-1": 2**40}}
 """Of the stores of each schema."""
@@ -171,6 +214,11 @@ def test_events_of_every_format_are_read(version: int, name: str) -> None:
 @pytest.mark.parametrize("name", EVENTS)
 def test_events_are_written_as_the_newest_format(name: str) -> None:
     assert encode_event(EVENTS[name]) == golden(FORMAT, name)
+
+
+def test_lessons_are_read() -> None:
+    # What zlib makes of them may change with its version: only what is read must not.
+    assert open_lessons(LESSONS) == TOLD
 
 
 @pytest.mark.parametrize("version", FORMATS)
