@@ -59,13 +59,14 @@ class _Group(NamedTuple):
 
     ``done`` is resolved with one result per event once they are durable and learned, and is
     ``None`` for decisions, for which nobody waits. ``positions`` say where to go on in the outside
-    logs that the events came from.
+    logs that the events came from; ``counted`` that they are in the rate and the freshness.
     """
 
     events: Sequence[Event]
     received_ms: int
     done: asyncio.Future[list[Append]] | None
     positions: Mapping[str, int] | None = None
+    counted: bool = True
 
 
 class _Pause:
@@ -198,6 +199,8 @@ class Batcher:
         events: Sequence[Event],
         received_ms: int,
         positions: Mapping[str, int] | None = None,
+        *,
+        counted: bool = True,
     ) -> list[Append]:
         """Return one result per event, once they are durable and learned.
 
@@ -207,6 +210,8 @@ class Batcher:
         ----------
         positions
             Where to go on in the outside logs that the events came from; durable with them.
+        counted
+            Whether they are what somebody did, and count in the rate and the freshness.
 
         Raises
         ------
@@ -219,7 +224,7 @@ class Batcher:
         # What comes from an outside log waits there as well.
         self.make_room(len(events), patient=positions is not None)
         done: asyncio.Future[list[Append]] = asyncio.get_running_loop().create_future()
-        self._put(_Group(events, received_ms, done, positions))
+        self._put(_Group(events, received_ms, done, positions, counted))
         return await done
 
     def offer(self, decision: Decision) -> None:
@@ -379,6 +384,8 @@ class Batcher:
 
     def _settle(self, group: _Group, results: Sequence[Append]) -> None:
         learned = sum(result.outcome is Outcome.ACCEPTED for result in results)
+        if not group.counted:
+            learned = 0
         self.rate.add(learned)
         if group.done is None:
             return

@@ -6,6 +6,7 @@
     ├── ShardUnavailable   no answer: it may or may not have done it; ask again with the same ids
     ├── Overloaded         its queue is full; nothing was done
     ├── NotOwned           another shard owns the partition; nothing was done
+    ├── MixFailed          a shard does not mix, or not now
     ├── MoveFailed         a partition was not moved, or it will turn out whether it was
     ├── StartupError       the runtime cannot start; the message says what to do
     └── CopyError          a copy could not be made, or is not what was made
@@ -17,6 +18,7 @@ from recsys.errors import RecsysError
 
 __all__ = [
     "CopyError",
+    "MixFailed",
     "MoveFailed",
     "NotOwned",
     "Overloaded",
@@ -91,6 +93,10 @@ class NotOwned(RuntimeFault):
     @override
     def __str__(self) -> str:
         return f"partition {self.partition} is not with shard {self.shard}"
+
+
+class MixFailed(RuntimeFault):
+    """A shard does not mix, or cannot do what a mixer asks right now."""
 
 
 class MoveFailed(RuntimeFault):

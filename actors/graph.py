@@ -23,6 +23,7 @@ from actors.gateway import build_app
 from actors.handles import ShardHandle, SupervisorHandle
 from actors.logs import log_to_stderr
 from actors.overrides import override
+from actors.ports import ShardPort
 from actors.ray_errors import reason
 from actors.ray_port import RayPort
 from actors.refit.job import Order, Outcome
@@ -71,9 +72,7 @@ class GatewayReplica:
         self._settings = settings
         self._supervisor = supervisor
         self._map = ray.get(supervisor.shard_map.remote())
-        calls = RayPort(settings.shards.count, find_shard)
-        limit_bytes = frame_bytes(settings)
-        self._port = WirePort(calls, calls.door, limit_bytes) if settings.shards.wire else calls
+        self._port = _port(settings)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         return build_app(
@@ -158,7 +157,8 @@ def _supervisor(settings: ServerSettings) -> SupervisorHandle:
         num_cpus=0,
     )
     return cast(
-        SupervisorHandle, actor.remote(settings, _get_or_create_shard, _shard_exists, _kill)
+        SupervisorHandle,
+        actor.remote(settings, _get_or_create_shard, _shard_exists, _kill, _port),
     )
 
 
@@ -184,6 +184,12 @@ def _get_or_create_shard(index: int, settings: ServerSettings) -> ShardHandle:
 def find_shard(index: int) -> ShardHandle:
     """Return a running shard; raises ``ValueError`` when there is none."""
     return cast(ShardHandle, ray.get_actor(f"shard-{index}", namespace=NAMESPACE))
+
+
+def _port(settings: ServerSettings) -> ShardPort:
+    """Return what reaches the shards, which must be there."""
+    calls = RayPort(settings.shards.count, find_shard)
+    return WirePort(calls, calls.door, frame_bytes(settings)) if settings.shards.wire else calls
 
 
 def _shard_exists(index: int) -> bool:

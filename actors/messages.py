@@ -11,6 +11,7 @@ import msgspec
 from actors.kafka.stats import KafkaStats
 from recsys.decision import Recommendation, Request
 from recsys.events import Decision, Event
+from recsys.mixing.port import Position
 from recsys.store.base import Append
 from recsys.views import Stats
 
@@ -21,6 +22,7 @@ __all__ = [
     "ERASURE",
     "LETTERS",
     "LOG",
+    "MIX",
     "RECOMMEND",
     "RECOMMEND_MANY",
     "STATS",
@@ -52,6 +54,7 @@ Method = Literal[
     "erase",
     "erasure",
     "letters",
+    "mix",
 ]
 RECOMMEND: Final = "recommend"
 """``Request`` -> ``Recommendation``; the shard logs the decision itself."""
@@ -73,6 +76,8 @@ ERASURE: Final = "erasure"
 """``Lookup`` of a receipt -> ``recsys.store.records.Erasure`` or nil."""
 LETTERS: Final = "letters"
 """nil -> ``Letters``."""
+MIX: Final = "mix"
+"""See ``actors.mix_calls``."""
 
 T = TypeVar("T")
 
@@ -182,6 +187,8 @@ class ShardStats(msgspec.Struct, frozen=True, kw_only=True):
         Where the store lies, at the last round of snapshots; ``None`` where nobody can say.
     disk_low
         Whether that was less than ``engine.store.low_disk_bytes``.
+    mix
+        How far it is with what others have seen; ``None`` while it does not mix.
     """
 
     shard: int
@@ -197,6 +204,7 @@ class ShardStats(msgspec.Struct, frozen=True, kw_only=True):
     writing: bool = True
     disk_free_bytes: int | None = None
     disk_low: bool = False
+    mix: Position | None = None
 
 
 _encoder = msgspec.msgpack.Encoder()

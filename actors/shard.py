@@ -231,6 +231,8 @@ class Shard:
             case "erasure":
                 receipt = decode(payload, Lookup).id
                 answer = await self._blocking(lambda: self._engine.erasures.find(receipt))
+            case "mix":
+                answer = await self._upkeep.mixing.answer(payload)
             case "letters":
                 answer = await self._blocking(self._letters)
             case _:
@@ -254,6 +256,7 @@ class Shard:
             writing=not self._batcher.refusing,
             disk_free_bytes=self._upkeep.disk.free,
             disk_low=self._upkeep.disk.low,
+            mix=position if (position := self._engine.mix.position).shard else None,
         )
 
     def trouble(self) -> tuple[str, ...]:

@@ -16,7 +16,9 @@ from actors.giving import Moved
 from actors.handles import Notice, Ready, ShardHandle
 from actors.layout import DataFolder
 from actors.logs import log_to_stderr
+from actors.mixer import MixerAtWork
 from actors.moves import Moves
+from actors.ports import ShardPort
 from actors.settings import ServerSettings
 from actors.shard_map import ShardMap
 from actors.watch import Watch
@@ -26,6 +28,8 @@ __all__ = ["Supervisor", "SupervisorActor"]
 _log = logging.getLogger(__name__)
 
 _NOTICES: Final = 200
+
+MakeMixer = Callable[[Callable[[str], None]], MixerAtWork]
 
 
 class Supervisor:
@@ -39,6 +43,8 @@ class Supervisor:
         Pause between two questions to a shard that is well.
     patience_s
         A shard that takes longer to answer is reported: it may be busy.
+    make_mixer
+        Called when the shards are open; takes what takes notices. Without it, nobody mixes.
     """
 
     def __init__(
@@ -49,7 +55,10 @@ class Supervisor:
         *,
         interval_s: float = 1.0,
         patience_s: float = 10.0,
+        make_mixer: MakeMixer | None = None,
     ) -> None:
+        self._make_mixer = make_mixer
+        self._mixer: MixerAtWork | None = None
         self._fleet = fleet
         self._folder = folder
         self._shards = settings.shards
@@ -97,6 +106,12 @@ class Supervisor:
             if isinstance(answer, Ready)
         ]
         self._watches.append(asyncio.create_task(self._tend(), name="moves"))
+        self._mix()
+
+    def _mix(self) -> None:
+        if self._make_mixer is not None:
+            self._mixer = self._make_mixer(self.notice)
+            self._mixer.start()
 
     async def _opened(self, shard: int) -> Ready:
         """Wait until a shard works, however long its recovery takes."""
@@ -116,6 +131,7 @@ class Supervisor:
             watch.open_anew()
             self._watches.append(asyncio.create_task(watch.run(None), name=f"watch-{shard}"))
         self._watches.append(asyncio.create_task(self._tend(), name="moves"))
+        self._mix()
 
     def _watch(self, shard: int) -> Watch:
         return Watch(
@@ -162,6 +178,8 @@ class Supervisor:
 
     async def shutdown(self, timeout_s: float = 30.0) -> None:
         """Stop to watch, drain the shards, end them, and release the data directory."""
+        if self._mixer is not None:
+            await self._mixer.stop()
         for watch in self._watches:
             watch.cancel()
         await asyncio.gather(*self._watches, return_exceptions=True)
@@ -204,14 +222,25 @@ class SupervisorActor:
         get_or_create: Callable[[int, ServerSettings], ShardHandle],
         exists: Callable[[int], bool],
         kill: Callable[[ShardHandle, bool], None],
+        make_port: Callable[[ServerSettings], ShardPort],
     ) -> None:
         log_to_stderr()
         self._settings = settings
         self._looked = False
         fleet = RayFleet(lambda shard: get_or_create(shard, settings), kill)
-        self._supervisor = Supervisor(fleet, DataFolder(settings.shards, serving=True), settings)
+        mixing = settings.shards.count > 1 and settings.engine.mix.enabled
+        self._make_port = make_port
+        self._supervisor = Supervisor(
+            fleet,
+            DataFolder(settings.shards, serving=True),
+            settings,
+            make_mixer=self._mixer if mixing else None,
+        )
         if any(exists(shard) for shard in range(settings.shards.count)):
             self._supervisor.resume()
+
+    def _mixer(self, notice: Callable[[str], None]) -> MixerAtWork:
+        return MixerAtWork(self._make_port(self._settings), self._settings.engine.mix, notice)
 
     async def start(self, settings: ServerSettings) -> ShardMap:
         """Do as ``Supervisor.start``, for a server with these settings.

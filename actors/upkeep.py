@@ -10,6 +10,7 @@ from actors.garbage import tuck_away
 from actors.healer import Healer
 from actors.home import Blocking
 from actors.indexer import Indexer
+from actors.mixing import ShardMixing
 from actors.observer import Observer
 from recsys.capture import Capture
 from recsys.clock import now_ms
@@ -36,6 +37,8 @@ class Upkeep:
     ----------
     snapshots
         Held by whoever takes a snapshot.
+    healer, disk, mixing
+        Parts of it.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Upkeep:
         self._stopping = stopping
         self._doomed = doomed
         self._indexer = Indexer(index, engine)
+        self.mixing = ShardMixing(index, engine, batcher, blocking)
 
     def trouble(self) -> tuple[str, ...]:
         """Return what the operator should read."""
@@ -77,6 +81,7 @@ class Upkeep:
             except TimeoutError:
                 await self.snapshot()
                 await self._finish_erasures()
+                await self._bury()
                 await self._indexer.round()
             else:
                 return
@@ -129,6 +134,16 @@ class Upkeep:
                 if loop.time() - since > SLICE_S:
                     await asyncio.sleep(0)
                     since = loop.time()
+
+    async def _bury(self) -> None:
+        """Take what was mixed in long ago out of the log."""
+        try:
+            await self.mixing.bury()
+        except StoreError as error:
+            # It is named again.
+            _log.error("shard %d: the log keeps what was mixed in: %s", self._index, error)
+            if isinstance(error, FlushFailed):
+                self._doomed(error)
 
     async def _finish_erasures(self) -> None:
         """Let the people who were erased leave log and files, as far as a snapshot allows.

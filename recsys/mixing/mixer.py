@@ -153,8 +153,7 @@ class Mixer:
         upto = self._lines[shard].upto
         if upto is None:
             # Nothing is kept of it: what the one who is furthest behind lacks.
-            known = [other.vector[shard] for other in self._others(shard) if shard in other.vector]
-            upto = min(known, default=0)
+            upto = min((other.vector.get(shard, 0) for other in self._others(shard)), default=0)
         return Ask(upto, share)
 
     def take(

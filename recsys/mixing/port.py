@@ -150,16 +150,20 @@ class Mix:
     def rebased(self, shard: str, parts: list[bytes]) -> list[Event]:
         """Return the events by which all that is known of items becomes what another knows."""
         return [
-            Rebased(
-                event_id=f"rebased-{new_id()}",
-                ts_ms=self._now(),
-                shard=shard,
-                number=number,
-                last=number == len(parts) - 1,
-                record=part,
-            )
+            self.rebased_part(shard, number, part, last=number == len(parts) - 1)
             for number, part in enumerate(parts)
         ]
+
+    def rebased_part(self, shard: str, number: int, record: bytes, *, last: bool) -> Event:
+        """Return the event that holds a part of a base, see ``recsys.mixing.events.Rebased``."""
+        return Rebased(
+            event_id=f"rebased-{new_id()}",
+            ts_ms=self._now(),
+            shard=shard,
+            number=number,
+            last=last,
+            record=record,
+        )
 
     def _now(self) -> int:
         return self._state().counters.clock_ms

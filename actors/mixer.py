@@ -1,0 +1,187 @@
+"""The mixer at work: asks every shard what its people have done, and tells it what others' have.
+
+Each shard is attended to by a task of its own, so that one that is slow or dead holds nobody up.
+Nothing is durable here: a mixer that begins anew asks the shards how far they are.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from time import monotonic
+from typing import Final, TypeVar
+
+import msgspec
+
+from actors.errors import RuntimeFault
+from actors.messages import MIX, encode
+from actors.mix_calls import Average, Base, Hear, Learn, MixCall, Rebase, See, Seen, TellBase
+from actors.ports import ShardPort
+from recsys.errors import CorruptRecord, InvalidEvent
+from recsys.mixing.average import Answer
+from recsys.mixing.mixer import Mixer
+from recsys.mixing.port import Position
+from recsys.settings import MixSettings
+
+__all__ = ["MixerAtWork"]
+
+_log = logging.getLogger(__name__)
+
+_MOST: Final = 16
+"""Pieces in one call: between two calls, the shard takes what its own people do."""
+_TURNS: Final = 64
+"""Calls with pieces in one round; a shard that is further behind goes on in the next."""
+_CALL_S: Final = 10.0
+_GIVEN_UP_S: Final = 30.0
+"""A shard that does not answer for so long does not keep others' lessons waiting any more."""
+
+T = TypeVar("T")
+
+
+class MixerAtWork:
+    """The mixer of one server.
+
+    Parameters
+    ----------
+    port
+        Reaches the shards.
+    notice
+        Takes a sentence for the operator.
+
+    Attributes
+    ----------
+    mixer
+        What it knows.
+    """
+
+    def __init__(
+        self, port: ShardPort, settings: MixSettings, notice: Callable[[str], None]
+    ) -> None:
+        self.mixer = Mixer(settings.backlog_bytes, settings.per_s)
+        self._port = port
+        self._settings = settings
+        self._notice = notice
+        self._names: dict[int, str] = {}
+        self._answers: dict[str, Answer] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._beginning = asyncio.Lock()
+        self._begun = False
+
+    def start(self) -> None:
+        """Begin; waits for nothing."""
+        self._tasks = [
+            asyncio.create_task(self._attend(shard), name=f"mix-{shard}")
+            for shard in range(self._port.n_shards)
+        ]
+        self._tasks.append(asyncio.create_task(self._rankers(), name="mix-rankers"))
+
+    async def begin(self) -> None:
+        """Hear how far all shards are that answer, once; every round waits for it.
+
+        What all of those have whom a mixer knows is dropped, so it must know them.
+        """
+        async with self._beginning:
+            if not self._begun:
+                await asyncio.gather(
+                    *(self._hear(shard) for shard in range(self._port.n_shards)),
+                    return_exceptions=True,
+                )
+                self._begun = True
+
+    async def _hear(self, shard: int) -> str:
+        position = await self._call(shard, Hear(), Position)
+        self._names[shard] = position.shard
+        self.mixer.hear(position)
+        return position.shard
+
+    async def stop(self) -> None:
+        """End; what is under way may be learned or not."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+
+    async def _attend(self, shard: int) -> None:
+        """Mix one shard, round after round."""
+        loop = asyncio.get_running_loop()
+        heard_s = monotonic()
+        fault = ""
+        while True:
+            due_s = loop.time() + self._settings.every_s
+            try:
+                await self.round(shard)
+            except (RuntimeFault, InvalidEvent, CorruptRecord) as error:
+                # Shards that are opened anew are nothing new; who is away for long is forgotten.
+                if monotonic() - heard_s > _GIVEN_UP_S and (name := self._names.pop(shard, None)):
+                    self.mixer.forget(name)
+                    self._notice(f"shard {shard} does not mix: {error}")
+            except Exception as error:
+                if fault != (fault := f"{type(error).__name__}: {error}"):
+                    _log.exception("the mixing of shard %d failed", shard)
+                    self._notice(f"the mixing of shard {shard} failed and goes on: {fault}")
+            else:
+                heard_s = monotonic()
+                fault = ""
+            await asyncio.sleep(max(0.0, due_s - loop.time()))
+
+    async def round(self, shard: int) -> None:
+        """Hear of one shard what its people have done, and tell it what others' have.
+
+        Raises
+        ------
+        RuntimeFault
+            When it does not answer, or has no room now; the next round goes on.
+        """
+        await self.begin()
+        name = await self._hear(shard)
+        # Before it reports its ranker again: a report that this is not part of would be for nothing.
+        if (answer := self._answers.pop(name, None)) is not None:
+            average = Average(answer.version, answer.record, answer.examples)
+            await self._call(shard, average, type(None))
+        ask = self.mixer.ask(name)
+        seen = await self._call(shard, See(ask.after, ask.share, True), Seen)
+        rate = seen.waiting / self._settings.every_s
+        self.mixer.take(name, seen.pieces, seen.ranking, rate)
+        donor = self.mixer.needs_base(name)
+        if donor is not None and await self._rebase(shard, donor):
+            return
+        for _ in range(_TURNS):
+            serving = self.mixer.serving(name, _MOST)
+            if not serving.lessons:
+                break
+            learn = Learn(tuple(serving.lessons), serving.released)
+            position = await self._call(shard, learn, Position)
+            self.mixer.told(name, serving.lessons)
+            self.mixer.hear(position)
+
+    async def _rebase(self, shard: int, donor: str) -> bool:
+        """Give a shard what another one knows; return whether it could be done."""
+        giver = next((one for one, name in self._names.items() if name == donor), None)
+        if giver is None:
+            return False
+        self._notice(f"shard {shard} has missed too much of the others: it gets what {giver} knows")
+        number, parts = 0, 1
+        while number < parts:
+            base = await self._call(giver, TellBase(number), Base)
+            parts = base.parts
+            told = Rebase(donor, number, number == parts - 1, base.record)
+            self.mixer.hear(await self._call(shard, told, Position))
+            number += 1
+        return True
+
+    async def _rankers(self) -> None:
+        """Bring rankers together."""
+        fault = ""
+        while True:
+            await asyncio.sleep(self._settings.ranker_every_s)
+            try:
+                self._answers.update(self.mixer.rankers())
+            except Exception as error:
+                if fault != (fault := f"{type(error).__name__}: {error}"):
+                    _log.exception("the rankers were not brought together")
+                    self._notice(f"the rankers were not brought together: {fault}")
+            else:
+                fault = ""
+
+    async def _call(self, shard: int, call: MixCall, kind: type[T]) -> T:
+        answer = await self._port.call(shard, MIX, encode(call), _CALL_S)
+        return msgspec.msgpack.decode(answer, type=kind)

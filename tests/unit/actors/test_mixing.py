@@ -1,0 +1,271 @@
+"""Shards that mix: what one of them is told, all know; whoever is away holds nobody up."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import count
+
+import pytest
+from typing_extensions import override
+
+from actors.errors import MixFailed, Overloaded, ShardUnavailable
+from actors.messages import MIX, Method, encode
+from actors.mix_calls import Hear, TellBase
+from actors.mixer import MixerAtWork
+from actors.ports import LocalPort, ShardPort
+from actors.settings import ServerSettings, ShardSettings
+from actors.shard import Shard
+from recsys.clock import now_ms
+from recsys.engine import Engine
+from recsys.events import Feedback
+from recsys.mixing.settings import MixSettings
+from recsys.settings import EngineSettings
+from recsys.store.memory import MemoryStore
+from tests.fleets import KEYS
+from tests.shards import batch
+
+_numbers = count()
+
+
+def settings_of(shards: int, mix: MixSettings | None = None) -> ServerSettings:
+    engine = EngineSettings(mix=mix or MixSettings())
+    return ServerSettings(engine=engine, shards=ShardSettings(count=shards, partitions=8))
+
+
+class Away(ShardPort):
+    """Some shards cannot be reached.
+
+    Attributes
+    ----------
+    faults
+        What calls of them raise.
+    calls
+        Of each shard.
+    """
+
+    def __init__(self, shards: Sequence[Shard]) -> None:
+        self._inner = LocalPort(shards)
+        self.faults: dict[int, Exception] = {}
+        self.calls = [0] * len(shards)
+
+    @property
+    @override
+    def n_shards(self) -> int:
+        return self._inner.n_shards
+
+    @override
+    async def call(self, shard: int, method: Method, payload: bytes, timeout_s: float) -> bytes:
+        self.calls[shard] += 1
+        if shard in self.faults:
+            raise self.faults[shard]
+        return await self._inner.call(shard, method, payload, timeout_s)
+
+
+class Mixed:
+    """Shards in memory, a port to them and a mixer."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self.settings = settings
+        self.engines = [
+            Engine(MemoryStore(), settings.engine, KEYS[shard])
+            for shard in range(settings.shards.count)
+        ]
+        self.shards = [Shard(shard, settings, engine) for shard, engine in enumerate(self.engines)]
+        self.port = Away(self.shards)
+        self.notices = list[str]()
+        self.mixer = self.another_mixer()
+
+    def another_mixer(self) -> MixerAtWork:
+        return MixerAtWork(self.port, self.settings.engine.mix, self.notices.append)
+
+    async def like(self, shard: int, *item_ids: str, n: int = 1) -> None:
+        """Have people of a shard like items, one after the other, each ``n`` times."""
+        for _ in range(n):
+            user_id = self._somebody(shard)
+            likes = [
+                Feedback(
+                    event_id=f"e{next(_numbers)}", user_id=user_id, ts_ms=now_ms(),
+                    type="click", item_id=item_id,
+                )
+                for item_id in item_ids
+            ]  # fmt: skip
+            await self.shards[shard].call("append", batch(*likes))
+
+    def _somebody(self, shard: int) -> str:
+        owned = self.shards[shard].territory
+        names = (f"person-{number}" for number in _numbers)
+        return next(name for name in names if _is_of(owned, name))
+
+    async def rounds(self, n: int = 1) -> None:
+        for _ in range(n):
+            for shard in range(len(self.shards)):
+                if shard not in self.port.faults:
+                    await self.mixer.round(shard)
+
+    def liked(self, shard: int, item_id: str) -> float:
+        state = self.engines[shard].state
+        item = state.catalogue.index(item_id)
+        return 0.0 if item is None else float(state.counts.liked[item])
+
+
+def _is_of(territory: object, user_id: str) -> bool:
+    try:
+        territory.check(user_id)  # type: ignore[attr-defined]
+    except Exception:
+        return False
+    return True
+
+
+@asynccontextmanager
+async def mixed(shards: int = 3, mix: MixSettings | None = None) -> AsyncIterator[Mixed]:
+    running = Mixed(settings_of(shards, mix))
+    for shard in running.shards:
+        await shard.start()
+    try:
+        yield running
+    finally:
+        await running.mixer.stop()
+        for shard in running.shards:
+            await shard.stop()
+
+
+async def test_what_one_shard_sees_all_know_after_a_round_and_once() -> None:
+    async with mixed() as server:
+        await server.rounds()
+        await server.like(0, "a", "b", n=3)
+        await server.like(1, "b", "c", n=2)
+        await server.rounds(5)
+        for shard in range(3):
+            assert [server.liked(shard, one) for one in "abc"] == [3.0, 5.0, 2.0]
+        await server.like(2, "a")
+        await server.rounds(2)
+        assert [server.liked(shard, "a") for shard in range(3)] == [4.0, 4.0, 4.0]
+
+
+async def test_what_others_do_is_no_event_of_ours() -> None:
+    async with mixed(2) as server:
+        await server.rounds()
+        await server.like(0, "a", n=5)
+        before = server.shards[1].stats()
+        await server.rounds(2)
+        after = server.shards[1].stats()
+        assert after.engine.sequence > before.engine.sequence
+        assert after.events_per_second == before.events_per_second == 0.0
+        assert after.freshness_p50_ms is None
+        assert after.mix is not None
+        assert after.mix.taken == 1
+
+
+async def test_a_shard_that_is_away_holds_nobody_up_and_hears_all_when_it_is_back() -> None:
+    async with mixed() as server:
+        await server.rounds()
+        server.port.faults[1] = ShardUnavailable(1, "it is restarting")
+        await server.like(0, "a", n=4)
+        await server.like(1, "b", n=2)
+        await server.rounds(3)
+        assert server.liked(2, "a") == 4.0
+        assert server.liked(1, "a") == 0.0
+        with pytest.raises(ShardUnavailable):
+            await server.mixer.round(1)
+        server.port.faults.clear()
+        await server.rounds(2)
+        for shard in range(3):
+            assert (server.liked(shard, "a"), server.liked(shard, "b")) == (4.0, 2.0)
+
+
+async def test_a_mixer_that_begins_anew_counts_nothing_twice() -> None:
+    async with mixed() as server:
+        await server.rounds()
+        await server.like(0, "a", n=4)
+        await server.mixer.round(0)
+        await server.mixer.round(1)
+        server.mixer = server.another_mixer()
+        await server.like(2, "a", n=3)
+        await server.rounds(4)
+        assert [server.liked(shard, "a") for shard in range(3)] == [7.0, 7.0, 7.0]
+
+
+async def test_who_has_missed_too_much_gets_all_that_another_knows() -> None:
+    async with mixed(2) as server:
+        await server.rounds()
+        await server.like(0, "first")
+        await server.rounds(2)
+        server.port.faults[1] = ShardUnavailable(1, "it is restarting")
+        await server.like(1, "mine")
+        name = server.engines[0].mix.position.shard
+        for _ in range(8):
+            await server.like(0, "a", "b", "c", n=10)
+            await server.mixer.round(0)
+        # As after hours: nobody keeps what it lacks.
+        line = server.mixer.mixer._lines[name]  # noqa: SLF001
+        while len(line.pieces) > 1:
+            line.drop_first()
+        server.port.faults.clear()
+        await server.rounds(3)
+        assert any("missed too much" in notice for notice in server.notices)
+        for shard in range(2):
+            assert [server.liked(shard, one) for one in ("a", "mine")] == [80.0, 1.0]
+
+
+async def test_rankers_come_together() -> None:
+    async with mixed(2) as server:
+        await server.rounds()
+        await server.like(0, *"abcdefgh", n=10)
+        await server.like(1, *"hgfedcba", n=10)
+        for _ in range(3):
+            await server.like(0, *"abcdefgh", n=3)
+            await server.rounds()
+            server.mixer._answers.update(server.mixer.mixer.rankers())  # noqa: SLF001
+        await server.rounds()
+        versions = [engine.state.ledger.version for engine in server.engines]
+        assert versions == [3, 3]
+        assert all(engine.stats().failed == 0 for engine in server.engines)
+
+
+async def test_an_overloaded_shard_is_left_alone_until_the_next_round() -> None:
+    async with mixed(2) as server:
+        await server.rounds()
+        await server.like(0, "a")
+        await server.mixer.round(0)
+        server.port.faults[1] = Overloaded(1, 1.0)
+        with pytest.raises(Overloaded):
+            await server.mixer.round(1)
+        server.port.faults.clear()
+        await server.rounds()
+        assert server.liked(1, "a") == 1.0
+
+
+async def test_shards_that_shall_not_mix_do_not() -> None:
+    async with mixed(2, MixSettings(enabled=False)) as server:
+        with pytest.raises(MixFailed, match="does not mix"):
+            await server.shards[0].call(MIX, encode(Hear()))
+        assert server.shards[0].stats().mix is None
+
+
+async def test_a_part_of_a_base_is_told_after_those_before_it() -> None:
+    async with mixed(2) as server:
+        await server.rounds()
+        with pytest.raises(MixFailed, match="begin with 0"):
+            await server.shards[0].call(MIX, encode(TellBase(3)))
+
+
+async def test_a_mixer_at_work_goes_on_whatever_shards_do() -> None:
+    quick = MixSettings(every_s=0.01, ranker_every_s=0.01)
+    async with mixed(3, quick) as server, asyncio.timeout(30):
+        server.port.faults[2] = RuntimeError("nobody thought of this")
+        server.mixer.start()
+        while not server.engines[0].mix.position.shard:  # noqa: ASYNC110 - nobody is told of it
+            await asyncio.sleep(0.01)
+        await server.like(0, "a")
+        while server.liked(1, "a") < 1.0:  # noqa: ASYNC110 - nobody is told of it
+            await asyncio.sleep(0.01)
+        assert server.notices == [
+            "the mixing of shard 2 failed and goes on: RuntimeError: nobody thought of this"
+        ]
+        server.port.faults.clear()
+        while server.liked(2, "a") < 1.0:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        await server.mixer.stop()
+        calls = list(server.port.calls)
+        await asyncio.sleep(0.03)
+        assert server.port.calls == calls
