@@ -1,11 +1,24 @@
 """What a mixer says to a shard, and what the shard answers; payloads of the method ``mix``."""
 
+import hashlib
+
 import msgspec
 
 from recsys.mixing.average import Ranking
 from recsys.mixing.cut import Contribution
 
-__all__ = ["Average", "Base", "Hear", "Learn", "MixCall", "Rebase", "See", "Seen", "TellBase"]
+__all__ = [
+    "Average",
+    "Base",
+    "Hear",
+    "Learn",
+    "MixCall",
+    "Rebase",
+    "See",
+    "Seen",
+    "TellBase",
+    "mixing_name",
+]
 
 
 class Hear(msgspec.Struct, frozen=True, tag="hear"):
@@ -86,3 +99,14 @@ class Base(msgspec.Struct, frozen=True):
 
     record: bytes
     parts: int
+
+
+def mixing_name(shard: int, key: bytes) -> str:
+    """Return the name under which a shard mixes.
+
+    Parameters
+    ----------
+    key
+        Of its engine: a data directory that is made anew has another one, and another log.
+    """
+    return f"{shard}-{hashlib.blake2b(key, digest_size=4).hexdigest()}"

@@ -133,7 +133,7 @@ class MixerAtWork:
         """
         await self.begin()
         name = await self._hear(shard)
-        # Before it reports its ranker again: a report that this is not part of would be for nothing.
+        # Before it reports its ranker again: a report without this would be for nothing.
         if (answer := self._answers.pop(name, None)) is not None:
             average = Average(answer.version, answer.record, answer.examples)
             await self._call(shard, average, type(None))

@@ -3,7 +3,6 @@
 What it is told becomes events of its log, which go through the group commit as all others do.
 """
 
-import hashlib
 from collections.abc import Sequence
 
 import msgspec
@@ -11,7 +10,18 @@ import msgspec
 from actors.batcher import Batcher
 from actors.errors import MixFailed
 from actors.home import Blocking
-from actors.mix_calls import Average, Base, Hear, Learn, MixCall, Rebase, See, Seen, TellBase
+from actors.mix_calls import (
+    Average,
+    Base,
+    Hear,
+    Learn,
+    MixCall,
+    Rebase,
+    See,
+    Seen,
+    TellBase,
+    mixing_name,
+)
 from recsys.clock import now_ms
 from recsys.engine import Engine
 from recsys.events import Event
@@ -36,9 +46,7 @@ class ShardMixing:
     """
 
     def __init__(self, index: int, engine: Engine, batcher: Batcher, blocking: Blocking) -> None:
-        # A data directory that is made anew has another key, and another log.
-        mark = hashlib.blake2b(engine.key, digest_size=4).hexdigest()
-        self._name = f"{index}-{mark}"
+        self._name = mixing_name(index, engine.key)
         self._settings = engine.settings.mix
         self._engine = engine
         self._batcher = batcher

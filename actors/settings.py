@@ -20,7 +20,14 @@ from actors.auth.settings import AuthSettings, is_loopback
 from actors.kafka.settings import KafkaSettings
 from recsys.settings import EngineSettings
 
-__all__ = ["CopySettings", "HttpSettings", "ServerSettings", "ShardSettings", "load_settings"]
+__all__ = [
+    "CopySettings",
+    "HttpSettings",
+    "ServerSettings",
+    "ShardSettings",
+    "load_settings",
+    "mixes",
+]
 
 
 class HttpSettings(BaseModel):
@@ -113,6 +120,11 @@ class ServerSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return env_settings, init_settings
+
+
+def mixes(settings: ServerSettings) -> bool:
+    """Return whether shards learn of each other."""
+    return settings.shards.count > 1 and settings.engine.mix.enabled
 
 
 def load_settings(path: Path | None = None) -> ServerSettings:

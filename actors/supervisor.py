@@ -19,7 +19,7 @@ from actors.logs import log_to_stderr
 from actors.mixer import MixerAtWork
 from actors.moves import Moves
 from actors.ports import ShardPort
-from actors.settings import ServerSettings
+from actors.settings import ServerSettings, mixes
 from actors.shard_map import ShardMap
 from actors.watch import Watch
 
@@ -228,13 +228,12 @@ class SupervisorActor:
         self._settings = settings
         self._looked = False
         fleet = RayFleet(lambda shard: get_or_create(shard, settings), kill)
-        mixing = settings.shards.count > 1 and settings.engine.mix.enabled
         self._make_port = make_port
         self._supervisor = Supervisor(
             fleet,
             DataFolder(settings.shards, serving=True),
             settings,
-            make_mixer=self._mixer if mixing else None,
+            make_mixer=self._mixer if mixes(settings) else None,
         )
         if any(exists(shard) for shard in range(settings.shards.count)):
             self._supervisor.resume()

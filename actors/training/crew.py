@@ -2,10 +2,12 @@
 
 Each shard has at most two batches under way: one that it learns and one that waits, so that nobody
 is idle and nothing piles up. The batches of a shard are sent in order and never twice; what became
-of them is counted when the shard says so.
+of them is counted when the shard says so. What the people of one shard have done is passed on to
+all others between their batches, and no shard is done before all are.
 """
 
 import signal
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,10 +17,14 @@ from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Final, Self
 
+import msgspec
+
 from actors.errors import RuntimeFault
-from actors.settings import ServerSettings
-from actors.training.history import Lessons
-from actors.training.teacher import Failed, Finished, Taught, decode_report, work
+from actors.settings import ServerSettings, mixes
+from actors.training.history import Heard, Lessons, Tell
+from actors.training.teacher import Failed, Finished, Ready, Taught, decode_report, work
+from recsys.mixing.cut import Contribution
+from recsys.mixing.port import Position
 
 __all__ = ["Crew", "CrewFault"]
 
@@ -26,6 +32,8 @@ _UNDER_WAY: Final = 2
 _LOOK_EVERY_S: Final = 0.5
 _END_WITHIN_S: Final = 10.0
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+_encoder = msgspec.msgpack.Encoder()
 
 
 class CrewFault(RuntimeFault):
@@ -38,8 +46,14 @@ class _Desk:
 
     Attributes
     ----------
+    position
+        How far it was at first with what others have seen; ``None`` until it says so.
+    heard
+        What others have seen and it was not sent yet.
     under_way
         Batches sent and not yet answered.
+    exhausted
+        Whether it has no batch left.
     closing
         Whether it was asked for its last word.
     """
@@ -48,7 +62,10 @@ class _Desk:
     process: BaseProcess
     pipe: Connection
     batches: Iterator[bytes] = field(default_factory=lambda: iter(()))
+    position: Position | None = None
+    heard: deque[bytes] = field(default_factory=deque)
     under_way: int = 0
+    exhausted: bool = False
     closing: bool = False
     finished: Finished | None = None
 
@@ -61,6 +78,7 @@ class Crew:
 
     def __init__(self, settings: ServerSettings) -> None:
         self._settings = settings
+        self._mixes = mixes(settings)
         self._desks: list[_Desk] = []
 
     def __enter__(self) -> Self:
@@ -137,6 +155,7 @@ class Crew:
         """Send nothing more; each shard takes its snapshot after what it was sent."""
         for desk in self._desks:
             desk.batches = iter(())
+            desk.exhausted = False
 
     def finished(self) -> list[Finished]:
         """Return the last words, by shard."""
@@ -144,12 +163,38 @@ class Crew:
 
     def _feed(self, desk: _Desk) -> None:
         # A shard that is gone says so by its end of the pipe, where it is heard.
+        if self._mixes and not all(one.position for one in self._desks):
+            return
         with suppress(BrokenPipeError, ConnectionResetError):
             while desk.under_way < _UNDER_WAY and not desk.closing:
-                batch = next(desk.batches, b"")
-                desk.closing = not batch
-                desk.under_way += bool(batch)
-                desk.pipe.send_bytes(batch)
+                work = desk.heard.popleft() if desk.heard else next(desk.batches, b"")
+                if not work:
+                    desk.exhausted = True
+                    if not self._done():
+                        return
+                    desk.closing = True
+                desk.under_way += bool(work)
+                desk.pipe.send_bytes(work)
+
+    def _done(self) -> bool:
+        """Return whether nobody will have anything more to tell."""
+        return all(desk.exhausted and not desk.under_way for desk in self._desks)
+
+    def _let_tell(self) -> None:
+        """Have each shard tell what others lack, once it is known what they have."""
+        positions = [desk.position for desk in self._desks if desk.position is not None]
+        if len(positions) < len(self._desks):
+            return
+        for desk, mine in zip(self._desks, positions, strict=True):
+            after = min(one.vector.get(mine.shard, 0) for one in positions if one is not mine)
+            desk.heard.append(_encoder.encode(Tell(after)))
+
+    def _pass_on(self, teller: _Desk, pieces: Sequence[Contribution]) -> None:
+        if pieces:
+            heard = _encoder.encode(Heard(tuple(pieces)))
+            for desk in self._desks:
+                if desk is not teller:
+                    desk.heard.append(heard)
 
     def _hear(self, desk: _Desk, count: Callable[[Taught], None]) -> None:
         try:
@@ -161,8 +206,12 @@ class Crew:
             )
             raise CrewFault(message) from None
         match report:
+            case Ready():
+                desk.position = report.position
+                self._let_tell()
             case Taught():
                 desk.under_way -= 1
+                self._pass_on(desk, report.pieces)
                 count(report)
             case Finished():
                 desk.finished = report

@@ -11,14 +11,32 @@ import msgspec
 from actors.shard_map import ShardMap
 from recsys.datasets import Interaction, feedback_of, with_items
 from recsys.events import Attributes, Event, ItemUpsert
+from recsys.mixing.cut import Contribution
 
-__all__ = ["History", "Lessons", "decode_batch"]
+__all__ = ["Heard", "History", "Lessons", "Tell", "decode_batch", "decode_work"]
 
 _BATCH: Final = 4000
 """Events in one commit. Larger ones cost less per event, but Ctrl-C waits for two of them."""
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[list[Event]] = msgspec.msgpack.Decoder(list[Event])
+
+
+class Heard(msgspec.Struct, frozen=True, tag="heard"):
+    """What people of another shard have done, see ``recsys.mixing``."""
+
+    pieces: tuple[Contribution, ...]
+
+
+class Tell(msgspec.Struct, frozen=True, tag="tell"):
+    """Asks for what a shard's people have done since a sequence of its log."""
+
+    after: int
+
+
+Work = list[Event] | Heard | Tell
+
+_work: msgspec.msgpack.Decoder[Work] = msgspec.msgpack.Decoder(Work)
 
 
 @dataclass(frozen=True)
@@ -99,3 +117,8 @@ class Lessons:
 def decode_batch(payload: bytes) -> list[Event]:
     """Return the events of a batch; each value is of the type that the schema says."""
     return _decoder.decode(payload)
+
+
+def decode_work(payload: bytes) -> Work:
+    """Return what a shard is to do: learn a batch, or what others have seen, or tell them."""
+    return _work.decode(payload)

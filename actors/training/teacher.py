@@ -1,9 +1,9 @@
 """One shard learns its part of a history, in a process of its own.
 
 The way of an event is that of a live one: checked, appended with the others of its batch in one
-durable commit, folded if it is new. What the process is sent is a batch, answered by a ``Taught``,
-or nothing, which asks for a last snapshot and a ``Finished``. When the pipe breaks, because who
-sends is gone, it ends as well as if it had been asked.
+durable commit, folded if it is new. What the process is sent is a batch, or what others have seen,
+both answered by a ``Taught``, or nothing, which asks for a last snapshot and a ``Finished``. When
+the pipe breaks, because who sends is gone, it ends as well as if it had been asked.
 """
 
 import gc
@@ -21,16 +21,20 @@ from typing import Final
 import msgspec
 
 from actors.layout import shard_folder
-from actors.settings import ServerSettings
-from actors.training.history import decode_batch
+from actors.mix_calls import mixing_name
+from actors.settings import ServerSettings, mixes
+from actors.training.history import Heard, Tell, decode_work
 from recsys.engine import Engine
 from recsys.errors import InvalidEvent, RecsysError
 from recsys.events import Event, Feedback, ItemUpsert
+from recsys.mixing.cut import Contribution
+from recsys.mixing.port import Position
 from recsys.store.base import Outcome
 
 __all__ = [
     "Failed",
     "Finished",
+    "Ready",
     "Report",
     "Taught",
     "Teacher",
@@ -59,12 +63,21 @@ class Taught(msgspec.Struct, frozen=True, tag=True):
         The same id was there with other content; the first one stays.
     other_items
         Items whose id was there with other content.
+    pieces
+        What others are to be told of it.
     """
 
     accepted: int = 0
     duplicates: int = 0
     conflicts: int = 0
     other_items: int = 0
+    pieces: tuple[Contribution, ...] = ()
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """The first word of a shard that mixes."""
+
+    position: Position
 
 
 class Finished(msgspec.Struct, frozen=True, tag=True):
@@ -91,7 +104,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     reason: str
 
 
-Report = Taught | Finished | Failed
+Report = Ready | Taught | Finished | Failed
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Report] = msgspec.msgpack.Decoder(Report)
@@ -109,10 +122,15 @@ class Teacher:
     ----------
     snapshot_every_s
         At the least; longer where snapshots take long.
+    name
+        Under which the shard mixes; empty when it does not.
     """
 
-    def __init__(self, engine: Engine, snapshot_every_s: float) -> None:
+    def __init__(self, engine: Engine, snapshot_every_s: float, name: str = "") -> None:
         self._engine = engine
+        self._told = 0
+        if name and (begin := engine.mix.begin(name)) is not None:
+            engine.apply([begin])
         self._every_s = snapshot_every_s
         self._next_s = perf_counter() + snapshot_every_s
 
@@ -139,7 +157,34 @@ class Teacher:
             duplicates=outcomes[Feedback, Outcome.DUPLICATE],
             conflicts=outcomes[Feedback, Outcome.CONFLICT],
             other_items=outcomes[ItemUpsert, Outcome.CONFLICT],
+            pieces=self._pieces(),
         )
+
+    def hear(self, pieces: Sequence[Contribution]) -> Taught:
+        """Learn what others have seen; what is known already is not learned again."""
+        self._engine.apply([self._engine.mix.mixed(piece) for piece in pieces])
+        return Taught()
+
+    def tell(self, after: int) -> Taught:
+        """Tell what was learned since a sequence of the log, and from now on what comes."""
+        self._told = after
+        return Taught(pieces=self._pieces())
+
+    @property
+    def position(self) -> Position:
+        """How far it is with what others have seen."""
+        return self._engine.mix.position
+
+    def _pieces(self) -> tuple[Contribution, ...]:
+        """Return what was learned since this was asked before, for others to learn."""
+        cut = self._engine.mix.cut(self._told)
+        if cut is None:
+            return ()
+        pieces = tuple(cut.seal(self._engine.settings.mix.slice))
+        if pieces:
+            # Where there are no lessons there is no piece: the next one follows the last.
+            self._told = pieces[-1].upto
+        return pieces
 
     def finish(self) -> Finished:
         """Take a last snapshot."""
@@ -168,7 +213,12 @@ def work(index: int, settings: ServerSettings, pipe: Connection) -> None:
     try:
         folder = shard_folder(settings.shards.data_dir, index)
         with closing(Engine.open(folder, settings.engine)) as engine:
-            report = _teach(Teacher(engine, settings.engine.store.snapshot_every_s), pipe)
+            name = mixing_name(index, engine.key) if mixes(settings) else ""
+            every_s = settings.engine.store.snapshot_every_s
+            teacher = Teacher(engine, every_s, name)
+            if name:
+                pipe.send_bytes(_encoder.encode(Ready(teacher.position)))
+            report = _teach(teacher, pipe)
     except InvalidEvent as error:
         # The place within a batch says nothing to anybody.
         report = Failed(error.detail)
@@ -191,7 +241,13 @@ def _teach(teacher: Teacher, pipe: Connection) -> Finished:
     inbox = SimpleQueue[bytes]()
     Thread(target=_fill, args=(inbox, pipe), daemon=True).start()
     while payload := inbox.get():
-        taught = teacher.teach(decode_batch(payload))
+        match decode_work(payload):
+            case Heard(pieces):
+                taught = teacher.hear(pieces)
+            case Tell(after):
+                taught = teacher.tell(after)
+            case events:
+                taught = teacher.teach(events)
         try:
             pipe.send_bytes(_encoder.encode(taught))
         except OSError:

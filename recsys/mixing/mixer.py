@@ -86,6 +86,7 @@ class _Line:
         self.pieces = deque[Contribution]()
         self.size = 0
         self.upto: int | None = None
+        self._dropped = False
 
     def put(self, piece: Contribution) -> None:
         if self.pieces and piece.after != self.upto:
@@ -97,7 +98,12 @@ class _Line:
         self.upto = piece.upto
 
     def drop_first(self) -> None:
+        self._dropped = True
         self.size -= len(self.pieces.popleft().record)
+
+    def is_lacked(self, sequence: int | None) -> bool:
+        """Return whether some of what follows a sequence is not here any more."""
+        return self.after(sequence) is None or (sequence is None and self._dropped)
 
     def after(self, sequence: int | None) -> list[Contribution] | None:
         """Return the pieces that follow a sequence; ``None`` when they are not here any more."""
@@ -237,7 +243,7 @@ class Mixer:
         """Return from whom a shard should get a base, ``None`` when it needs none."""
         position = self._positions[shard]
         lacking = any(
-            line.after(position.vector.get(other)) is None
+            line.is_lacked(position.vector.get(other))
             for other, line in self._lines.items()
             if other != shard
         )
@@ -250,7 +256,7 @@ class Mixer:
 
     def _lacks(self, position: Position) -> bool:
         return any(
-            line.after(position.vector.get(other)) is None
+            line.is_lacked(position.vector.get(other))
             for other, line in self._lines.items()
             if other != position.shard
         )

@@ -18,6 +18,7 @@ from actors.training.history import History
 from actors.training.teacher import Taught
 from recsys.datasets import fingerprint, read_interactions
 from recsys.engine import Engine
+from recsys.store.memory import MemoryStore
 from tests.histories import ROWS, make_history
 
 
@@ -49,9 +50,24 @@ def feed(settings: ServerSettings, act: Callable[[list[Taught]], None] | None = 
         crew.assign(read(settings).divide(shard_map, settings.shards.count))
         while crew.busy:
             crew.step(hear)
-        sequences = [one.sequence for one in crew.finished()]
-    assert sum(sequences) == sum(one.accepted + one.duplicates for one in heard) == ROWS
+        finished = crew.finished()
+    assert len(finished) == settings.shards.count
+    assert sum(one.accepted + one.duplicates for one in heard) == ROWS
+    for shard in range(settings.shards.count):
+        # Each knows what everybody did, whoever owns them, and once.
+        with closing(
+            Engine.open(shard_folder(settings.shards.data_dir, shard), settings.engine)
+        ) as engine:
+            assert engine.state.counts.liked.sum() == likes(settings)
     return sum(one.duplicates for one in heard)
+
+
+def likes(settings: ServerSettings) -> float:
+    """Return how many likes one who sees the whole history counts."""
+    (whole,) = read(settings).divide(ShardMap.dealt_out(1, 1), 1)
+    engine = Engine(MemoryStore(), settings.engine, bytes(32))
+    engine.apply(list(whole.events()))
+    return float(engine.state.counts.liked.sum())
 
 
 def test_a_shard_that_dies_is_named_and_the_next_time_goes_on(settings: ServerSettings) -> None:

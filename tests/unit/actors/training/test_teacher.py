@@ -108,13 +108,36 @@ def taught(settings: ServerSettings, payloads: list[bytes]) -> list[object]:
     return answers
 
 
+def alone(settings: ServerSettings) -> ServerSettings:
+    """Return settings of a server with one shard, which has nobody to mix with."""
+    shards = settings.shards.model_copy(update={"count": 1})
+    return settings.model_copy(update={"shards": shards})
+
+
+def test_what_one_has_learned_another_hears_once() -> None:
+    teller, listener = engine_with(), engine_with()
+    one, other = Teacher(teller, 5.0, "0-a"), Teacher(listener, 5.0, "1-b")
+    first = one.teach([feedback("u", f"i{step}", step) for step in range(1, 9)])
+    second = one.teach([feedback("v", "i1", 10)])
+    assert len(first.pieces) == len(second.pieces) == 1
+    for pieces in (first.pieces, second.pieces, first.pieces):
+        assert other.hear(pieces) == Taught()
+    liked = [engine.state.counts.liked[:9].sum() for engine in (teller, listener)]
+    assert liked == [9.0, 9.0]
+    assert listener.mix.position.refused == 1
+    # Whoever goes on the next day has told what came before.
+    again = Teacher(teller, 5.0, "0-a")
+    assert again.teach([]).pieces == () or other.hear(again.teach([]).pieces) == Taught()
+    assert listener.state.counts.liked[:9].sum() == 9.0
+
+
 def test_asked_for_the_end_it_says_how_it_went(tmp_path: Path) -> None:
-    settings = make_history(tmp_path)
+    settings = alone(make_history(tmp_path))
     assert taught(settings, [*lessons(9), b""]) == [Taught(accepted=9), Finished(9, 0, 0)]
 
 
 def test_left_alone_it_ends_as_well(tmp_path: Path) -> None:
-    settings = make_history(tmp_path)
+    settings = alone(make_history(tmp_path))
     assert taught(settings, list(lessons(9))) == [Taught(accepted=9)]
     engine = Engine.open(tmp_path / "data" / "shard-0", settings.engine)
     assert engine.stats().snapshot_sequence == engine.stats().sequence == 9
@@ -129,13 +152,13 @@ def test_no_room_for_an_item_ends_it_in_words(
     monkeypatch.setenv("RECSYS__SHARDS__DATA_DIR", str(tmp_path / "data"))
     rows: list[Interaction | ItemUpsert] = [item(number) for number in range(4)]
     payloads = list(Lessons(rows, "file", 5.0).batches())
-    assert taught(ServerSettings(), payloads) == [
+    assert taught(alone(ServerSettings()), payloads) == [
         Failed("the catalogue is full (catalogue.max_items is 3)")
     ]
 
 
 def test_a_fault_of_ours_is_told_too(tmp_path: Path) -> None:
-    settings = make_history(tmp_path)
+    settings = alone(make_history(tmp_path))
     (failed,) = taught(settings, [b"\xc1"])
     assert isinstance(failed, Failed)
     assert failed.reason.startswith("DecodeError: ")
