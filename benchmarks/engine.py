@@ -11,6 +11,7 @@ import gc
 import os
 from collections.abc import Sequence
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
@@ -39,7 +40,7 @@ CHUNK: Final = 1000
 """Events between two looks at the clock."""
 SLOTS: Final = 10
 _DATA: Final = Path(os.environ.get("RECSYS_DATA", "")) / "ml-1m"
-_LATEST: Final = 5
+_STRETCHES: Final = 5
 """Stretches of the stream of which the speed is told, each by the median of its chunks."""
 
 
@@ -102,8 +103,8 @@ def learn(engine: Engine, events: Sequence[Event]) -> Learning:
         engine.check(chunk)
         engine.fold(chunk, engine.append(chunk))
         spent.append((process_time() - before) / len(chunk))
-    edges = [round(part * len(spent) / _LATEST) for part in range(_LATEST + 1)]
-    stretches = [spent[a:b] for a, b in zip(edges, edges[1:], strict=False) if a < b]
+    edges = [round(part * len(spent) / _STRETCHES) for part in range(_STRETCHES + 1)]
+    stretches = [spent[a:b] for a, b in pairwise(edges) if a < b]
     return Learning(
         len(events),
         1.0 / median(spent),

@@ -107,7 +107,8 @@ def _bar(scores: NDArray[np.float32], n: int) -> np.float32:
             score = scores[start + part]
             largest[part] = score if score > largest[part] else largest[part]
     largest.sort()
-    return largest[_PARTS - n]
+    bar: np.float32 = largest[_PARTS - n]
+    return bar
 
 
 @compiled

@@ -43,15 +43,6 @@ class Items(NamedTuple):
 
 
 @compiled
-def _any(counts: NDArray[np.float32], key: int, window: int) -> bool:
-    """Return whether anything of a key is counted."""
-    for kind in range(counts.shape[2]):
-        if counts[key, window, kind] != 0.0:
-            return True
-    return False
-
-
-@compiled
 def _lift(
     counts: NDArray[np.float32],
     key: int,
@@ -160,7 +151,7 @@ def fill_rows(
         age_ms = max(ts_ms - item_windows[1][item], 0)
         for window in range(n_windows):
             # Of an item that was neither shown nor clicked all of them are 0, as they are already.
-            if not _any(item_windows[0], item, window):
+            if not item_windows[0][item, window].any():
                 continue
             fade = 2.0 ** (-age_ms / half_lives_ms[window])
             rows[i, at + window] = _lift(item_windows[0], item, window, fade)

@@ -11,6 +11,7 @@ from recsys.policies.base import Policy
 from recsys.policies.epsilon_greedy import EpsilonGreedy
 from recsys.policies.greedy import Greedy
 from recsys.policies.slate import draw
+from recsys.policies.slate_kernels import uniforms
 from recsys.policies.softmax import Softmax
 from recsys.policies.squarecb import SquareCB
 from recsys.policies.uniform import Uniform
@@ -140,3 +141,35 @@ def test_what_is_refused() -> None:
         draw(Greedy(), np.array([0.0, np.nan, np.inf]), 1, seed=1)
     with pytest.raises(ValueError, match="non-negative"):
         draw(Greedy(), SCORES, 1, seed=-1)
+
+
+@given(
+    st.lists(st.floats(0.0, 2.0), min_size=1, max_size=30),
+    st.integers(1, 30),
+    st.floats(1.0, 1e5),
+    st.integers(0, 2**64 - 1),
+)
+def test_squarecb_is_as_if_it_were_asked_for_every_slot(
+    scores: list[float], k: int, gamma: float, seed: int
+) -> None:
+    policy, values = SquareCB(gamma=gamma), np.array(scores)
+    lots = np.empty(min(k, values.size))
+    uniforms(np.uint64(seed), lots)
+    chosen, propensities = policy.slots(values, lots)
+    one_by_one, asked = Policy.slots(policy, values, lots)
+    assert chosen.tolist() == one_by_one.tolist()
+    np.testing.assert_allclose(propensities, asked, rtol=1e-9, atol=1e-15)
+
+
+def test_lots_are_uniform_whatever_the_seed() -> None:
+    first = np.empty(1)
+    seen = list[float]()
+    for seed in range(4000):
+        uniforms(np.uint64(seed), first)
+        seen.append(float(first[0]))
+    many = np.empty(4000)
+    uniforms(np.uint64(2**64 - 1), many)
+    for lots in (np.sort(seen), np.sort(many)):
+        # Kolmogorov and Smirnov's distance, at a level of one in a thousand.
+        assert np.abs(lots - (np.arange(4000) + 0.5) / 4000).max() < 1.95 / 4000**0.5
+        assert 0.0 <= lots[0] <= lots[-1] < 1.0
