@@ -127,14 +127,18 @@ class Source(ABC):
         Scores are finite and not negative; 0 says nothing. Only order and ratios mean something.
         """
 
-    def renumber(self, items: NDArray[np.int64], tokens: NDArray[np.int64], n: Sizes) -> None:  # noqa: B027 - most know no items
+    def renumber(self, items: NDArray[np.int64], tokens: NDArray[np.int64], n: Sizes) -> None:
         """Call item i ``items[i]`` from now on, and likewise attribute tokens.
+
+        Called after ``restore`` of what another shard knew. A source that does not say how keeps
+        what its own shard taught it instead.
 
         Parameters
         ----------
         n
             How many items and tokens there are.
         """
+        raise NotImplementedError
 
     def erase(self, user: User) -> None:  # noqa: B027 - most know nobody
         """Drop what is this person's own and can be told from what is others'."""

@@ -12,7 +12,6 @@ import msgspec
 import numpy as np
 
 from recsys.candidates.base import Sizes, Source
-from recsys.candidates.sessions import Sessions
 from recsys.codec import pack, unpack
 from recsys.errors import CorruptRecord, IncompatibleState
 from recsys.mixing.cut import lessons_of
@@ -76,9 +75,9 @@ def make_base(state: State) -> list[bytes]:
 
 
 def _shared(state: State) -> Iterator[tuple[str, Source]]:
-    # Whose sessions they are is known where the people are.
+    # Who cannot be renumbered goes on with what it knows itself.
     for source in state.sources:
-        if not isinstance(source, Sessions):
+        if type(source).renumber is not Source.renumber:
             yield f"source.{type(source).__name__.lower()}", source
 
 

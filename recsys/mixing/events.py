@@ -14,6 +14,7 @@ __all__ = ["MAX_MIX_BYTES", "Averaged", "MixEvent", "Mixed", "Mixing", "Rebased"
 
 MAX_MIX_BYTES: Final = 8 << 20
 _MAX_SEQUENCE: Final = 2**63
+_MOST_PARTS: Final = 256
 
 
 class Mixing(
@@ -162,6 +163,8 @@ def check_mix(event: MixEvent, pointer: str) -> None:
         case Rebased():
             check_id(event.shard, f"{pointer}/shard")
             _check_number(event.number, 0, f"{pointer}/number")
+            if event.number >= _MOST_PARTS:
+                raise InvalidEvent(f"{pointer}/number", f"must be below {_MOST_PARTS}")
     if len(event.record) > MAX_MIX_BYTES:
         detail = f"at most {MAX_MIX_BYTES} bytes, got {len(event.record)}"
         raise InvalidEvent(f"{pointer}/record", detail)

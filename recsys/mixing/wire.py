@@ -25,6 +25,8 @@ T = TypeVar("T", int, float)
 _LEVEL = 6
 _LARGEST = 64 << 20
 """Bytes of a record, once it is no longer compressed."""
+_LONGEST = 1 << 20
+"""Numbers of a column."""
 _END_MS = 253_402_300_800_000  # year 10000
 _LONGEST_PAST = 1000
 
@@ -232,7 +234,7 @@ def _likes(wire: _Wire) -> list[Like]:
 
 
 def _shows(wire: _Wire) -> list[Show]:
-    sizes = _listed(wire.show_sizes, 0, _LARGEST)
+    sizes = _listed(wire.show_sizes, 0, _LONGEST)
     _check_sizes(len(sizes), wire.show_times, wire.show_weights)
     _check_sizes(sum(sizes), wire.show_items)
     items = _cut(_listed(wire.show_items, 0, len(wire.ids) - 1), sizes)
@@ -244,7 +246,7 @@ def _shows(wire: _Wire) -> list[Show]:
 
 
 def _clicks(wire: _Wire) -> list[Click]:
-    sizes = _listed(wire.click_sizes, 0, _LARGEST)
+    sizes = _listed(wire.click_sizes, 0, _LONGEST)
     n, last = len(sizes), len(wire.ids) - 1
     _check_sizes(n, wire.clicked, wire.click_times, wire.click_surfaces, wire.click_weights)
     _check_sizes(sum(sizes), wire.click_items, wire.click_shares)
@@ -289,10 +291,10 @@ def _floats(values: Sequence[float]) -> _Floats:
 
 
 def _integers(column: _Numbers) -> NDArray[np.int64]:
+    if not 0 <= column.n <= _LONGEST:
+        _refuse(f"a column of {column.n}")
     if not 0 <= column.width <= 8 or len(column.data) != column.n * column.width:
         _refuse(f"{len(column.data)} bytes are not {column.n} numbers of {column.width}")
-    if not 0 <= column.n <= _LARGEST:
-        _refuse(f"a column of {column.n}")
     planes = np.zeros((column.n, 8), np.uint8)
     if column.width:
         flat = np.frombuffer(column.data, np.uint8)
@@ -323,7 +325,7 @@ def _summed(column: _Numbers) -> list[int]:
 
 def _doubles(column: _Floats) -> list[float]:
     stored = 1 if column.alike else column.n
-    if not 0 <= column.n <= _LARGEST or len(column.data) != 8 * stored:
+    if not 0 <= column.n <= _LONGEST or len(column.data) != 8 * stored:
         _refuse(f"{len(column.data)} bytes are not {column.n} numbers")
     planes = np.frombuffer(column.data, np.uint8)
     if not column.alike:
