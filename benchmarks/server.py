@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -18,10 +18,10 @@ from typing import Final
 
 from actors.host.ports import free_port
 from actors.host.processes import Process, find, marked
-from actors.host.run_folder import clean_leftovers, run_of
+from actors.host.run_folder import clean_leftovers, cluster_on, run_of
 from actors.layout import shard_folder
 
-__all__ = ["SHARDS", "Server", "holder", "own_server", "server_at", "title_of"]
+__all__ = ["SHARDS", "Server", "hear_signals", "holder", "own_server", "server_at", "title_of"]
 
 SHARDS: Final = 2
 _START_S: Final = 90.0
@@ -41,6 +41,8 @@ class Server:
         The ``engine`` section of its settings; what is absent has its default.
     environment
         Variables that its processes have beside ours.
+    history
+        A file or a folder that is learned before, by ``recsys train``.
 
     Raises
     ------
@@ -53,6 +55,7 @@ class Server:
         folder: Path,
         engine: Mapping[str, object],
         environment: Mapping[str, str] | None = None,
+        history: Path | None = None,
     ) -> None:
         self.data_dir = folder / "data"
         self._output = folder / "output"
@@ -70,8 +73,10 @@ class Server:
         config = folder / "server.yaml"
         # Whatever is JSON is YAML, too.
         config.write_text(json.dumps(settings))
-        command = [*_RECSYS, "serve", "--config", str(config), "--port", str(port)]
-        command += ["--data-dir", str(self.data_dir)]
+        where = ["--config", str(config), "--data-dir", str(self.data_dir)]
+        if history is not None:
+            _train([*_RECSYS, "train", "--from", str(history), *where], folder / "training")
+        command = [*_RECSYS, "serve", "--port", str(port), *where]
         with self._output.open("w") as output:
             # In a session of its own, so that Ctrl-C reaches it once, through us.
             self._process = subprocess.Popen(
@@ -127,6 +132,25 @@ class Server:
         everyone = [] if folder is None else marked(folder)
         return [process for process in everyone if title in title_of(process)]
 
+    @property
+    def cluster(self) -> str:
+        """Where its Ray is reached."""
+        cluster = cluster_on(self.data_dir)
+        if cluster is None:
+            message = "the server has no Ray any more"
+            raise RuntimeError(message)
+        return cluster.address
+
+    def ray_environment(self) -> dict[str, str]:
+        """Return the environment in which its Ray was started."""
+        raylets = self.processes("raylet/raylet")
+        if not raylets:
+            message = "the server has no Ray any more"
+            raise RuntimeError(message)
+        words = Path(f"/proc/{raylets[0].pid}/environ").read_bytes().split(b"\0")
+        pairs = (word.decode(errors="replace").split("=", 1) for word in words if b"=" in word)
+        return {pair[0]: pair[1] for pair in pairs}
+
     def _log(self, index: int) -> Path:
         return self.shard_folder(index) / "log.sqlite"
 
@@ -143,6 +167,22 @@ class Server:
             # Ray's processes do not end with their driver; the next server would clean up, too.
             clean_leftovers()
             raise
+
+
+def _train(command: Sequence[str], output: Path) -> None:
+    """Run ``recsys train``; its processes end with us."""
+    with output.open("w") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=file, start_new_session=True)
+    try:
+        status = process.wait()
+    except BaseException:
+        # It and its shards: what they have learned goes with the folder.
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+    if status:
+        message = f"the history was not learned:\n{output.read_text(errors='replace')}"
+        raise RuntimeError(message)
 
 
 def holder(path: Path) -> Process | None:
@@ -188,16 +228,23 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     signal.raise_signal(signal.SIGINT)
 
 
-@contextmanager
-def own_server(
-    engine: Mapping[str, object], environment: Mapping[str, str] | None = None
-) -> Iterator[Server]:
-    """Run a server as ``Server`` describes it, over a fresh data directory."""
+def hear_signals() -> None:
+    """Take Ctrl-C and SIGTERM as ``KeyboardInterrupt``, so that all is cleaned up."""
     # A shell that starts us in the background lets us ignore Ctrl-C, and `timeout` sends SIGTERM.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _interrupt)
+
+
+@contextmanager
+def own_server(
+    engine: Mapping[str, object],
+    environment: Mapping[str, str] | None = None,
+    history: Path | None = None,
+) -> Iterator[Server]:
+    """Run a server as ``Server`` describes it, over a fresh data directory."""
+    hear_signals()
     with tempfile.TemporaryDirectory(prefix="bench-recsys-") as name:
-        server = Server(Path(name), engine, environment)
+        server = Server(Path(name), engine, environment, history)
         try:
             yield server
         finally:

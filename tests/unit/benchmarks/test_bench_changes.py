@@ -36,7 +36,7 @@ def test_a_summary_counts_what_changed_and_what_did_not() -> None:
     changes = [change(5.0, 1, new=True), change(9.0, 2, new=False), change(None, 50, new=False)]
     found = summary(changes, [Still(changed=True, newcomers=1), Still(changed=False, newcomers=0)])
     assert (found.clicks, found.unchanged, found.most_asks, found.one_ask) == (3, 1, 50, 1)
-    assert found.change_ms == Quantiles(2, p50=5.0, p99=9.0, max=9.0)
+    assert found.change_ms == Quantiles(2, p50=5.0, p99=9.0, p999=9.0, max=9.0)
     assert (found.reordered, found.newcomers) == (1, 1.667)
     assert (found.kin_before, found.kin_after) == (1.0, 4.0)
     assert (found.still, found.still_changed, found.still_newcomers) == (2, 1, 0.5)
