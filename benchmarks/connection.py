@@ -6,14 +6,15 @@ It speaks as much HTTP/1.1 as a JSON API behind a proxy needs: one request at a 
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from typing_extensions import override
 
-from recsys.client.calls import Call
+from recsys.client.calls import Call, read_answer
+from recsys.errors import Unreachable
 
-__all__ = ["BROKEN", "Address", "Answer", "Connection", "Damaged", "request_of"]
+__all__ = ["BROKEN", "Address", "Answer", "Connection", "Damaged", "do", "request_of"]
 
 BROKEN: Final = 0
 """Stands for a status where the connection ended before the answer."""
@@ -21,6 +22,8 @@ BROKEN: Final = 0
 _HEAD_END: Final = b"\r\n\r\n"
 _LENGTH: Final = b"\r\ncontent-length:"
 _CLOSE: Final = b"\r\nconnection: close"
+
+T = TypeVar("T")
 
 
 class Address(NamedTuple):
@@ -63,7 +66,7 @@ class Damaged(ValueError):
     """An answer that does not say where it ends."""
 
 
-def request_of(url: str, call: Call[object], *, path: str | None = None) -> bytes:
+def request_of(url: str, call: Call[T], *, path: str | None = None) -> bytes:
     """Return the bytes of a request.
 
     Parameters
@@ -78,6 +81,22 @@ def request_of(url: str, call: Call[object], *, path: str | None = None) -> byte
         f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
+
+
+async def do(connection: "Connection", url: str, call: Call[T]) -> T:
+    """Make a call and return its typed answer.
+
+    Raises
+    ------
+    ApiError
+        When the server refuses.
+    Unreachable
+        When the connection broke.
+    """
+    answer = await connection.ask(request_of(url, call))
+    if answer.status == BROKEN:
+        raise Unreachable(url, answer.fault)
+    return read_answer(call, answer.status, {}, answer.body)
 
 
 class Connection(asyncio.Protocol):

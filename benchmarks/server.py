@@ -5,12 +5,13 @@ It ends with the benchmark, however that ends: by itself, by a fault, by Ctrl-C 
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -21,13 +22,22 @@ from actors.host.processes import Process, find, marked
 from actors.host.run_folder import clean_leftovers, cluster_on, run_of
 from actors.layout import shard_folder
 
-__all__ = ["SHARDS", "Server", "hear_signals", "holder", "own_server", "server_at", "title_of"]
+__all__ = [
+    "RECSYS",
+    "SHARDS",
+    "Server",
+    "hear_signals",
+    "holder",
+    "own_server",
+    "server_at",
+    "title_of",
+]
 
 SHARDS: Final = 2
 _START_S: Final = 90.0
 _STOP_S: Final = 60.0
 _POLL_S: Final = 0.05
-_RECSYS: Final = (sys.executable, "-m", "actors.cli.main")
+RECSYS: Final = (sys.executable, "-m", "actors.cli.main")
 
 
 class Server:
@@ -41,8 +51,8 @@ class Server:
         The ``engine`` section of its settings; what is absent has its default.
     environment
         Variables that its processes have beside ours.
-    history
-        A file or a folder that is learned before, by ``recsys train``.
+    data
+        A data directory to begin with; it is copied.
 
     Raises
     ------
@@ -55,7 +65,7 @@ class Server:
         folder: Path,
         engine: Mapping[str, object],
         environment: Mapping[str, str] | None = None,
-        history: Path | None = None,
+        data: Path | None = None,
     ) -> None:
         self.data_dir = folder / "data"
         self._output = folder / "output"
@@ -73,10 +83,10 @@ class Server:
         config = folder / "server.yaml"
         # Whatever is JSON is YAML, too.
         config.write_text(json.dumps(settings))
-        where = ["--config", str(config), "--data-dir", str(self.data_dir)]
-        if history is not None:
-            _train([*_RECSYS, "train", "--from", str(history), *where], folder / "training")
-        command = [*_RECSYS, "serve", "--port", str(port), *where]
+        if data is not None:
+            shutil.copytree(data, self.data_dir)
+        command = [*RECSYS, "serve", "--config", str(config), "--port", str(port)]
+        command += ["--data-dir", str(self.data_dir)]
         with self._output.open("w") as output:
             # In a session of its own, so that Ctrl-C reaches it once, through us.
             self._process = subprocess.Popen(
@@ -169,22 +179,6 @@ class Server:
             raise
 
 
-def _train(command: Sequence[str], output: Path) -> None:
-    """Run ``recsys train``; its processes end with us."""
-    with output.open("w") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=file, start_new_session=True)
-    try:
-        status = process.wait()
-    except BaseException:
-        # It and its shards: what they have learned goes with the folder.
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        raise
-    if status:
-        message = f"the history was not learned:\n{output.read_text(errors='replace')}"
-        raise RuntimeError(message)
-
-
 def holder(path: Path) -> Process | None:
     """Return a process that has a file open, ``None`` when there is none; Linux only."""
     wanted = path.resolve()
@@ -239,12 +233,12 @@ def hear_signals() -> None:
 def own_server(
     engine: Mapping[str, object],
     environment: Mapping[str, str] | None = None,
-    history: Path | None = None,
+    data: Path | None = None,
 ) -> Iterator[Server]:
     """Run a server as ``Server`` describes it, over a fresh data directory."""
     hear_signals()
     with tempfile.TemporaryDirectory(prefix="bench-recsys-") as name:
-        server = Server(Path(name), engine, environment, history)
+        server = Server(Path(name), engine, environment, data)
         try:
             yield server
         finally:

@@ -4,20 +4,23 @@ The history is moved in time, so that it ends now: what fades, fades as if its p
 It is learned by ``recsys train``, as an operator would have it learned.
 """
 
+import os
 import shutil
+import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from benchmarks.server import Server, hear_signals, own_server
+from benchmarks.server import RECSYS, Server, hear_signals, own_server
 from recsys.client import NewFeedback
 from recsys.client.calls import recommend
 from recsys.clock import now_ms
 from recsys.datasets import Interaction, act_of, items_file, read_interactions
 
-__all__ = ["LIST", "Live", "Warm", "question", "split", "warm_server"]
+__all__ = ["LIST", "Live", "Warm", "question", "split", "train", "warm_server"]
 
 LIST: Final = 10
 """Items per list."""
@@ -124,9 +127,52 @@ def split(data: Path, folder: Path, history: int | None) -> tuple[list[Interacti
     return past, Live(rest)
 
 
+def train(history: Path, data_dir: Path) -> None:
+    """Have ``recsys train`` learn a history; its processes end with us.
+
+    Raises
+    ------
+    RuntimeError
+        When it fails; the message ends with what it said.
+    """
+    command = [*RECSYS, "train", "--from", str(history), "--data-dir", str(data_dir)]
+    output = history / "output"
+    with output.open("w") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=file, start_new_session=True)
+    try:
+        status = process.wait()
+    except BaseException:
+        # It and its shards: what they have learned goes with the folder.
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+    if status:
+        message = f"the history was not learned:\n{output.read_text(errors='replace')}"
+        raise RuntimeError(message)
+
+
+def _learned(data: Path, folder: Path, history: int | None) -> tuple[list[Interaction], Live]:
+    """Learn into ``folder/data``, unless that was done before; return both parts of the data."""
+    done = folder / "data" / "layout.json"
+    if done.exists():
+        known = sum(1 for _ in (folder / "ratings.csv").open()) - 1
+        if history not in {None, known}:
+            message = f"{folder} has learned {known:,} events, not {history:,}: name another folder"
+            raise RuntimeError(message)
+        rows = read_interactions(data)
+        return rows[:known], Live(rows[known:])
+    past, live = split(data, folder, history)
+    train(folder, folder / "data")
+    return past, live
+
+
 @contextmanager
 def warm_server(
-    data: Path, engine: Mapping[str, object] | None = None, *, history: int | None = None
+    data: Path,
+    engine: Mapping[str, object] | None = None,
+    *,
+    history: int | None = None,
+    keep: Path | None = None,
 ) -> Iterator[Warm]:
     """Run a server that has learned the beginning of a data set; nothing of it is left after.
 
@@ -138,6 +184,9 @@ def warm_server(
         Settings that are not the default ones.
     history
         Events that are learned before; nine tenths without.
+    keep
+        A folder that what was learned of the history stays in, and that it is taken from if it is
+        there.
 
     Raises
     ------
@@ -146,7 +195,9 @@ def warm_server(
     """
     hear_signals()
     with tempfile.TemporaryDirectory(prefix="bench-recsys-") as name:
-        past, live = split(data, Path(name), history)
-        with own_server(engine or {}, history=Path(name)) as server:
+        folder = Path(name) if keep is None else keep
+        folder.mkdir(exist_ok=True)
+        past, live = _learned(data, folder, history)
+        with own_server(engine or {}, data=folder / "data") as server:
             people = sorted({row.user for row in past} - live.people)
             yield Warm(server, people, live, len(past))
