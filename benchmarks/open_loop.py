@@ -285,12 +285,12 @@ class _Generator:
         self._left -= 1
         if self._left == 0:
             self._done.set()
-        elif not connection.open:
+        if connection.open:
+            self._take(connection, now_s)
+        elif self._left:
             task = asyncio.get_running_loop().create_task(self._repair())
             self._repairs.add(task)
             task.add_done_callback(self._repairs.discard)
-        else:
-            self._take(connection, now_s)
 
     def _take(self, connection: Connection, now_s: float) -> None:
         if self._backlog:

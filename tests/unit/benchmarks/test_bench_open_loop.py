@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -21,10 +21,18 @@ def serving(handler: Handler) -> Iterator[str]:
     ports = list[int]()
     ends = list[Callable[[], object]]()
 
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await handler(reader, writer)
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
     async def serve() -> None:
         ending = asyncio.Event()
         loop = asyncio.get_running_loop()
-        server = await asyncio.start_server(handler, "127.0.0.1", 0)
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
         ports.append(server.sockets[0].getsockname()[1])
         ends.append(lambda: loop.call_soon_threadsafe(ending.set))
         started.set()
@@ -34,9 +42,6 @@ def serving(handler: Handler) -> Iterator[str]:
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
-        # Closed connections are let go of by the loop's next turns.
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
@@ -62,7 +67,7 @@ class Server:
         self._open.set()
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 await reader.readuntil(b"\r\n\r\n")
                 await reader.readexactly(2)
@@ -74,8 +79,6 @@ class Server:
                     self._open.set()
                 await self._open.wait()
                 writer.write(self._answer)
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            writer.close()
 
 
 def test_moments_are_equally_far_apart() -> None:
@@ -147,7 +150,6 @@ def test_a_connection_that_ends_is_replaced() -> None:
     async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(ANSWER.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
-        writer.close()
 
     with serving(once) as url:
         found = run_here(url, [Stream("lists", 100.0, [REQUEST])], 0.2, 2)
@@ -157,7 +159,6 @@ def test_a_connection_that_ends_is_replaced() -> None:
 def test_a_connection_that_breaks_is_an_error() -> None:
     async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.close()
 
     with serving(never) as url:
         found = run_here(url, [Stream("lists", 50.0, [REQUEST])], 0.1, 2)
