@@ -32,21 +32,27 @@ _PAUSE_MS: Final = 60_000
 
 
 class Live:
-    """What is still to happen: each event once, stamped by the server when it comes."""
+    """What is still to happen: each event once, stamped by the server when it comes.
+
+    Attributes
+    ----------
+    rows
+        All of it, what has happened meanwhile included.
+    """
 
     def __init__(self, rows: Sequence[Interaction]) -> None:
-        self._rows = rows
+        self.rows = rows
         self._place = 0
 
     @property
     def people(self) -> set[str]:
         """Who does it."""
-        return {row.user for row in self._rows}
+        return {row.user for row in self.rows}
 
     @property
     def left(self) -> int:
         """How much."""
-        return len(self._rows) - self._place
+        return len(self.rows) - self._place
 
     def take(self, n: int) -> list[NewFeedback]:
         """Return the next events.
@@ -62,7 +68,7 @@ class Live:
                 "or let less be learned before (--history)"
             )
             raise RuntimeError(message)
-        rows = self._rows[self._place : self._place + n]
+        rows = self.rows[self._place : self._place + n]
         self._place += n
         return [_feedback(row) for row in rows]
 
