@@ -13,7 +13,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 S3 := .venv-s3
-PEERS := .venv-peers
 
 MOVIELENS = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that ml-100k is in))/ml-100k
 
@@ -164,20 +163,8 @@ bench-learn: setup  ## how fast one engine learns and answers on one core; RECSY
 bench-scale: setup  ## what a request costs as people and items become more; ARGS="--plot scale.png"
 	@$(BIN)/recsys bench scale $(ARGS)
 
-bench-peers: setup $(PEERS)/.installed  ## the obvious alternatives beside us; RECSYS_DATA likewise
-	@$(BIN)/recsys bench peers --venv $(PEERS) $(ARGS)
-
-# In an environment of their own: what they want is not what we want.
-$(PEERS)/.installed: benchmarks/peers/requirements.txt | setup
-	@if uv --version >/dev/null 2>&1; then \
-	  uv venv --quiet --clear --python $(BIN)/python $(PEERS); \
-	  uv pip install --quiet --python $(PEERS)/bin/python -r benchmarks/peers/requirements.txt; \
-	else \
-	  $(BIN)/python -m venv --clear $(PEERS); \
-	  $(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check \
-	    -r benchmarks/peers/requirements.txt; \
-	fi
-	@touch $@
+bench-peers: setup  ## the obvious alternatives beside us, in an environment that goes; RECSYS_DATA likewise
+	@$(BIN)/recsys bench peers $(ARGS)
 
 bench-kafka: setup  ## from a record in Kafka to learned: events per second, and how fresh; ARGS="--json FILE"
 	@$(BIN)/python -m benchmarks.kafka $(ARGS)

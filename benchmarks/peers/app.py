@@ -1,8 +1,8 @@
 """What the alternatives share: a small Flask application behind waitress, and who has what.
 
-``POST /v1/recommend {"user_id", "n"}`` gives ``{"items": [{"item_id"}]}``; ``POST /v1/events`` takes
-a list of clicks and answers when they are learned; ``POST /rebuild`` makes anew what is made in
-batches.
+``POST /v1/recommend {"user_id", "n"}`` gives ``{"items": [{"item_id"}]}``; ``POST /v1/events``
+takes a list of clicks and answers when they are learned; ``POST /rebuild`` makes anew what is made
+in batches.
 """
 
 from collections import Counter

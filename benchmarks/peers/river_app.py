@@ -1,11 +1,12 @@
 """One Flask process with a River model under a lock.
 
 ``river.reco.BiasedMF`` learns each click as 1 and an item drawn from all as 0, at once; the hundred
-most popular items that somebody does not have are ranked by it.
+most popular items that somebody does not have are ranked by it and their popularity.
 """
 
 import random
 import sys
+from typing import Protocol, cast
 
 from river.optim import SGD
 from river.reco import BiasedMF
@@ -17,6 +18,14 @@ __all__ = ["River"]
 _CANDIDATES = 100
 
 
+class _Rater(Protocol):
+    """What River's recommenders do."""
+
+    def predict_one(self, user: str, item: str) -> float: ...
+
+    def learn_one(self, user: str, item: str, y: float) -> None: ...
+
+
 class River:
     """The model."""
 
@@ -24,12 +33,17 @@ class River:
         self._seen = Seen()
         self._items: list[str] = []
         self._rng = random.Random(1)
-        self._model = BiasedMF(n_factors=16, optimizer=SGD(0.05), l2=0.01, seed=1)
+        model = BiasedMF(n_factors=16, bias_optimizer=SGD(0.05), latent_optimizer=SGD(0.05), seed=1)
+        self._model = cast("_Rater", model)
 
     def recommend(self, user: str, n: int) -> list[str]:
         """Rank the popular ones."""
         candidates = self._seen.popular(user, _CANDIDATES)
-        scores = {item: self._model.predict_one(user, item) for item in candidates}
+        clicks = self._seen.clicks
+        most = max((clicks[item] for item in candidates), default=1)
+        scores = {
+            item: self._model.predict_one(user, item) + clicks[item] / most for item in candidates
+        }
         return sorted(candidates, key=lambda item: -scores[item])[:n]
 
     def learn(self, clicks: list[tuple[str, str]]) -> None:

@@ -1,8 +1,8 @@
 """A Vowpal Wabbit daemon, and a Flask process before it that knows who has what.
 
-The daemon (``--daemon``, one child, so that there is one model) learns each click as 1 and a popular
-item as -1, from person x item and the person's last three items x item; the fifty most popular items
-that somebody does not have are ranked by it, in one write and one read of a kept connection.
+The daemon (``benchmarks.peers.vw_daemon``) learns each click as 1 and a popular item as -1, from
+person x item and the person's last three items x item; the fifty most popular items that somebody
+does not have are ranked by it, in one write and one read of a kept connection.
 """
 
 import atexit
@@ -19,10 +19,7 @@ __all__ = ["Vw"]
 _CANDIDATES = 50
 _PAST = 3
 _START_S = 20.0
-_OPTIONS = (
-    "--daemon --foreground --num_children 1 --quiet --loss_function logistic --link logistic "
-    "-q ui -q hi -b 20 -l 0.1"
-).split()
+_OPTIONS = "--quiet --loss_function logistic --link logistic -q ui -q hi -b 20 -l 0.1"
 
 
 class Vw:
@@ -32,7 +29,7 @@ class Vw:
         self._seen = Seen()
         self._rng = random.Random(1)
         self._daemon = subprocess.Popen(
-            [sys.executable, "-m", "vowpalwabbit", *_OPTIONS, "--port", str(port)]
+            [sys.executable, "-m", "benchmarks.peers.vw_daemon", str(port), _OPTIONS]
         )
         atexit.register(self._daemon.kill)
         self._socket = self._connect(port)
@@ -66,9 +63,9 @@ class Vw:
             past = self._past(user)
             others = self._seen.popular(user, _CANDIDATES)
             self._seen.add(user, item)
-            lines.append(_line("1", user, past, item))
+            lines.append(_line("1 ", user, past, item))
             if others and (other := self._rng.choice(others)) != item:
-                lines.append(_line("-1", user, past, other))
+                lines.append(_line("-1 ", user, past, other))
         self._ask(lines)
 
     def rebuild(self) -> None:
@@ -80,13 +77,14 @@ class Vw:
     def _ask(self, lines: list[str]) -> list[float]:
         if not lines:
             return []
-        self._socket.sendall("".join(lines).encode())
+        # The empty line asks for the answers.
+        self._socket.sendall("".join([*lines, "\n"]).encode())
         return [float(self._answers.readline()) for _ in lines]
 
 
 def _line(label: str, user: str, past: list[str], item: str) -> str:
     history = " ".join(f"h{one}" for one in past)
-    return f"{label} |u u{user} |h {history} |i i{item}\n"
+    return f"{label}|u u{user} |h {history} |i i{item}\n"
 
 
 if __name__ == "__main__":

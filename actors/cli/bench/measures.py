@@ -129,9 +129,25 @@ def scale(
     _measure("scale", {"plot": plot}, {**options, "seed": seed}, out)
 
 
+def peers(
+    data: DataOption = None,
+    rounds: RoundsOption = 5,
+    seconds: Annotated[float, typer.Option(min=1.0, help="Of each load.")] = 3.0,
+    events: Annotated[int, typer.Option(min=100, help="Per round.")] = 5000,
+    venv: Annotated[
+        Path | None,
+        typer.Option(help="A virtual environment with benchmarks/peers/requirements.txt."),
+    ] = None,
+    out: OutOption = None,
+) -> None:
+    """Hold us against the obvious alternatives; without --venv one is made, and goes."""
+    options = {"rounds": rounds, "seconds": seconds, "events": events}
+    _measure("contest", {"data": _data(data), "venv": venv}, options, out, name="peers")
+
+
 def add_measures(group: typer.Typer) -> None:
     """Add the commands to ``recsys bench``."""
-    for command in (latency, ingest, freshness, memory, learn, scale):
+    for command in (latency, ingest, freshness, memory, learn, scale, peers):
         group.command()(command)
 
 
