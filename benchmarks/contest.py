@@ -35,7 +35,9 @@ from recsys.decision import Request
 from recsys.engine import Engine
 from recsys.settings import ArmSettings, EngineSettings, GreedySettings
 
-__all__ = ["Contest", "Contestant", "hits", "measure", "rows"]
+__all__ = [
+    "Contest", "Contestant", "Stream", "hits", "measure", "our_hits", "rows", "told",
+]  # fmt: skip
 
 OURS: Final = "recsys"
 _PATH: Final = "/v1/recommend"
@@ -86,7 +88,7 @@ class Contest(msgspec.Struct, frozen=True):
     clients_by: str
 
 
-class _Stream:
+class Stream:
     """The clicks of a data set.
 
     Attributes
@@ -105,7 +107,7 @@ class _Stream:
 
 
 def hits(
-    stream: _Stream,
+    stream: Stream,
     ask: Callable[[Interaction], Sequence[str]],
     learn: Callable[[Interaction], None],
 ) -> tuple[int, int]:
@@ -126,7 +128,8 @@ def hits(
     return found, ranked
 
 
-def _our_hits(stream: _Stream) -> tuple[int, int]:
+def our_hits(stream: Stream) -> tuple[int, int]:
+    """Do as ``hits`` with an engine in this process."""
     arms = {"learner": ArmSettings(policy=GreedySettings())}
     settings = EngineSettings().model_copy(update={"arms": arms})
     with closing(Engine.open(None, settings)) as engine:
@@ -146,7 +149,7 @@ def _our_hits(stream: _Stream) -> tuple[int, int]:
         return hits(stream, ask, learn)
 
 
-def _their_hits(stream: _Stream, one: Alternative, kind: Kind) -> tuple[int, int]:
+def _their_hits(stream: Stream, one: Alternative, kind: Kind) -> tuple[int, int]:
     one.learn([(row.user, row.item) for row in stream.learned])
     one.rebuild()
     learned = 0
@@ -216,7 +219,7 @@ def measure(
         When one of them does not start, or what they need cannot be installed.
     """
     hear_signals()
-    stream = _Stream(data)
+    stream = Stream(data)
     live = stream.live[: rounds * events]
     found = list[Contestant]()
     with (
@@ -231,10 +234,10 @@ def measure(
             recall = counted[0] / counted[1] if counted[1] else None
             named = {"name": title, "recall_at_10": recall, "ranked": counted[1]}
             found.append(msgspec.structs.replace(contestant, **named))
-            say(f"{title}: {_told(found[-1])}")
+            say(f"{title}: {told(found[-1])}")
 
         say(f"{OURS}: {_STREAM:,} clicks ...")
-        ours = _our_hits(stream)
+        ours = our_hits(stream)
         n = len(stream.learned) + len(stream.asked) - 1
         with warm_server(_written(stream, folder), history=n) as warm:
             speeds = _speeds(
@@ -254,7 +257,7 @@ def measure(
     return Contest(found, tool)
 
 
-def _written(stream: _Stream, folder: Path) -> Path:
+def _written(stream: Stream, folder: Path) -> Path:
     """Write the stream as a file, for ``warm_server``."""
     path = folder / "clicks.csv"
     with path.open("w") as file:
@@ -266,7 +269,8 @@ def _written(stream: _Stream, folder: Path) -> Path:
     return path
 
 
-def _told(one: Contestant) -> str:
+def told(one: Contestant) -> str:
+    """Return one line for people."""
     if one.missing:
         return f"not measured: {one.missing}"
     recall = f"{one.recall_at_10:.4f}" if one.recall_at_10 is not None else "none"
@@ -280,4 +284,4 @@ def _told(one: Contestant) -> str:
 
 def rows(found: Contest) -> dict[str, str]:
     """Return what people read."""
-    return {one.name: _told(one) for one in found.contestants} | {"asked by": found.clients_by}
+    return {one.name: told(one) for one in found.contestants} | {"asked by": found.clients_by}

@@ -56,15 +56,15 @@ class _Item(msgspec.Struct):
 async def _click(url: str, user_id: str, wait_s: float, pause_s: float) -> float | None:
     """Let somebody click on the first item of their list; return the milliseconds until it left."""
     connection = await Connection.to(Address.of(url))
-    asking = request_of(url, Call("POST", "/v1/recommend", object, question(user_id)))
-    item_id = _items(await connection.ask(asking))[0]
-    click = NewFeedback(type="click", user_id=user_id, item_id=item_id)
-    answer = await connection.ask(request_of(url, send_events([click])))
-    if not answer.good:
-        message = f"{url}: a click was answered by {answer.fault}"
-        raise RuntimeError(message)
-    acked_s = perf_counter()
     try:
+        asking = request_of(url, Call("POST", "/v1/recommend", object, question(user_id)))
+        item_id = _items(await connection.ask(asking))[0]
+        click = NewFeedback(type="click", user_id=user_id, item_id=item_id)
+        answer = await connection.ask(request_of(url, send_events([click])))
+        if not answer.good:
+            message = f"{url}: a click was answered by {answer.fault}"
+            raise RuntimeError(message)
+        acked_s = perf_counter()
         while perf_counter() < acked_s + wait_s:
             if item_id not in _items(await connection.ask(asking)):
                 return (perf_counter() - acked_s) * 1000.0
