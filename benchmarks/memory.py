@@ -12,6 +12,7 @@ in it is whatever else grew or shrank meanwhile.
 """
 
 import gc
+import logging
 import os
 import sys
 import tempfile
@@ -222,6 +223,8 @@ def _click(person: int, place: int, item: int) -> Feedback:
 
 
 def _work(users: int, events: int, settings: EngineSettings, seed: int, folder: Path) -> Memory:
+    # Clicks that are drawn surprise every learner; its alarms are no news here.
+    logging.getLogger("recsys.drift").setLevel(logging.ERROR)
     Engine.warm_up(settings)
     return let_come(folder, users, events, settings, seed)
 

@@ -7,6 +7,7 @@ whom ``users.in_memory`` has no room for come back from the store, and that coun
 medians of at least five runs; one process, no server.
 """
 
+import logging
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -148,6 +149,8 @@ def measure(
         Where to draw it.
     """
     hear_signals()
+    # Clicks that are drawn surprise every learner; its alarms are no news here.
+    logging.getLogger("recsys.drift").setLevel(logging.ERROR)
     Engine.warm_up()
     catalogues = list[Cost]()
     for number in items:

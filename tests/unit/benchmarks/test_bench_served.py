@@ -12,6 +12,7 @@ from benchmarks import bursts, closed_loop, freshness, ingest, latency
 from benchmarks.bursts import Burst
 from benchmarks.figures import Quantiles
 from benchmarks.freshness import conclude
+from benchmarks.open_loop import run_here
 from benchmarks.own_clicks import Own
 from tests.warm_servers import ratings, stand_in
 
@@ -34,13 +35,17 @@ def run(name: str, data: Path, *arguments: str) -> dict[str, Any]:
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for benchmark in (latency, ingest, freshness):
         monkeypatch.setattr(benchmark, "warm_server", stand_in(tmp_path))
+    # A process each would be most of the time.
+    for module in (closed_loop, ingest):
+        monkeypatch.setattr(module, "in_child", lambda work, *arguments: work(*arguments))
+    monkeypatch.setattr(latency, "open_loop", run_here)
     folder = tmp_path / "data"
     folder.mkdir()
     return ratings(folder)
 
 
 def test_latency(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(latency, "_WARMING_S", 0.1)
+    monkeypatch.setattr(latency, "_WARMING_S", 0.05)
     monkeypatch.setattr(latency, "start_noop", lambda _: "/v1/recommend")
     monkeypatch.setattr(latency, "loader", lambda _: (closed_loop.own, "ours"))
     arguments = ("--rounds", "1", "--seconds", "1", "--events-per-s", "20", "--batch", "4")

@@ -1,6 +1,7 @@
 """What ``recsys bench`` refuses before it measures speed, and what it writes."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from typer.testing import CliRunner, Result
 
 from actors.cli.bench import measures
 from actors.cli.main import app
+from benchmarks.catalogue_size import catalogue_cost
 
 
 def bench(*arguments: str) -> Result:
@@ -103,11 +105,12 @@ def test_ctrl_c_says_that_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> No
     assert (result.exit_code, result.stderr) == (130, "recsys: stopped; nothing of it is left\n")
 
 
-def test_learn_writes_both_figures(tmp_path: Path) -> None:
+def test_learn_writes_both_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = "".join(f"u{n % 9},i{n % 30},{n % 5 + 1},{n + 100_000_000}\n" for n in range(1200))
     (tmp_path / "ratings.csv").write_text(f"user,item,rating,timestamp\n{rows}")
     out = tmp_path / "found.json"
     arguments = ("--events", "1000", "--requests", "20", "--runs", "2", "--json", str(out))
+    monkeypatch.setattr("benchmarks.engine.Engine.warm_up", lambda _: None)  # done for all tests
     result = bench("learn", "--data", str(tmp_path / "ratings.csv"), *arguments)
     assert result.exit_code == 0, result.output
     found = json.loads(out.read_text())
@@ -121,8 +124,9 @@ def test_scale_writes_its_curves_and_draws_them(
 ) -> None:
     monkeypatch.setattr("benchmarks.scale._RUNS", 1)
     monkeypatch.setattr("benchmarks.scale._ASKED", 5)
-    monkeypatch.setattr("benchmarks.catalogue_size.CLICKS", 100)
-    monkeypatch.setattr("benchmarks.catalogue_size.ASKED", 5)
+    few = partial(catalogue_cost, clicks=60, asked=3)
+    monkeypatch.setattr("benchmarks.scale.catalogue_cost", few)
+    monkeypatch.setattr("benchmarks.scale.Engine.warm_up", lambda: None)  # done once for all tests
     out, plot = tmp_path / "found.json", tmp_path / "plot.txt"
     arguments = ("--users", "100,300", "--items", "100,200", "--plot", str(plot))
     result = bench("scale", *arguments, "--json", str(out))
