@@ -161,14 +161,19 @@ def _learned(data: Path, folder: Path, history: int | None) -> tuple[list[Intera
     """Learn into ``folder/data``, unless that was done before; return both parts of the data."""
     done = folder / "data" / "layout.json"
     if done.exists():
-        known = sum(1 for _ in (folder / "ratings.csv").open()) - 1
+        with (folder / "ratings.csv").open() as file:
+            known = sum(1 for _ in file) - 1
         if history not in {None, known}:
             message = f"{folder} has learned {known:,} events, not {history:,}: name another folder"
             raise RuntimeError(message)
         rows = read_interactions(data)
         return rows[:known], Live(rows[known:])
     past, live = split(data, folder, history)
-    train(folder, folder / "data")
+    # Whoever was interrupted has left a part, which nobody shall take for all of it.
+    part = folder / "part"
+    shutil.rmtree(part, ignore_errors=True)
+    train(folder, part)
+    part.rename(folder / "data")
     return past, live
 
 

@@ -124,7 +124,7 @@ def test_scale_writes_its_curves_and_draws_them(
 ) -> None:
     monkeypatch.setattr("benchmarks.scale._RUNS", 1)
     monkeypatch.setattr("benchmarks.scale._ASKED", 5)
-    few = partial(catalogue_cost, clicks=60, asked=3)
+    few = partial(catalogue_cost, clicks=60)
     monkeypatch.setattr("benchmarks.scale.catalogue_cost", few)
     monkeypatch.setattr("benchmarks.scale.Engine.warm_up", lambda: None)  # done once for all tests
     out, plot = tmp_path / "found.json", tmp_path / "plot.txt"
