@@ -29,8 +29,8 @@ MIND = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that mind-5k
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test test-unit soak-sim test-browser test-kafka test-s3 soak-store lint fmt lock clean \
-        crash nemesis bench-quality bench-shown bench-first-change bench-recovery bench-replay bench-river \
-        bench-serving bench-acks bench-kafka bench-catalogue-size bench-many-users bench-moving-people bench-train bench-engine \
+        crash nemesis bench-quality bench-shown bench-recovery bench-replay bench-river bench-latency bench-ingest \
+        bench-freshness bench-memory bench-learn bench-scale bench-peers bench-kafka bench-moving-people bench-train \
         bench-taste-switch bench-return bench-turn-back bench-cold-users bench-regret bench-position-bias \
         bench-ablation
 
@@ -136,9 +136,6 @@ bench-quality: setup  ## how well it ranks; RECSYS_DATA=DIR with DIR/ml-100k in 
 bench-shown: setup  ## how well it ranks what was shown; RECSYS_DATA=DIR with DIR/mind-5k in it
 	@$(BIN)/recsys bench quality --dataset mind-5k --data $(MIND) $(ARGS)
 
-bench-first-change: setup  ## from one click to that person's changed list
-	@$(BIN)/python -m benchmarks.first_change $(ARGS)
-
 bench-recovery: setup  ## kill -9 of shards in a stream of events; what is lost
 	@$(BIN)/python -m benchmarks.recovery $(ARGS)
 
@@ -148,30 +145,35 @@ bench-replay: setup  ## a data set replayed twice; RECSYS_DATA as above
 bench-river: setup  ## the errors that River publishes, through our adapter; RECSYS_DATA as above
 	@$(BIN)/python -m benchmarks.river --data $(MOVIELENS) $(ARGS)
 
-bench-serving: setup  ## latency and throughput of lists; ARGS="--help"
-	@$(BIN)/python -m benchmarks.serving $(ARGS)
+bench-latency: setup  ## lists against an endpoint that does nothing, and beside learning; RECSYS_DATA=DIR with DIR/ml-1m
+	@$(BIN)/recsys bench latency $(ARGS)
 
-bench-acks: setup  ## events a second that are on the disk and learned before their ack
-	@$(BIN)/python -m benchmarks.acks $(ARGS)
+bench-ingest: setup  ## events a second that are on the disk and learned before their ack; RECSYS_DATA likewise
+	@$(BIN)/recsys bench ingest $(ARGS)
+
+bench-freshness: setup  ## how soon a click is seen by oneself and by others; RECSYS_DATA likewise
+	@$(BIN)/recsys bench freshness $(ARGS)
+
+bench-memory: setup  ## what a shard holds of a million people; ARGS="--users 100000"
+	@$(BIN)/recsys bench memory $(ARGS)
+
+bench-learn: setup  ## how fast one engine learns and answers on one core; RECSYS_DATA likewise
+	@$(BIN)/recsys bench learn $(ARGS)
+
+bench-scale: setup  ## what a request costs as people and items become more; ARGS="--plot scale.png"
+	@$(BIN)/recsys bench scale $(ARGS)
+
+bench-peers: setup  ## the obvious alternatives beside us, in an environment that goes; RECSYS_DATA likewise
+	@$(BIN)/recsys bench peers $(ARGS)
 
 bench-kafka: setup  ## from a record in Kafka to learned: events per second, and how fresh; ARGS="--json FILE"
 	@$(BIN)/python -m benchmarks.kafka $(ARGS)
-
-bench-catalogue-size: setup  ## what a request costs as the catalogue grows; ARGS="--sizes 1000,100000"
-	@$(BIN)/python -m benchmarks.catalogue_size $(ARGS)
-
-bench-many-users: setup  ## a shard's memory with ever more people; ARGS="--people 100000"
-	@$(BIN)/python -m benchmarks.many_users $(ARGS)
 
 bench-moving-people: setup  ## who waits while a partition moves; ARGS="--people 15000"
 	@$(BIN)/python -m benchmarks.moving_people $(ARGS)
 
 bench-train: setup  ## what learning a history costs; RECSYS_DATA as above
 	@$(BIN)/python -m benchmarks.training --data $(MOVIELENS) $(ARGS)
-
-bench-engine: setup  ## how fast one engine learns and answers, on one core; RECSYS_DATA=DIR with DIR/ml-1m in it
-	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 taskset -c 1 $(BIN)/python -m benchmarks.engine \
-	  --data $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that ml-1m is in))/ml-1m $(ARGS)
 
 bench-taste-switch: setup  ## lists until somebody's new taste is served; ARGS="--seeds 1,2,3"
 	@$(BIN)/python -m benchmarks.quality.taste_switch $(ARGS)

@@ -10,15 +10,11 @@ with an index of the factors. Processor time, medians.
 from collections.abc import Sequence
 from statistics import median
 from time import process_time
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
 import numpy as np
-import typer
-from rich.console import Console
 
-from benchmarks.quality.seeds import parse_seeds
-from benchmarks.report import JsonOption, SeedOption, check_writable, run, show, write
 from recsys.candidates.base import Asker
 from recsys.candidates.factors import Factors
 from recsys.candidates.nearest import Index
@@ -28,7 +24,7 @@ from recsys.events import Feedback, ItemUpsert
 from recsys.recommend import eligible
 from recsys.settings import EngineSettings
 
-__all__ = ["Cost", "main", "measure"]
+__all__ = ["Cost", "catalogue_cost"]
 
 PEOPLE: Final = 300
 CLICKS: Final = 6000
@@ -66,7 +62,7 @@ class Cost(msgspec.Struct, frozen=True):
     indexing_s: float
 
 
-def measure(n_items: int, seed: int, *, clicks: int = CLICKS, asked: int = ASKED) -> Cost:
+def catalogue_cost(n_items: int, seed: int, *, clicks: int = CLICKS, asked: int = ASKED) -> Cost:
     """Measure one catalogue."""
     room = EngineSettings.model_validate(
         {"catalogue": {"max_items": n_items}, "candidates": {"factors": {"exact_up_to": 0}}}
@@ -158,38 +154,3 @@ def _click(number: int, item: int) -> Feedback:
         type="click",
         item_id=f"i{item}",
     )
-
-
-def main(
-    *,
-    sizes: Annotated[str, typer.Option(help="Of catalogues, comma between them.")] = (
-        "1000,10000,100000"
-    ),
-    seed: SeedOption = 1,
-    json_file: JsonOption = None,
-) -> None:
-    """Measure requests over catalogues of several sizes."""
-    check_writable(json_file)
-    numbers = parse_seeds(sizes, "--sizes")
-    if min(numbers) < 1:
-        message = f"--sizes are numbers from 1 on, got {sizes!r}"
-        raise typer.BadParameter(message)
-    Engine.warm_up()
-    costs = list[Cost]()
-    for n_items in numbers:
-        Console(stderr=True).print(f"{n_items:,} items", highlight=False)
-        costs.append(measure(n_items, seed))
-    rows = {
-        f"{cost.items:,} items": f"{cost.request:,.0f} us a request; proposing: "
-        + ", ".join(f"{name} {value:,.0f}" for name, value in cost.proposing.items())
-        + f"; with an index, made in {cost.indexing_s:.1f} s: {cost.indexed_request:,.0f}, factors "
-        f"{cost.indexed_factors:,.0f} and {cost.found:.1%} of what they propose"
-        for cost in costs
-    }
-    show("What a request costs", rows)
-    parameters = {"people": PEOPLE, "clicks": CLICKS, "asked": ASKED, "seed": seed}
-    write(json_file, "catalogue_size", parameters, costs)
-
-
-if __name__ == "__main__":
-    run(main)

@@ -8,38 +8,32 @@ for one core start it under ``taskset -c 1``.
 """
 
 import gc
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
 import numpy as np
-import typer
-from rich.console import Console
 
 from actors.cli.history import Source, read_history
 from actors.settings import ServerSettings, ShardSettings
 from actors.shard_map import ShardMap
 from actors.training.history import decode_batch
-from actors.training.teacher import prepare_process
 from benchmarks.figures import quantile
-from benchmarks.report import JsonOption, SeedOption, check_writable, run, show, write
 from recsys.decision import Request
 from recsys.engine import Engine
 from recsys.events import Event, Feedback
 from recsys.settings import EngineSettings
 
-__all__ = ["Answering", "Learning", "answer", "learn", "main", "read_stream"]
+__all__ = ["Answering", "Learning", "Speed", "answer", "learn", "measure", "read_stream", "rows"]
 
 CHUNK: Final = 1000
 """Events between two looks at the clock."""
 SLOTS: Final = 10
-_DATA: Final = Path(os.environ.get("RECSYS_DATA", "")) / "ml-1m"
 _STRETCHES: Final = 5
 """Stretches of the stream of which the speed is told, each by the median of its chunks."""
 
@@ -132,31 +126,48 @@ def answer(engine: Engine, people: Sequence[str], ts_ms: int, runs: int, seed: i
     return Answering(len(people), rates, median(rates), p50, p99)
 
 
-def main(
-    *,
-    data: Annotated[Path, typer.Option(help="A history; by default RECSYS_DATA/ml-1m.")] = _DATA,
-    events: Annotated[int | None, typer.Option(min=1000, help="Only the first so many.")] = None,
-    requests: Annotated[int, typer.Option(min=1, help="Per run.")] = 2000,
-    runs: Annotated[int, typer.Option(min=1)] = 5,
-    seed: SeedOption = 1,
-    json_file: JsonOption = None,
-) -> None:
-    """Measure the engine on one core."""
-    check_writable(json_file)
-    prepare_process()
+class Speed(msgspec.Struct, frozen=True):
+    """Both; the two figures by themselves, the rest below."""
+
+    learn_eps: float
+    engine_rps: float
+    learning: Learning
+    answering: Answering
+
+
+def measure(
+    data: Path, *, events: int | None, requests: int, runs: int, seed: int,
+    say: Callable[[str], None],
+) -> Speed:  # fmt: skip
+    """Measure an engine in this process.
+
+    Parameters
+    ----------
+    events
+        Only the first so many of the data; all without.
+    requests
+        Per run.
+    """
     settings = EngineSettings()
     stream = read_stream(data, settings, events)
     Engine.warm_up(settings)
     with closing(Engine.open(None, settings)) as engine:
         gc.freeze()
-        Console(stderr=True).print(f"{len(stream):,} events", highlight=False)
+        say(f"{len(stream):,} events are learned ...")
         learning = learn(engine, stream)
         known = sorted({event.user_id for event in stream if isinstance(event, Feedback)})
         drawn = np.random.default_rng(seed).integers(len(known), size=requests)
         people = [known[one] for one in drawn.tolist()]
         now_ms = max(event.ts_ms for event in stream)
+        say(f"{requests:,} lists are made, {runs} times ...")
         answering = answer(engine, people, now_ms, runs, seed)
-    rows = {
+    return Speed(learning.learn_eps, answering.engine_rps, learning, answering)
+
+
+def rows(found: Speed) -> dict[str, str]:
+    """Return what people read."""
+    learning, answering = found.learning, found.answering
+    return {
         "learning": f"{learning.learn_eps:,.0f} events/s (median of thousands), "
         f"{learning.overall_eps:,.0f} overall",
         "by stretch": ", ".join(f"{rate:,.0f}" for rate in learning.by_stretch),
@@ -164,10 +175,3 @@ def main(
         f"(runs: {', '.join(f'{rate:,.0f}' for rate in answering.runs)})",
         "a request": f"p50 {answering.p50_us:.0f}, p99 {answering.p99_us:.0f} us",
     }
-    show(f"{data.name}: one engine, one process", rows)
-    parameters = {"data": data.name, "events": len(stream), "seed": seed, "slots": SLOTS}
-    write(json_file, "engine", parameters, {"learning": learning, "answering": answering})
-
-
-if __name__ == "__main__":
-    run(main)

@@ -25,7 +25,11 @@ def quantile(values: Sequence[float], share: float) -> float:
     if not values:
         message = "there is no quantile of nothing"
         raise ValueError(message)
-    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
+    return _at(sorted(values), share)
+
+
+def _at(ordered: Sequence[float], share: float) -> float:
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 class Quantiles(msgspec.Struct, frozen=True):
@@ -33,13 +37,14 @@ class Quantiles(msgspec.Struct, frozen=True):
 
     Attributes
     ----------
-    p50, p99, max
+    p50, p99, p999, max
         ``None`` when nothing was measured.
     """
 
     count: int
     p50: float | None = None
     p99: float | None = None
+    p999: float | None = None
     max: float | None = None
 
     @classmethod
@@ -47,8 +52,8 @@ class Quantiles(msgspec.Struct, frozen=True):
         """Sum up."""
         if not values:
             return cls(0)
-        p50, p99, most = (round(quantile(values, share), 3) for share in (0.5, 0.99, 1.0))
-        return cls(len(values), p50, p99, most)
+        ordered = sorted(values)
+        return cls(len(values), *(round(_at(ordered, share), 3) for share in (0.5, 0.99, 0.999, 1)))
 
     def text(self, unit: str) -> str:
         """Return one line for people."""

@@ -13,7 +13,17 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["JsonOption", "SeedOption", "UrlOption", "check_writable", "run", "show", "write"]
+__all__ = [
+    "JsonOption",
+    "SeedOption",
+    "UrlOption",
+    "check_writable",
+    "machine",
+    "run",
+    "show",
+    "told",
+    "write",
+]
 
 _ROOT: Final = Path(__file__).parents[1]
 
@@ -66,15 +76,38 @@ def write(path: Path | None, name: str, parameters: Mapping[str, object], result
         return
     document = {
         "benchmark": name,
+        **machine(),
+        "parameters": dict(parameters),
+        "result": result,
+    }
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(document)) + b"\n")
+
+
+def machine() -> dict[str, object]:
+    """Return what is needed to tell one run from another."""
+    return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _commit(),
         "cores": os.cpu_count(),
         "system": platform.system(),
         "python": platform.python_version(),
-        "parameters": dict(parameters),
-        "result": result,
     }
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(document)) + b"\n")
+
+
+def told(name: str, parameters: Mapping[str, object], result: object) -> dict[str, object]:
+    """Return a document whose keys are those of the result, with what ``write`` adds beside them.
+
+    Parameters
+    ----------
+    result
+        A struct of msgspec.
+    """
+    found: dict[str, object] = msgspec.to_builtins(result)
+    return found | {
+        "benchmark": name,
+        "parameters": msgspec.to_builtins(dict(parameters), enc_hook=str),
+        **machine(),
+    }
 
 
 def _commit() -> str | None:

@@ -5,6 +5,7 @@ It ends with the benchmark, however that ends: by itself, by a fault, by Ctrl-C 
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,16 +19,25 @@ from typing import Final
 
 from actors.host.ports import free_port
 from actors.host.processes import Process, find, marked
-from actors.host.run_folder import clean_leftovers, run_of
+from actors.host.run_folder import clean_leftovers, cluster_on, run_of
 from actors.layout import shard_folder
 
-__all__ = ["SHARDS", "Server", "holder", "own_server", "server_at", "title_of"]
+__all__ = [
+    "RECSYS",
+    "SHARDS",
+    "Server",
+    "hear_signals",
+    "holder",
+    "own_server",
+    "server_at",
+    "title_of",
+]
 
 SHARDS: Final = 2
 _START_S: Final = 90.0
 _STOP_S: Final = 60.0
 _POLL_S: Final = 0.05
-_RECSYS: Final = (sys.executable, "-m", "actors.cli.main")
+RECSYS: Final = (sys.executable, "-m", "actors.cli.main")
 
 
 class Server:
@@ -41,6 +51,8 @@ class Server:
         The ``engine`` section of its settings; what is absent has its default.
     environment
         Variables that its processes have beside ours.
+    data
+        A data directory to begin with; it is copied.
 
     Raises
     ------
@@ -53,6 +65,7 @@ class Server:
         folder: Path,
         engine: Mapping[str, object],
         environment: Mapping[str, str] | None = None,
+        data: Path | None = None,
     ) -> None:
         self.data_dir = folder / "data"
         self._output = folder / "output"
@@ -70,7 +83,9 @@ class Server:
         config = folder / "server.yaml"
         # Whatever is JSON is YAML, too.
         config.write_text(json.dumps(settings))
-        command = [*_RECSYS, "serve", "--config", str(config), "--port", str(port)]
+        if data is not None:
+            shutil.copytree(data, self.data_dir)
+        command = [*RECSYS, "serve", "--config", str(config), "--port", str(port)]
         command += ["--data-dir", str(self.data_dir)]
         with self._output.open("w") as output:
             # In a session of its own, so that Ctrl-C reaches it once, through us.
@@ -126,6 +141,25 @@ class Server:
         folder = run_of(self._process.pid)
         everyone = [] if folder is None else marked(folder)
         return [process for process in everyone if title in title_of(process)]
+
+    @property
+    def cluster(self) -> str:
+        """Where its Ray is reached."""
+        cluster = cluster_on(self.data_dir)
+        if cluster is None:
+            message = "the server has no Ray any more"
+            raise RuntimeError(message)
+        return cluster.address
+
+    def ray_environment(self) -> dict[str, str]:
+        """Return the environment in which its Ray was started."""
+        raylets = self.processes("raylet/raylet")
+        if not raylets:
+            message = "the server has no Ray any more"
+            raise RuntimeError(message)
+        words = Path(f"/proc/{raylets[0].pid}/environ").read_bytes().split(b"\0")
+        pairs = (word.decode(errors="replace").split("=", 1) for word in words if b"=" in word)
+        return {pair[0]: pair[1] for pair in pairs}
 
     def _log(self, index: int) -> Path:
         return self.shard_folder(index) / "log.sqlite"
@@ -188,16 +222,23 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     signal.raise_signal(signal.SIGINT)
 
 
-@contextmanager
-def own_server(
-    engine: Mapping[str, object], environment: Mapping[str, str] | None = None
-) -> Iterator[Server]:
-    """Run a server as ``Server`` describes it, over a fresh data directory."""
+def hear_signals() -> None:
+    """Take Ctrl-C and SIGTERM as ``KeyboardInterrupt``, so that all is cleaned up."""
     # A shell that starts us in the background lets us ignore Ctrl-C, and `timeout` sends SIGTERM.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _interrupt)
+
+
+@contextmanager
+def own_server(
+    engine: Mapping[str, object],
+    environment: Mapping[str, str] | None = None,
+    data: Path | None = None,
+) -> Iterator[Server]:
+    """Run a server as ``Server`` describes it, over a fresh data directory."""
+    hear_signals()
     with tempfile.TemporaryDirectory(prefix="bench-recsys-") as name:
-        server = Server(Path(name), engine, environment)
+        server = Server(Path(name), engine, environment, data)
         try:
             yield server
         finally:

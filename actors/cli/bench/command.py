@@ -8,21 +8,17 @@ from rich.console import Console
 
 from actors.cli.bench import mix as mixing
 from actors.cli.bench import next_item, shown
+from actors.cli.bench.measures import add_measures
 from actors.cli.bench.output import check_out, write
 from actors.cli.problems import fail, read_settings
 from recsys.errors import InvalidSettings
 
 __all__ = ["bench"]
 
-bench = typer.Typer(help="Measure the engine.", no_args_is_help=True)
+bench = typer.Typer(help="Measure the engine and whole servers.", no_args_is_help=True)
 
 _DATASETS: Final = (*next_item.DATASETS, *shown.DATASETS)
 _CLICK_AT: Final = 5.0
-
-
-@bench.callback()
-def _group() -> None:
-    """Keep ``quality`` a subcommand although it is the only one."""
 
 
 @bench.command()
@@ -113,3 +109,6 @@ def mix(
         fail(f"{config or 'settings'}: {error}", 2)
     if out is not None:
         write(out, document)
+
+
+add_measures(bench)

@@ -23,6 +23,6 @@ def test_of_few_values() -> None:
 
 def test_quantiles_sum_up() -> None:
     many = Quantiles.of([3.0, 1.0, 2.00049])
-    assert many == Quantiles(3, p50=2.0, p99=3.0, max=3.0)
+    assert many == Quantiles(3, p50=2.0, p99=3.0, p999=3.0, max=3.0)
     assert many.text("ms") == "p50 2.00, p99 3.00, max 3.00 ms"
     assert Quantiles.of([]).text("ms") == "nothing was measured"

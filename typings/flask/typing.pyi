@@ -1,0 +1,3 @@
+from flask import Response
+
+ResponseReturnValue = Response

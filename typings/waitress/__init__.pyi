@@ -1,0 +1,3 @@
+from flask import Flask
+
+def serve(app: Flask, *, host: str, port: int, threads: int, connection_limit: int) -> None: ...
