@@ -30,7 +30,7 @@ MIND = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that mind-5k
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test test-unit soak-sim test-browser test-kafka test-s3 soak-store lint fmt lock clean \
         crash nemesis bench-quality bench-shown bench-recovery bench-replay bench-river bench-latency bench-ingest \
-        bench-freshness bench-memory bench-learn bench-scale bench-peers bench-kafka bench-moving-people bench-train \
+        bench-freshness bench-memory bench-learn bench-scale bench-mix bench-peers bench-kafka bench-moving-people bench-train \
         bench-taste-switch bench-return bench-turn-back bench-cold-users bench-regret bench-position-bias \
         bench-ablation
 
@@ -162,6 +162,9 @@ bench-learn: setup  ## how fast one engine learns and answers on one core; RECSY
 
 bench-scale: setup  ## what a request costs as people and items become more; ARGS="--plot scale.png"
 	@$(BIN)/recsys bench scale $(ARGS)
+
+bench-mix: setup  ## quality by numbers of shards that mix; RECSYS_DATA=DIR with ml-1m in it
+	@$(BIN)/recsys bench mix --data $(RECSYS_DATA) $(ARGS)
 
 bench-peers: setup  ## the obvious alternatives beside us, in an environment that goes; RECSYS_DATA likewise
 	@$(BIN)/recsys bench peers $(ARGS)

@@ -9,7 +9,7 @@ from recsys.shelf import Shelf
 from recsys.state import State
 from recsys.store.records import LETTERS, DeadLetter
 
-__all__ = ["Capture", "Letters", "capturing"]
+__all__ = ["Capture", "Letters", "at_once", "capturing"]
 
 _USERS: int = 16
 """Packed in one step."""
@@ -92,3 +92,13 @@ def capturing(state: State, shelf: Shelf, letters: Letters) -> Generator[None, N
         letters.waiting(),
         dict(state.void),
     )
+
+
+def at_once(steps: Generator[None, None, Capture]) -> Capture:
+    """Take all steps and return the capture."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            capture: Capture = end.value
+            return capture

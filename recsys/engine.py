@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from recsys.admission import check_events
 from recsys.candidates.factors import Factors
 from recsys.candidates.nearest import Index
-from recsys.capture import Capture, Letters, capturing
+from recsys.capture import Capture, Letters, at_once, capturing
 from recsys.conform import conform
 from recsys.decision import Recommendation, Request, conform_request, validate_request
 from recsys.describe import fingerprint_of, stats_of, view_of
@@ -222,13 +222,7 @@ class Engine:
 
     def capture(self) -> Capture:
         """Return the state as it is now, to be given to ``commit``; raises as ``capturing``."""
-        steps = self.capturing()
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                capture: Capture = end.value
-                return capture
+        return at_once(self.capturing())
 
     def capturing(self) -> Generator[None, None, Capture]:
         """Do as ``capture`` in short steps, between which lists may be asked for, but not learned.
