@@ -34,7 +34,22 @@ def live(engine: "Engine") -> None:
         clicks: list[Event] = [_feedback("u", item, ts_ms, decision.event_id) for item in shown]
         found = [_feedback("v", item, ts_ms + place) for place, item in enumerate(_ITEMS)]
         engine.apply([decision, *clicks, *found])
+    _mix(engine)
     engine.snapshot()
+
+
+def _mix(engine: "Engine") -> None:
+    """Let it learn what it has seen itself, as if another shard had."""
+    own = engine.mix.begin("warm")
+    engine.apply([own] if own is not None else [])
+    engine.apply([_feedback("w", item, 9000 + place) for place, item in enumerate(_ITEMS)])
+    request = Request(user_id="w", ts_ms=9500, decision_id="w", context={"turn": 9.0})
+    decision = engine.recommend(request).decision
+    shown = [slot.item_id for slot in decision.slots]
+    engine.apply([decision, *(_feedback("w", item, 9600, "w") for item in shown)])
+    cut = engine.mix.cut(0)
+    pieces = [] if cut is None else [msgspec.structs.replace(one, shard="w") for one in cut.seal(9)]
+    engine.apply([engine.mix.mixed(one) for one in pieces])
 
 
 def _feedback(user: str, item: str, ts_ms: int, decision_id: str | None = None) -> Feedback:

@@ -30,6 +30,9 @@ def live(settings: EngineSettings) -> None:
     engine = Engine(store, settings, KEY)
     ask(engine, "nobody", "in-an-empty-world")
     many = [f"tag-{number}" for number in range(20)]
+    begun = engine.mix.begin("a")
+    assert begun is not None
+    engine.apply([begun])
     engine.apply([*items(40), item(50, attributes={}), item(51, attributes={"tags": many})])
     for number in range(20):
         user, ts_ms = f"u{number % 4}", 5_000_000 - 1000 * (number % 7) + 50_000 * number
@@ -51,6 +54,11 @@ def live(settings: EngineSettings) -> None:
     engine = Engine(store.reopened(), settings, KEY)
     asked(engine, "u1", "after", 9_000_000)
     engine.apply([feedback("u1", "i5", 9_000_100)])
+    cut = engine.mix.cut(0)
+    assert cut is not None
+    pieces = [msgspec.structs.replace(one, shard="b") for one in cut.seal(10)]
+    engine.apply([engine.mix.mixed(one) for one in pieces])
+    assert engine.mix.position.taken == len(pieces) > 0
 
 
 def signatures() -> dict[str, set[str]]:
