@@ -162,6 +162,7 @@ class TastePriors:
         shared.count += sums.count
         shared.noise += sums.noise
         self._priors = None
+        self._of.clear()
         for name, (squares, known) in sums.fields.items():
             field = shared.fields.setdefault(name, _Field())
             field.squares += squares

@@ -20,6 +20,7 @@ from actors.settings import ServerSettings
 
 if TYPE_CHECKING:
     from actors.handles import SupervisorHandle
+    from actors.shard_actor import ShardActor
 
 Answer = str | int | list[str]
 
@@ -42,12 +43,15 @@ def commands() -> dict[str, Callable[..., Answer]]:
         return "done"
 
     def spin(index: int) -> str:
-        def for_ever(_: object) -> None:
+        def for_ever() -> None:
             while True:
                 pass
 
-        # Every actor of Ray's has this method, which runs in the actor's event loop.
-        graph.find_shard(index).__ray_call__.remote(for_ever)
+        def begin(actor: "ShardActor") -> None:
+            actor._started.get_loop().call_soon_threadsafe(for_ever)  # noqa: SLF001
+
+        # Every actor of Ray's has this method; it runs beside the actor's event loop.
+        graph.find_shard(index).__ray_call__.remote(begin)
         return "done"
 
     def epoch() -> int:

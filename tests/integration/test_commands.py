@@ -117,7 +117,8 @@ def test_a_running_shard_adopts_what_is_better(server: Server, tmp_path: Path) -
     assert (done.returncode, done.stderr) == (0, "")
     one, other = msgspec.json.decode(figures.read_bytes())
     assert one["adopted"], one
-    assert one["events"] == events
+    # What the shards tell each other are events, too.
+    assert one["events"] >= events
     assert not other["adopted"]
     assert bases(server) == [1, 0]
 

@@ -62,3 +62,18 @@ def test_lessons_left_out_by_lot_count_for_those_that_stay() -> None:
     fleet.mix()
     for engine in fleet.engines.values():
         assert engine.state.counts.liked.sum() == pytest.approx(800, rel=0.25)
+
+
+def test_what_is_kept_of_priors_does_not_outlive_what_others_teach() -> None:
+    fleet = Fleet(2)
+    live(fleet, 120, seed=3, mix_every=10)
+    for engine in fleet.engines.values():
+        priors = engine.state.personal_bandit.priors
+        tokens = range(engine.state.catalogue.n_tokens)
+        before = [priors.of(token) for token in tokens]
+        priors.add(priors.sums())
+        after = [priors.of(token) for token in tokens]
+        record = priors.snapshot()
+        priors.restore(record)
+        assert after == [priors.of(token) for token in tokens]
+        assert after != before
