@@ -195,6 +195,7 @@ scale-sim: setup  ## clusters of 10, 100 and 1,000 shards, simulated; ARGS="--do
 
 scale-costs: setup  ## measure again what the simulation reckons with
 	@$(BIN)/python -m benchmarks.scale_costs $(ARGS)
+	@$(BIN)/python -m benchmarks.mix_costs
 
 lock:  ## renew requirements*.lock; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
