@@ -32,7 +32,7 @@ MIND = $(or $(RECSYS_DATA),$(error RECSYS_DATA must name the folder that mind-5k
         crash nemesis bench-quality bench-shown bench-recovery bench-replay bench-river bench-latency bench-ingest \
         bench-freshness bench-memory bench-learn bench-scale bench-mix bench-peers bench-kafka bench-moving-people bench-train \
         bench-taste-switch bench-return bench-turn-back bench-cold-users bench-regret bench-position-bias \
-        bench-ablation
+        bench-ablation scale-sim scale-costs
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 28
@@ -198,6 +198,13 @@ bench-position-bias: setup  ## whether what stood on top is believed to be good
 
 bench-ablation: setup  ## what each part adds; RECSYS_DATA=DIR with ml-100k, ml-1m and mind-5k in DIR
 	@$(BIN)/python -m benchmarks.quality.ablation $(if $(RECSYS_DATA),--data $(RECSYS_DATA)) $(ARGS)
+
+scale-sim: setup  ## clusters of 10, 100 and 1,000 shards, simulated; ARGS="--docs docs/capacity.md"
+	@$(BIN)/python -m benchmarks.scale_sim $(ARGS)
+
+scale-costs: setup  ## measure again what the simulation reckons with
+	@$(BIN)/python -m benchmarks.scale_costs $(ARGS)
+	@$(BIN)/python -m benchmarks.mix_costs
 
 lock:  ## renew requirements*.lock; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
