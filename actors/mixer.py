@@ -7,6 +7,7 @@ Nothing is durable here: a mixer that begins anew asks the shards how far they a
 import asyncio
 import logging
 from collections.abc import Callable
+from math import inf
 from time import monotonic
 from typing import Final, TypeVar
 
@@ -62,6 +63,7 @@ class MixerAtWork:
         self._notice = notice
         self._names: dict[int, str] = {}
         self._answers: dict[str, Answer] = {}
+        self._reported_s: dict[int, float] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._beginning = asyncio.Lock()
         self._begun = False
@@ -138,7 +140,12 @@ class MixerAtWork:
             average = Average(answer.version, answer.record, answer.examples)
             await self._call(shard, average, type(None))
         ask = self.mixer.ask(name)
-        seen = await self._call(shard, See(ask.after, ask.share, True), Seen)
+        # A model of Vowpal Wabbit is long: nobody reports more often than it is asked for.
+        now_s = monotonic()
+        due = now_s - self._reported_s.get(shard, -inf) >= self._settings.ranker_every_s
+        seen = await self._call(shard, See(ask.after, ask.share, due), Seen)
+        if due:
+            self._reported_s[shard] = now_s
         rate = seen.waiting / self._settings.every_s
         self.mixer.take(name, seen.pieces, seen.ranking, rate)
         donor = self.mixer.needs_base(name)

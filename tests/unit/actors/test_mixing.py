@@ -207,8 +207,18 @@ async def test_who_has_missed_too_much_gets_all_that_another_knows() -> None:
             assert [server.liked(shard, one) for one in ("a", "mine")] == [80.0, 1.0]
 
 
+async def test_a_ranker_is_reported_no_more_often_than_it_is_averaged() -> None:
+    async with mixed(2, MixSettings(ranker_every_s=3600)) as server:
+        await server.like(0, *"abcdefgh", n=10)
+        await server.rounds()
+        assert server.mixer.mixer.rankers()
+        await server.like(0, *"abcdefgh", n=10)
+        await server.rounds(2)
+        assert not server.mixer.mixer.rankers()
+
+
 async def test_rankers_come_together() -> None:
-    async with mixed(2) as server:
+    async with mixed(2, MixSettings(ranker_every_s=1e-9)) as server:
         await server.rounds()
         await server.like(0, *"abcdefgh", n=10)
         await server.like(1, *"hgfedcba", n=10)
