@@ -100,7 +100,7 @@ class Upkeep:
         started = perf_counter()
         try:
             capture = await self._captured()
-            await self._blocking(lambda: self._engine.commit(capture))
+            await self._commit(capture)
             self._engine.committed(capture)
         except NonFinite as error:
             await self.healer.heal(error)
@@ -134,6 +134,12 @@ class Upkeep:
                 if loop.time() - since > SLICE_S:
                     await asyncio.sleep(0)
                     since = loop.time()
+
+    async def _commit(self, capture: Capture) -> None:
+        """Write a capture, and let events be written between its steps."""
+        steps = self._engine.committing(capture)
+        while await self._blocking(lambda: next(steps, self)) is not self:
+            pass
 
     async def _bury(self) -> None:
         """Take what was mixed in long ago out of the log."""

@@ -1,15 +1,17 @@
 """The state of an engine on its way from memory to the store."""
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 
 import msgspec
 
 from recsys.frozen import Frozen
+from recsys.killpoints import kill_point
 from recsys.shelf import Shelf
 from recsys.state import State
+from recsys.store.base import Store
 from recsys.store.records import LETTERS, DeadLetter
 
-__all__ = ["Capture", "Letters", "at_once", "capturing"]
+__all__ = ["Capture", "Letters", "at_once", "capturing", "committing"]
 
 _USERS: int = 16
 """Packed in one step."""
@@ -102,3 +104,37 @@ def at_once(steps: Generator[None, None, Capture]) -> Capture:
         except StopIteration as end:
             capture: Capture = end.value
             return capture
+
+
+def committing(store: Store, capture: Capture, left: Iterable[str]) -> Iterator[None]:
+    """Write a capture step by step, each of some milliseconds; between them others may use a store.
+
+    Parameters
+    ----------
+    left
+        Who is to be dropped beside those who were erased.
+
+    Raises
+    ------
+    NonFinite
+        Of parts that find out late.
+    StoreError
+        When it could not be written.
+    """
+    kill_point("after-capture")
+    parts = dict[str, bytes]()
+    for name, part in capture.parts.items():
+        parts[name] = part()
+        yield
+    yield from store.staging(parts)
+    kill_point("after-staging")
+    store.commit_snapshot(
+        capture.sequence,
+        parts,
+        capture.users,
+        gone=[*capture.gone, *left],
+        letters=capture.letters,
+    )
+    kill_point("after-snapshot")
+    yield
+    yield from store.sweeping()

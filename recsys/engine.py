@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from recsys.admission import check_events
 from recsys.candidates.factors import Factors
 from recsys.candidates.nearest import Index
-from recsys.capture import Capture, Letters, at_once, capturing
+from recsys.capture import Capture, Letters, at_once, capturing, committing
 from recsys.conform import conform
 from recsys.decision import Recommendation, Request, conform_request, validate_request
 from recsys.describe import fingerprint_of, stats_of, view_of
@@ -241,7 +241,7 @@ class Engine:
         return capturing(self._state, self._shelf, self._letters)
 
     def commit(self, capture: Capture) -> None:
-        """Write a capture in one transaction; blocks.
+        """Write a capture; blocks. All of it counts, or nothing does.
 
         Raises
         ------
@@ -250,15 +250,12 @@ class Engine:
         StoreError
             When it could not be written; its users are part of the next capture.
         """
-        kill_point("after-capture")
-        self._store.commit_snapshot(
-            capture.sequence,
-            {name: part() for name, part in capture.parts.items()},
-            capture.users,
-            gone=[*capture.gone, *self._shelf.gone(capture.void)],
-            letters=capture.letters,
-        )
-        kill_point("after-snapshot")
+        for _ in self.committing(capture):
+            pass
+
+    def committing(self, capture: Capture) -> Iterator[None]:
+        """Do as ``commit`` in steps of some milliseconds, between which others use the store."""
+        yield from committing(self._store, capture, self._shelf.gone(capture.void))
 
     def committed(self, capture: Capture) -> None:
         """Tell memory that a capture is durable, so that idle users may leave."""

@@ -22,6 +22,7 @@ POINTS: Final = (
     "before-sync",  # events are in the transaction, which is not committed
     "after-sync",  # events are durable; nobody knows, and nothing was learned
     "after-capture",  # a snapshot is in memory
+    "after-staging",  # the parts of a snapshot are durable, but none of it yet
     "mid-snapshot",  # a snapshot is in the transaction, which is not committed
     "after-snapshot",  # a snapshot is durable; nobody knows
     "mid-recovery",  # an event of the log was learned again, others were not

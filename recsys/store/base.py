@@ -139,6 +139,29 @@ class Store(ABC):
             See ``read``.
         """
 
+    def staging(self, parts: Mapping[str, bytes]) -> Iterator[None]:
+        """Write parts ahead in short steps, between which others may use the store.
+
+        To be given to ``commit_snapshot`` afterwards, the same mapping. What is not given to it is
+        no part of anything. A store to which this does not matter does nothing here.
+
+        Raises
+        ------
+        StoreError
+            When it cannot write.
+        """
+        yield from ()
+
+    def sweeping(self) -> Iterator[None]:
+        """Delete in short steps what the last snapshot has replaced, after ``staging``.
+
+        Raises
+        ------
+        StoreError
+            When it cannot write; the next ``staging`` does it.
+        """
+        yield from ()
+
     @abstractmethod
     def commit_snapshot(
         self,

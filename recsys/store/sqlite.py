@@ -1,8 +1,9 @@
 """A shard's durable memory in one SQLite file.
 
 Commit order: an append writes log rows, remembered ids, positions and the head in one transaction,
-and returns after its one flush; a snapshot writes parts, users, and the head in another. So each of
-them is there as a whole or not at all, and there is nothing to reconcile after a crash.
+and returns after its one flush; a snapshot writes users and the head, which says which parts are in
+force, in another. So each of them is there as a whole or not at all, and there is nothing to
+reconcile after a crash.
 """
 
 import logging
@@ -35,8 +36,10 @@ from recsys.store.records import DeadLetter, Erasure
 from recsys.store.sqlite_check import examine, mark_of
 from recsys.store.sqlite_file import SqliteFile, atomic
 from recsys.store.sqlite_look_ups import find_user, guest_rows, guests_of, recall, records
-from recsys.store.sqlite_rows import ADVICE, bind, digest_parts, open_event, open_position, unsealed
+from recsys.store.sqlite_parts import load_parts, write_parts
+from recsys.store.sqlite_rows import ADVICE, bind, digest_parts, open_event, open_position
 from recsys.store.sqlite_schema import number, prepare, read_head, write_head
+from recsys.store.sqlite_staging import stage, sweep
 from recsys.tombstones import Cause
 
 __all__ = ["SqliteStore"]
@@ -87,6 +90,7 @@ class SqliteStore(Store):
         if self._mark is not None:
             examine(self._path, self._mark)
         self._file = SqliteFile(self._path, vfs=vfs)
+        self._staged: Mapping[str, bytes] | None = None
         try:
             with self._file.use() as connection, atomic(connection):
                 self._head = prepare(connection, self._path)
@@ -249,6 +253,17 @@ class SqliteStore(Store):
                 yield remembered_as(event)
 
     @override
+    def staging(self, parts: Mapping[str, bytes]) -> Iterator[None]:
+        self._staged = None
+        yield from self.sweeping()
+        yield from stage(self._file, self._head.generation + 1, parts)
+        self._staged = parts
+
+    @override
+    def sweeping(self) -> Iterator[None]:
+        yield from sweep(self._file, self._head.generation)
+
+    @override
     def commit_snapshot(
         self,
         sequence: int,
@@ -262,52 +277,39 @@ class SqliteStore(Store):
             with atomic(connection):
                 head = read_head(connection, self._path)
                 check_fit(sequence, head.snapshot, head.high_water)
-                connection.execute("DELETE FROM state")
-                connection.executemany("INSERT INTO state VALUES (?, ?)", parts.items())
+                generation = head.generation + 1
+                if self._staged is not parts:
+                    write_parts(connection, generation, parts)
                 left = connection.executemany(
                     "DELETE FROM users WHERE user_id = ?", [(user_id,) for user_id in gone]
                 ).rowcount
-                rows = [
-                    (user_id, record, bind(user_id, record)) for user_id, record in users.items()
-                ]
+                rows = [(name, record, bind(name, record)) for name, record in users.items()]
                 known = connection.executemany(
                     "UPDATE users SET record = ?2, binding = ?3 WHERE user_id = ?1", rows
                 ).rowcount
                 connection.executemany("INSERT OR IGNORE INTO users VALUES (?, ?, ?)", rows)
                 removal.add_letters(connection, letters)
                 pruned = max(head.pruned, sequence - self._log_events)
-                if pruned > head.pruned:
-                    connection.execute(
-                        "DELETE FROM seen WHERE event_key IN"
-                        " (SELECT event_key FROM log WHERE seq <= ?)",
-                        (pruned,),
-                    )
-                    connection.execute("DELETE FROM log WHERE seq <= ?", (pruned,))
-                    connection.execute("DELETE FROM guests WHERE seq <= ?", (pruned,))
+                removal.prune(connection, head.pruned, pruned)
                 head = msgspec.structs.replace(
                     head,
                     snapshot=sequence,
                     pruned=pruned,
+                    generation=generation,
                     parts=digest_parts(parts),
                     users=head.users - max(0, left) + len(rows) - max(0, known),
                 )
                 write_head(connection, head)
                 kill_point("mid-snapshot")
             self._head = head  # still under the lock, so that it never goes back
+            self._staged = None
             if self._mark is not None:
                 self._mark.flush()
 
     @override
     def load(self) -> dict[str, bytes]:
         with self._file.use() as connection:
-            rows: list[tuple[str, bytes]] = connection.execute(
-                "SELECT name, record FROM state ORDER BY name"
-            ).fetchall()
-        parts = {name: unsealed(self._path, f"part {name!r}", record) for name, record in rows}
-        if digest_parts(parts) != self._head.parts:
-            detail = f"{self._path}: the parts of the snapshot are not those written; {ADVICE}"
-            raise CorruptRecord(detail)
-        return parts
+            return load_parts(connection, self._path, self._head.generation, self._head.parts)
 
     @override
     def load_user(self, user_id: str) -> bytes | None:

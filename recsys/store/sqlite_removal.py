@@ -21,7 +21,7 @@ from recsys.store.records import ERASURES, LETTERS, DeadLetter, Erasure, begun
 from recsys.store.sqlite_file import SqliteFile, atomic
 from recsys.tombstones import BURIED, Cause, UserErase
 
-__all__ = ["add_letters", "begin", "bury", "pages_of", "replace", "rewrite", "scrub"]
+__all__ = ["add_letters", "begin", "bury", "pages_of", "prune", "replace", "rewrite", "scrub"]
 
 _PAGE: Final = 2_000
 """Rows looked at under the lock at once."""
@@ -65,6 +65,17 @@ def pages_of(
                 (start, last, *marks),
             ).fetchall()
         yield page
+
+
+def prune(connection: sqlite3.Connection, after: int, upto: int) -> None:
+    """Drop events and their ids, inside the caller's transaction; none if ``after`` is ``upto``."""
+    if upto <= after:
+        return
+    connection.execute(
+        "DELETE FROM seen WHERE event_key IN (SELECT event_key FROM log WHERE seq <= ?)", (upto,)
+    )
+    connection.execute("DELETE FROM log WHERE seq <= ?", (upto,))
+    connection.execute("DELETE FROM guests WHERE seq <= ?", (upto,))
 
 
 def add_letters(connection: sqlite3.Connection, letters: Sequence[DeadLetter]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from recsys.errors import CorruptRecord
 from recsys.events import Event
 from recsys.store.dedupe import remembered_as
+from recsys.store.sqlite_parts import read_parts
 from recsys.store.sqlite_rows import digest_parts, open_event, open_position, open_user, unsealed
 from recsys.store.sqlite_schema import Head
 
@@ -56,7 +57,7 @@ def scan_ids(connection: sqlite3.Connection, sequence: int, event: Event) -> Fin
 
 def scan_parts(connection: sqlite3.Connection, path: Path, head: Head) -> list[str]:
     """Return what is wrong with the parts of the snapshot."""
-    parts: dict[str, bytes] = dict(connection.execute("SELECT name, record FROM state"))
+    parts = read_parts(connection, head.generation)
     findings = []
     for name, record in parts.items():
         try:

@@ -18,6 +18,7 @@ import msgspec
 
 from recsys.codec import pack, unpack
 from recsys.errors import CorruptRecord, StoreError
+from recsys.store.sqlite_parts import STATE, read_parts
 from recsys.store.sqlite_rows import ADVICE, bind, digest_parts
 
 __all__ = [
@@ -33,7 +34,7 @@ __all__ = [
     "write_head",
 ]
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 _APPLICATION: Final = 0x52454353  # "RECS"
 
 _USERS: Final = (
@@ -52,7 +53,7 @@ _TABLES: Final = (
     " STRICT",
     "CREATE TABLE seen (event_key BLOB PRIMARY KEY, seq INTEGER NOT NULL, content INTEGER NOT NULL)"
     " STRICT, WITHOUT ROWID",
-    "CREATE TABLE state (name TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT",
+    STATE,
     "CREATE TABLE meta (name TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT",
     _USERS,
     *_SINCE_2,
@@ -64,6 +65,12 @@ _MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
         "INSERT INTO users SELECT user_id, record, bind(user_id, record) FROM users_1",
         "DROP TABLE users_1",
         *_SINCE_2,
+    ),
+    2: (
+        "ALTER TABLE state RENAME TO state_2",
+        STATE,
+        "INSERT INTO state SELECT 0, name, 0, record FROM state_2",
+        "DROP TABLE state_2",
     ),
 }
 """By the version that they start from, what makes the next one of it."""
@@ -84,6 +91,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
         Sequence of the last event that the snapshot contains, 0 without a snapshot.
     store_id
         16 bytes that no other store has; empty in files of schema 1.
+    generation
+        Under which the parts of the snapshot are filed, see ``recsys.store.sqlite_staging``.
     parts
         ``digest_parts`` of the snapshot.
     users, sources
@@ -97,6 +106,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     high_water: int = 0
     snapshot: int = 0
     store_id: bytes = b""
+    generation: int = 0
     parts: int = 0
     users: int = 0
     sources: int = 0
@@ -173,7 +183,7 @@ def migrated(connection: sqlite3.Connection, head: Head) -> Head:
     return msgspec.structs.replace(
         head,
         store_id=head.store_id or secrets.token_bytes(16),
-        parts=digest_parts(dict(connection.execute("SELECT name, record FROM state"))),
+        parts=digest_parts(read_parts(connection, head.generation)),
         users=number(connection, "SELECT count(*) FROM users"),
         sources=number(connection, "SELECT count(*) FROM positions"),
     )

@@ -120,7 +120,7 @@ def _verify(path: Path, report: Report) -> None:
         for sequence, event, finding in scan_log(connection, path, head):
             report.events += event is not None
             report.add(scan_ids(connection, sequence, event) if event is not None else finding)
-        report.parts = number(connection, "SELECT count(*) FROM state")
+        report.parts = number(connection, "SELECT count(DISTINCT name) FROM state")
         if report.schema != SCHEMA:
             report.notes.append(
                 f"of schema {report.schema}; the next opening brings it to {SCHEMA}, and only then "

@@ -169,19 +169,13 @@ TOLD = Lessons(
     TasteSums(1.5, 7, 0.25, {"genre": (0.5, 2.5)}),
 )
 
-POSITIONS = {1: {}, 2: {"feedback-0": 7, "feedback-1": 2**40}}
+_READ_UPTO = {"feedback-0": 7, "feedback-1": 2**40}
+POSITIONS = {1: {}, 2: _READ_UPTO, 3: _READ_UPTO}
 """Of the stores of each schema."""
-ERASURES = {
-    1: [],
-    2: [
-        Erasure(
-            receipt="2a-0193f3a1",
-            sequence=9,
-            user_id="user|1:a b",
-            accepted_ms=1_763_600_000_127,
-        )
-    ],
-}
+_ERASURE = Erasure(
+    receipt="2a-0193f3a1", sequence=9, user_id="user|1:a b", accepted_ms=1_763_600_000_127
+)
+ERASURES = {1: [], 2: [_ERASURE], 3: [msgspec.structs.replace(_ERASURE, sequence=10)]}
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -240,8 +234,8 @@ def test_stores_of_every_schema_are_opened(version: int, tmp_path: Path) -> None
     shutil.copyfile(GOLDEN / f"schema_{version}.sqlite", path)
     store = SqliteStore(path)
     try:
-        # Schema 1 was first filled with records of format 1.
-        written = {1: 1, 2: 2}[version]
+        # Each was first filled with records of the format of its number.
+        written = version
         events = [event for name, event in EVENTS.items() if SINCE.get(name, 1) <= written]
         assert store.epoch == 2
         assert list(store.read(after=0)) == list(enumerate(events, start=1))

@@ -74,6 +74,7 @@ def test_each_point_kills_once_and_leaves_what_its_name_says(tmp_path: Path) -> 
         "before-sync": (1, 0),
         "after-sync": (2, 0),
         "after-capture": (2, 0),
+        "after-staging": (2, 0),
         "mid-snapshot": (2, 0),
         "after-snapshot": (2, 2),
         "mid-recovery": (1, 0),

@@ -154,13 +154,22 @@ def test_exchanged_users_are_noticed(path: Path) -> None:
     [
         "DELETE FROM state WHERE name = 'model'",
         "UPDATE state SET name = 'other'",
-        "INSERT INTO state SELECT 'twin', record FROM state",
+        "INSERT INTO state SELECT generation, 'twin', number, record FROM state",
+        "UPDATE state SET generation = generation + 1",
     ],
 )
 def test_parts_under_another_name_are_noticed(path: Path, query: str) -> None:
     damage(filled(path), query)
     store = SqliteStore(path)
     with pytest.raises(CorruptRecord, match="the parts of the snapshot are not those written"):
+        store.load()
+    store.close()
+
+
+def test_a_piece_too_many_is_noticed(path: Path) -> None:
+    damage(filled(path), "INSERT INTO state SELECT generation, name, number + 1, record FROM state")
+    store = SqliteStore(path)
+    with pytest.raises(CorruptRecord, match="part 'model' of the snapshot is damaged"):
         store.load()
     store.close()
 

@@ -96,10 +96,10 @@ class TestOpening:
     def test_another_schema(self, path: Path) -> None:
         with raw(filled(path)) as connection:
             connection.execute("PRAGMA user_version = 7")
-        with pytest.raises(StoreError, match=r"schema version 7, .* knows 1 to 2;"):
+        with pytest.raises(StoreError, match=r"schema version 7, .* knows 1 to 3;"):
             SqliteStore(path)
         with raw(path) as connection:
-            connection.execute("PRAGMA user_version = 2")
+            connection.execute("PRAGMA user_version = 3")
         SqliteStore(path).close()  # the refusal left no lock and changed nothing
 
 
