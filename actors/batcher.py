@@ -1,19 +1,18 @@
 """The group commit: everything that waits is written by one transaction, then learned.
 
-There is no timer. While one commit is on its way to the disk the next one gathers by itself, so a
-lone event waits for nobody and a crowd shares its flushes. A commit overlaps with the learning of
-the one before it.
+While one commit is on its way to the disk the next one gathers by itself, so a lone event waits for
+nobody and a crowd shares its flushes. A commit overlaps with the learning of the one before it.
 """
 
 import asyncio
 import logging
 import re
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
+from actors.commit_queue import CommitQueue, Group, Pause
 from actors.errors import Overloaded, ShardUnavailable
 from actors.meters import Pace, Quantiles, Rate
 from actors.observer import Observer
@@ -52,29 +51,6 @@ class Ledger(Protocol):
     def fold(self, events: Sequence[Event], appends: Sequence[Append]) -> None:
         """Teach those that were accepted, in order."""
         ...
-
-
-class _Group(NamedTuple):
-    """Events that came together: never split between commits.
-
-    ``done`` is resolved with one result per event once they are durable and learned, and is
-    ``None`` for decisions, for which nobody waits. ``positions`` say where to go on in the outside
-    logs that the events came from; ``counted`` that they are in the rate and the freshness.
-    """
-
-    events: Sequence[Event]
-    received_ms: int
-    done: asyncio.Future[list[Append]] | None
-    positions: Mapping[str, int] | None = None
-    counted: bool = True
-
-
-class _Pause:
-    """A place in the queue where the writer waits."""
-
-    def __init__(self) -> None:
-        self.reached = asyncio.Event()
-        self.over = asyncio.Event()
 
 
 class Batcher:
@@ -118,11 +94,10 @@ class Batcher:
         self._settings = settings
         self._observer = observer
         self._doomed = doomed
-        self._groups: deque[_Group | _Pause] = deque()
+        self._queue = CommitQueue(settings.commit_events, settings.decisions_linger_s)
         self._decisions: dict[str, Decision] = {}
         self._waiting = 0
         self._pace = Pace()
-        self._wake = asyncio.Event()
         self._written = asyncio.Event()
         self._stopping = False
         self._writer: asyncio.Task[None] | None = None
@@ -145,7 +120,7 @@ class Batcher:
     async def stop(self) -> None:
         """Take nothing more, and return when all that waits is written and learned."""
         self._stopping = True
-        self._wake.set()
+        self._queue.hurry()
         if self._writer is not None:
             await self._writer
             self._writer = None
@@ -224,13 +199,15 @@ class Batcher:
         # What comes from an outside log waits there as well.
         self.make_room(len(events), patient=positions is not None)
         done: asyncio.Future[list[Append]] = asyncio.get_running_loop().create_future()
-        self._put(_Group(events, received_ms, done, positions, counted))
+        self._waiting += len(events)
+        self._queue.put(Group(events, received_ms, done, positions, counted))
         return await done
 
     def offer(self, decision: Decision) -> None:
         """Queue a decision for which nobody waits; ask ``make_room`` first."""
         self._decisions[decision.event_id] = decision
-        self._put(_Group((decision,), decision.ts_ms, None))
+        self._waiting += 1
+        self._queue.put(Group((decision,), decision.ts_ms, None))
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
@@ -245,9 +222,7 @@ class Batcher:
         """
         if self._stopping:
             raise ShardUnavailable(self._shard, "it is stopping")
-        pause = _Pause()
-        self._groups.append(pause)
-        self._wake.set()
+        pause = self._queue.pause()
         try:
             await pause.reached.wait()
             yield
@@ -257,49 +232,33 @@ class Batcher:
     def put_first(self, event: Event) -> asyncio.Future[list[Append]]:
         """Queue an event before all that waits, while ``paused``; await the result afterwards."""
         done: asyncio.Future[list[Append]] = asyncio.get_running_loop().create_future()
-        self._groups.appendleft(_Group((event,), now_ms(), done))
         self._waiting += 1
+        self._queue.put_first(Group((event,), now_ms(), done))
         return done
 
     def find(self, decision_id: str) -> Decision | None:
         """Return a decision that is not durable yet."""
         return self._decisions.get(decision_id)
 
-    def _put(self, group: _Group) -> None:
-        self._groups.append(group)
-        self._waiting += len(group.events)
-        self._wake.set()
-
-    def _take(self) -> list[_Group]:
-        taken: list[_Group] = []
-        events = 0
-        while self._groups and events < self._settings.commit_events:
-            group = self._groups[0]
-            if isinstance(group, _Pause):
-                break
-            self._groups.popleft()
-            taken.append(group)
-            events += len(group.events)
-        return taken
-
     async def _write(self) -> None:
         loop = asyncio.get_running_loop()
         learning: asyncio.Task[None] | None = None
-        while self._groups or not self._stopping:
-            if not self._groups:
-                self._wake.clear()
-                await self._wake.wait()
+        while self._queue or not self._stopping:
+            await self._queue.due()
+            if not self._queue:
+                # There was nothing left when it was told to stop.
+                self._queue.rest()
                 continue
-            head = self._groups[0]
-            if isinstance(head, _Pause):
-                self._groups.popleft()
+            head = self._queue.head
+            if isinstance(head, Pause):
+                self._queue.drop_pause()
                 if learning is not None:
                     await learning
                     learning = None
                 head.reached.set()
                 await head.over.wait()
                 continue
-            groups = self._take()
+            groups = self._queue.take()
             started = loop.time()
             appends = await self._commit(groups)
             if learning is not None:
@@ -307,14 +266,14 @@ class Batcher:
                 learning = None
             taken = sum(len(group.events) for group in groups)
             # What a few events take says little: a flush takes as long for one as for many.
-            if taken >= self._settings.commit_events and self._groups:
+            if taken >= self._settings.commit_events and self._queue:
                 self._pace.add(taken, loop.time() - started)
             if appends is not None:
                 learning = asyncio.create_task(self._learn(groups, appends))
         if learning is not None:
             await learning
 
-    async def _commit(self, groups: Sequence[_Group]) -> list[Append] | None:
+    async def _commit(self, groups: Sequence[Group]) -> list[Append] | None:
         events = [event for group in groups for event in group.events]
         positions = dict[str, int]()
         for group in groups:
@@ -347,7 +306,7 @@ class Batcher:
         self._refusing = ""
         return appends
 
-    def _refuse(self, groups: Sequence[_Group], reason: str) -> None:
+    def _refuse(self, groups: Sequence[Group], reason: str) -> None:
         refused = sum(len(group.events) for group in groups)
         if reason != self._refusing:
             # Once, not at every commit: the log may lie on the same full disk.
@@ -360,7 +319,7 @@ class Batcher:
                 why = f"its store cannot write: {_PLACE.sub('', reason)}"
                 group.done.set_exception(ShardUnavailable(self._shard, why))
 
-    async def _learn(self, groups: Sequence[_Group], appends: Sequence[Append]) -> None:
+    async def _learn(self, groups: Sequence[Group], appends: Sequence[Append]) -> None:
         loop = asyncio.get_running_loop()
         place = 0
         since = loop.time()
@@ -382,7 +341,7 @@ class Batcher:
             # They are durable, so their senders must hear so; the log teaches them after a restart.
             _log.exception("shard %d: fold raised", self._shard)
 
-    def _settle(self, group: _Group, results: Sequence[Append]) -> None:
+    def _settle(self, group: Group, results: Sequence[Append]) -> None:
         learned = sum(result.outcome is Outcome.ACCEPTED for result in results)
         if not group.counted:
             learned = 0

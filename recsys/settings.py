@@ -256,6 +256,7 @@ class StoreSettings(Section):
 
     snapshot_every_s: float = Field(5.0, gt=0)
     commit_events: int = Field(100, ge=1)
+    decisions_linger_s: float = Field(0.02, ge=0, le=1)
     queue_events: int = Field(20_000, ge=1)
     queue_s: float = Field(2.5, gt=0)
     log_events: int = Field(10_000_000, ge=1000)

@@ -293,3 +293,13 @@ async def test_who_can_wait_is_let_in_when_there_is_room() -> None:
         await waiting
         await asyncio.gather(*tasks)
         assert batcher.waiting == 0
+
+
+async def test_a_batcher_that_had_nothing_to_do_goes_on_after_a_stop() -> None:
+    store = GatedStore()
+    store.gate.set()
+    async with running(engine_on(store)) as batcher, asyncio.timeout(20):
+        for _ in range(2):
+            await batcher.stop()
+            batcher.resume()
+        assert await batcher.submit([click(1)], now_ms()) == [Append(Outcome.ACCEPTED, 1)]
