@@ -32,15 +32,17 @@ _FAST = {"contract", "reassoc", "arcp", "nsz"}
 
 
 def compiled(function: F) -> F:
-    """Compile a function of arrays and numbers; without the interpreter's lock while it runs."""
+    """Compile a function of arrays and numbers.
+
+    It keeps the interpreter's lock: a list is made by some forty calls of a few microseconds, and
+    to give it up in each of them, while another thread writes, costs more than that thread gains.
+    """
     folder = _folder(_digest(function))
     former = numba.config.CACHE_DIR
     # numba looks here once, while it decorates.
     numba.config.CACHE_DIR = str(folder or former)
     try:
-        return numba.njit(
-            cache=folder is not None, nogil=True, fastmath=_FAST, error_model="numpy"
-        )(function)
+        return numba.njit(cache=folder is not None, fastmath=_FAST, error_model="numpy")(function)
     finally:
         numba.config.CACHE_DIR = former
 

@@ -35,8 +35,8 @@ _PRAGMAS: Final = (
     "PRAGMA cell_size_check = ON",
     "PRAGMA trusted_schema = OFF",
     "PRAGMA cache_size = -32768",  # KiB; the keys of ``seen`` are random, their pages are wanted
-    # Pages (of 4 KiB) between checkpoints. ``seen`` dirties a page per event, and a rarer checkpoint
-    # writes each page once for many events; but all wait for it, some 15 ms for so many.
+    # Pages (of 4 KiB) between checkpoints. ``seen`` dirties a page per event; a rarer checkpoint
+    # writes each page once for many events, but all wait for it: some 15 ms for so many.
     "PRAGMA wal_autocheckpoint = 2000",
     "PRAGMA journal_size_limit = 67108864",  # bytes left to ``-wal`` after a large snapshot
 )

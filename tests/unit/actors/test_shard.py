@@ -1,7 +1,7 @@
 import asyncio
 import re
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import msgspec
@@ -208,11 +208,11 @@ async def test_a_snapshot_that_fails_is_tried_again(fault: Exception) -> None:
         failures = 1
 
         @override
-        def commit(self, capture: Capture) -> None:
+        def committing(self, capture: Capture) -> Iterator[None]:
             if self.failures:
                 self.failures -= 1
                 raise fault
-            super().commit(capture)
+            yield from super().committing(capture)
 
     settings = with_store(snapshot_every_s=0.02)
     tally = Tally()
