@@ -61,7 +61,9 @@ class Pool:
     proposed
         The rows in use, in the order of proposing; the first ``count`` entries.
     known
-        Whether a row is in use, shape ``(n_items or more,)``.
+        Whether an item is proposed, shape ``(n_items or more,)``.
+    aside
+        Items that are not, and have scores all the same: see ``put_aside``.
     """
 
     def __init__(self, columns: Sequence[str]) -> None:
@@ -69,7 +71,9 @@ class Pool:
         self.scores = np.zeros((64, len(self.columns)), np.float32)
         self.proposed = np.zeros(64, np.int32)
         self.known = np.zeros(64, np.bool_)
+        self.aside = np.zeros(64, np.int32)
         self.count = 0
+        self._n_aside = 0
         self._totals = np.zeros(64, np.float32)
         self._no_seats = np.zeros(len(self.columns), np.int64)
 
@@ -78,6 +82,7 @@ class Pool:
         self.scores = grown(self.scores, n_items)
         self.proposed = grown(self.proposed, n_items)
         self.known = grown(self.known, n_items)
+        self.aside = grown(self.aside, n_items)
         self._totals = grown(self._totals, n_items)
 
     @property
@@ -99,10 +104,19 @@ class Pool:
         """
         self.count = compute.add_first(orders, n, allowed, self.proposed, self.known, self.count)
 
+    def put_aside(self, count: int) -> None:
+        """Note that the items behind the first ``count`` of the pool are in ``aside`` now.
+
+        They keep their scores, which count if somebody else proposes them.
+        """
+        self._n_aside = self.count - count
+        self.count = count
+
     def clear(self) -> None:
         """Wipe what the request before has left."""
-        compute.clear(self.scores, self.proposed, self.known, self.count)
-        self.count = 0
+        compute.clear(self.scores, self.items, self.known)
+        compute.clear(self.scores, self.aside[: self._n_aside], self.known)
+        self.count = self._n_aside = 0
 
     def cut(
         self,

@@ -148,12 +148,9 @@ def take_best(
 
 
 @compiled
-def clear(
-    scores: NDArray[np.float32], proposed: NDArray[np.int32], known: NDArray[np.bool_], count: int
-) -> None:
-    """Wipe the rows in use."""
-    for i in range(count):
-        item = proposed[i]
+def clear(scores: NDArray[np.float32], items: NDArray[np.int32], known: NDArray[np.bool_]) -> None:
+    """Wipe the rows of some items."""
+    for item in items:
         known[item] = False
         for column in range(scores.shape[1]):
             scores[item, column] = 0.0

@@ -78,6 +78,7 @@ class TransitionSettings(Section):
 
     shrink: float = Field(10.0, gt=0)
     neighbours: int = Field(256, ge=1)
+    leaders: int = Field(200, ge=1)
     kernels: dict[str, TransitionKernel] = Field(
         default_factory=lambda: {
             "near": TransitionKernel(weight=1.0),

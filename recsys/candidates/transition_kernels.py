@@ -6,15 +6,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.candidates.pool_kernels import TINY
 from recsys.compiled import compiled
 
-__all__ = ["Kernels", "Table", "compact", "learn", "normalise", "propose"]
+__all__ = ["Kernels", "Table", "compact", "keep_best", "learn", "normalise", "propose"]
 
 _BOTH, _FORWARD, _BACKWARD = 0, 1, 2
 _VANISHED = 1e-6
 _COMPARED = 32
 """A full row gives up the weakest of so many neighbours, others each time: to compare all would
 take longer than all the rest."""
+_COARSE = 18
+"""Bits of a float32 that do not count: five of its fraction do."""
 _NEGLIGIBLE = 1e-3
 """A place in the history that weighs less under every kernel ends the walk through it."""
 
@@ -220,6 +223,7 @@ def normalise(
     scores: NDArray[np.float32],
     column: int,
     items: NDArray[np.int32],
+    out: NDArray[np.float32],
 ) -> None:
     """Divide the sums of the pool's items by how often each is liked, and by the inflation.
 
@@ -227,6 +231,8 @@ def normalise(
     ----------
     age_ms
         Since the origin of the weights of forgetful kernels.
+    out
+        Filled with the same scores, ``(n_items, n_kernels)``.
     """
     deflation = np.empty(half_life_ms.shape[0])
     for k in range(deflation.shape[0]):
@@ -237,4 +243,99 @@ def normalise(
         cosine = 1.0 / math.sqrt(table.likes[item] + kernels.shrink)
         for k in range(deflation.shape[0]):
             factor = deflation[k] if kernels.share[k] else deflation[k] * cosine
-            scores[item, column + k] *= np.float32(factor)
+            score = scores[item, column + k] * np.float32(factor)
+            scores[item, column + k] = score
+            out[i, k] = score
+
+
+@compiled
+def _worth(
+    scores: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    items: NDArray[np.int32],
+    allowed: NDArray[np.bool_],
+) -> NDArray[np.float32]:
+    """Return the sum of each row, each column divided by its maximum; 0 for what is not allowed."""
+    n_columns = weights.shape[0]
+    largest = np.zeros(n_columns, np.float32)
+    for i in range(items.shape[0]):
+        if allowed[items[i]]:
+            for k in range(n_columns):
+                largest[k] = max(largest[k], scores[i, k])
+    worth = np.zeros(items.shape[0], np.float32)
+    for k in range(n_columns):
+        if largest[k] > TINY:
+            scale = weights[k] / largest[k]
+            for i in range(items.shape[0]):
+                worth[i] += scale * scores[i, k]
+    for i in range(items.shape[0]):
+        if not allowed[items[i]]:
+            worth[i] = 0.0
+    return worth
+
+
+@compiled
+def keep_best(
+    scores: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    allowed: NDArray[np.bool_],
+    most: int,
+    proposed: NDArray[np.int32],
+    known: NDArray[np.bool_],
+    aside: NDArray[np.int32],
+) -> int:
+    """Put aside all but about the best ``most`` of some items of a pool; returns how many stay.
+
+    The best are those with the largest sums of their scores, each divided by its maximum; what is
+    not ``allowed`` is none of them.
+
+    Parameters
+    ----------
+    scores
+        Of the items ``proposed``, ``(n_items, n_columns)``.
+    weights
+        Of the columns, ``(n_columns,)``.
+    aside
+        Filled with those that leave, ``(n_items or more,)``.
+    """
+    worth = _worth(scores, weights, proposed, allowed)
+    bar = _bar(worth, most)
+    n_best = 0
+    n_left = 0
+    for i in range(worth.shape[0]):
+        item = proposed[i]
+        if worth[i] >= bar:
+            proposed[n_best] = item
+            n_best += 1
+        else:
+            known[item] = False
+            aside[n_left] = item
+            n_left += 1
+    return n_best
+
+
+@compiled
+def _bar(worth: NDArray[np.float32], most: int) -> np.float32:
+    """Return what ``most`` values over 0 reach, and few more; the least of them if there are less.
+
+    Counted by the upper bits of the values, which order them within 3 %: to find the very n-th
+    takes ten times as long.
+    """
+    bits = worth.view(np.int32)
+    counts = np.zeros(1 << (31 - _COARSE), np.int32)
+    top = 0
+    for i in range(bits.shape[0]):
+        place = bits[i] >> _COARSE
+        counts[place] += 1
+        top = max(top, place)
+    left = most
+    place = top
+    while place > 0:
+        left -= counts[place]
+        if left <= 0:
+            break
+        place -= 1
+    edge = np.empty(1, np.int32)
+    edge[0] = max(place, 1) << _COARSE
+    bar: np.float32 = edge.view(np.float32)[0]
+    return bar

@@ -58,6 +58,8 @@ class Transitions(Source):
         lasting = np.array([kernel.half_life_s is None for kernel in kernels.values()])
         self.columns = tuple(f"transitions_{name}" for name in kernels)
         self.weights = tuple(kernel.weight for kernel in kernels.values())
+        self._worth = np.array(self.weights, np.float32)
+        self._leaders = settings.leaders
         self._neighbours = settings.neighbours
         self._history = max(kernel.history for kernel in kernels.values())
         self._shape = compute.Kernels(
@@ -138,6 +140,7 @@ class Transitions(Source):
 
     @override
     def propose(self, asker: Asker, pool: Pool, column: int) -> None:
+        first = pool.count
         pool.count = compute.propose(
             self._table,
             self._shape,
@@ -150,12 +153,33 @@ class Transitions(Source):
             pool.count,
         )
 
+        age_ms = asker.ts_ms - self._origin_ms if self._origin_ms >= 0 else 0
+        items = pool.items
+        scores = np.empty((len(items), len(self.columns)), np.float32)
+        compute.normalise(
+            self._table,
+            self._shape,
+            age_ms,
+            self._half_life_ms,
+            pool.scores,
+            column,
+            items,
+            scores,
+        )
+        left = compute.keep_best(
+            scores[first:],
+            self._worth,
+            asker.allowed,
+            self._leaders,
+            items[first:],
+            pool.known,
+            pool.aside,
+        )
+        pool.put_aside(first + left)
+
     @override
     def score(self, asker: Asker, pool: Pool, column: int) -> None:
-        age_ms = asker.ts_ms - self._origin_ms if self._origin_ms >= 0 else 0
-        compute.normalise(
-            self._table, self._shape, age_ms, self._half_life_ms, pool.scores, column, pool.items
-        )
+        """Nothing to add: what may have a score has it since ``propose``, in the pool or aside."""
 
     def _inflation(self, ts_ms: int) -> NDArray[np.float64]:
         """Return what a like of now weighs, by kernel, ``(n_kernels,)``."""
