@@ -202,8 +202,9 @@ def fill_shared(
     done: tuple[float, float, float],
     n_pool: int,
     list_size: int,
-) -> int:
-    """Write the features of a request up to those of the sources; returns how many they are.
+    largest: NDArray[np.float32],
+) -> None:
+    """Write the features of a request.
 
     Parameters
     ----------
@@ -213,6 +214,8 @@ def fill_shared(
         ``log(1 + likes)`` of the item that they liked last.
     done
         Clicks and shown slots of the person, and the average share of slots that are clicked.
+    largest
+        Maxima of the sources' scores, ``(n_columns,)``.
     """
     n = times_ms.shape[0]
     clicks, shown, base = done
@@ -235,4 +238,5 @@ def fill_shared(
     values[10] = math.log1p(list_size)
     values[11] = math.sin(angle)
     values[12] = math.cos(angle)
-    return 13
+    for source in range(largest.shape[0]):
+        values[13 + source] = math.log(largest[source] + np.float32(1e-3))

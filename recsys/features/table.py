@@ -138,19 +138,31 @@ class FeatureTable:
         list_size
             How many items will be shown, 0 when there is no list.
         """
-        rows, shared = self._rows(asker, cut, tokens), self._shared(asker, cut, list_size)
+        n = len(cut.items)
+        # One after the other in one piece of memory, so that they are rounded at once.
+        values = np.zeros(n * self._n_all + self._n_shared, np.float32)
+        rows = values[: n * self._n_all].reshape(n, self._n_all)
+        shared = values[n * self._n_all :]
+        self._fill_rows(rows, asker, cut, tokens)
+        self._fill_shared(shared, asker, cut, list_size)
         if self._selects:
-            # In the memory's usual order, which is what the learners are compiled for.
             rows = rows.take(self._kept.places, axis=1)
-            shared = shared.take(self._shared_kept.places)
+            values = np.concatenate([rows.reshape(-1), shared.take(self._shared_kept.places)])
         # Scored is what is logged.
-        rows, logged_rows = _rounded(rows)
-        shared, logged_shared = _rounded(shared)
-        return Asked(rows, shared, logged_rows, logged_shared)
+        rounded, halves = np.empty_like(values), np.empty(len(values), np.uint16)
+        round_to_half(values, halves, rounded)
+        logged, end = halves.view(np.float16), rows.size
+        return Asked(
+            rounded[:end].reshape(rows.shape),
+            rounded[end:],
+            logged[:end].reshape(rows.shape),
+            logged[end:],
+        )
 
-    def _rows(self, asker: Asker, cut: Cut, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
+    def _fill_rows(
+        self, rows: NDArray[np.float32], asker: Asker, cut: Cut, tokens: NDArray[np.int64]
+    ) -> None:
         user, ts_ms, items = asker.user, asker.ts_ms, cut.items
-        rows = np.zeros((len(items), self._n_all), np.float32)
         pause_ms = max(ts_ms - user.times_ms[-1], 0) if user.times_ms else -1
         known = Items(
             self._catalogue.created_ms,
@@ -189,12 +201,12 @@ class FeatureTable:
             rows[:, column:after] = model.features(user, items)
             column = after
         bound(rows, self._n_common, _LARGEST)
-        return rows
 
-    def _shared(self, asker: Asker, cut: Cut, list_size: int) -> NDArray[np.float32]:
+    def _fill_shared(
+        self, shared: NDArray[np.float32], asker: Asker, cut: Cut, list_size: int
+    ) -> None:
         user = asker.user
-        shared = np.empty(self._n_shared, np.float32)
-        n = fill_shared(
+        fill_shared(
             shared,
             asker.times_ms,
             asker.ts_ms,
@@ -202,9 +214,8 @@ class FeatureTable:
             (float(user.clicks), float(user.shown), self._counts.base_rate),
             self._pool.count,
             list_size,
+            cut.largest,
         )
-        np.log(cut.largest + np.float32(1e-3), out=shared[n:])
-        return shared
 
     def show(self, item: int, ts_ms: int) -> None:
         """Count in the windows that an item was shown."""
@@ -244,13 +255,6 @@ class FeatureTable:
         """Make room for the catalogue's items and attributes."""
         self._item_windows.grow(len(self._catalogue))
         self._attribute_windows.grow(self._catalogue.n_tokens)
-
-
-def _rounded(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float16]]:
-    """Return values as float16 holds them, and as it is logged."""
-    rounded, halves = np.empty_like(values), np.empty(values.shape, np.uint16)
-    round_to_half(values.reshape(-1), halves.reshape(-1), rounded.reshape(-1))
-    return rounded, halves.view(np.float16)
 
 
 def _span(half_life_ms: float) -> str:

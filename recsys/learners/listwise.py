@@ -114,9 +114,7 @@ class ListwiseRanker(Learner):
         if not len(candidates.numeric):
             return np.zeros(0)
         shown = _Shown(candidates.numeric, candidates.shared[None, :])
-        logits = self._rank(shown)[2].astype(np.float64)
-        expected: NDArray[np.float64] = self.scale * np.exp(logits - logits.max())
-        return expected
+        return net.expect(self._rank(shown)[2], self.scale)
 
     @override
     def learn(self, example: Example) -> None:

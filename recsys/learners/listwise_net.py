@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from recsys.compiled import compiled
 
-__all__ = ["adapt", "forward", "gather", "n_weights", "observe", "rank", "standardise"]
+__all__ = ["adapt", "expect", "forward", "gather", "n_weights", "observe", "rank", "standardise"]
 
 Array = NDArray[np.float32]
 
@@ -149,6 +149,19 @@ def rank(
         for d in range(rows.shape[1]):
             logits[i] += rows[i, d] * offset[d]
     return standard, standard_shared, logits
+
+
+@compiled
+def expect(logits: Array, scale: float) -> NDArray[np.float64]:
+    """Return what each candidate is expected to earn, where the best one earns ``scale``."""
+    largest = np.float32(-np.inf)
+    for i in range(logits.shape[0]):
+        largest = max(largest, logits[i])
+    out = np.empty(logits.shape[0], np.float64)
+    for i in range(logits.shape[0]):
+        # A logit that is not a number is not lost: whoever sees the scores must hear of it.
+        out[i] = scale * math.exp(float(logits[i]) - float(largest))
+    return out
 
 
 @compiled
