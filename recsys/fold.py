@@ -143,7 +143,7 @@ def _decision(state: State, event: Decision) -> None:
             slots.append(pending_slot)
             state.new_items.show(user, item, tokens, event.ts_ms)
             state.counts.show(item)
-            state.features.show(item, event.ts_ms)
+    state.features.show([slot.item for slot in slots if slot.item >= 0], event.ts_ms)
     note_list(state, event.user_id, slots, event.ts_ms)
     arm = state.counters.arms.setdefault(event.policy, ArmStats())
     arm.decisions += 1
@@ -272,7 +272,7 @@ def _credit(state: State, joined: Joined, reward: float, ts_ms: int) -> None:
     item = joined.example.item
     if joined.discovered:
         state.counts.show(item)
-        state.features.show(item, ts_ms)
+        state.features.show([item], ts_ms)
     note_click(state, joined, ts_ms)
     if joined.first:
         arm.clicks += 1

@@ -24,7 +24,7 @@ from recsys.features.counts import ItemCounts
 from recsys.features.habits import ItemHabits
 from recsys.features.half import round_to_half
 from recsys.features.rows import Items, bound, fill_rows, fill_shared
-from recsys.features.windows import CLICKED, EXPECTED, SHOWN, Kind, WindowCounts, crossed
+from recsys.features.windows import CLICKED, EXPECTED, SHOWN, Kind, WindowCounts, cross
 from recsys.learners.base import PersonalModel
 
 __all__ = ["NOWHERE", "Asked", "FeatureTable", "Windows", "surface"]
@@ -217,9 +217,10 @@ class FeatureTable:
             cut.largest,
         )
 
-    def show(self, item: int, ts_ms: int) -> None:
-        """Count in the windows that an item was shown."""
-        self._count(item, SHOWN, ts_ms, 1.0, NOWHERE)
+    def show(self, items: Sequence[int], ts_ms: int) -> None:
+        """Count in the windows that items were shown."""
+        shown = np.array(items, np.int32)
+        self._count(shown, SHOWN, ts_ms, np.ones(len(shown)), NOWHERE)
 
     def click(
         self,
@@ -237,19 +238,25 @@ class FeatureTable:
         tokens
             What ``surface`` says of the list.
         """
-        self._count(item, CLICKED, ts_ms, 1.0, tokens)
-        for other, share in shares:
-            self._count(other, EXPECTED, ts_ms, share, tokens)
+        self._count(np.array([item], np.int32), CLICKED, ts_ms, np.ones(1), tokens)
+        others = np.array([other for other, _ in shares], np.int32)
+        expected = np.array([share for _, share in shares], np.float64)
+        self._count(others, EXPECTED, ts_ms, expected, tokens)
 
     def _count(
-        self, item: int, kind: Kind, ts_ms: int, amount: float, tokens: NDArray[np.int64]
+        self,
+        items: NDArray[np.int32],
+        kind: Kind,
+        ts_ms: int,
+        amounts: NDArray[np.float64],
+        tokens: NDArray[np.int64],
     ) -> None:
-        self._item_windows.add(item, kind, ts_ms, amount)
-        for token in self._catalogue[item].tokens:
-            self._attribute_windows.add(token, kind, ts_ms, amount)
-        for token in tokens.tolist():
-            row = crossed(item, token, self._crossings.n_keys)
-            self._crossings.add(row, kind, ts_ms, amount)
+        self._item_windows.add_all(items[:, None], kind, ts_ms, amounts)
+        attributes = self._catalogue.attributes[items]
+        self._attribute_windows.add_all(attributes, kind, ts_ms, amounts)
+        if len(tokens):
+            rows = cross(items, tokens, self._crossings.n_keys)
+            self._crossings.add_all(rows, kind, ts_ms, amounts)
 
     def grow(self) -> None:
         """Make room for the catalogue's items and attributes."""

@@ -21,7 +21,7 @@ from recsys.codec import pack, unpack
 from recsys.compiled import compiled
 from recsys.errors import IncompatibleState
 
-__all__ = ["CLICKED", "EXPECTED", "SHOWN", "Kind", "WindowCounts", "crossed"]
+__all__ = ["CLICKED", "EXPECTED", "SHOWN", "Kind", "WindowCounts", "cross", "crossed"]
 
 Kind = Literal[0, 1, 2]
 SHOWN: Final = 0
@@ -71,6 +71,24 @@ class WindowCounts:
     def add(self, key: int, kind: Kind, ts_ms: int, amount: float = 1.0) -> None:
         """Count; an event from before the row's last one counts as of that."""
         _add(self.counts, self.last_ms, self.half_lives_ms, key, kind, ts_ms, amount)
+
+    def add_all(
+        self,
+        keys: NDArray[np.int32],
+        kind: Kind,
+        ts_ms: int,
+        amounts: NDArray[np.float64],
+    ) -> None:
+        """Do ``add`` for the keys of each row, in their order.
+
+        Parameters
+        ----------
+        keys
+            Shape ``(n_rows, n_places)``; -1 where there is none.
+        amounts
+            Of each row, ``(n_rows,)``.
+        """
+        _add_all(self.counts, self.last_ms, self.half_lives_ms, keys, kind, ts_ms, amounts)
 
     def read(self, keys: NDArray[np.int32], ts_ms: int) -> NDArray[np.float32]:
         """Return the counts as of a moment, shape ``(len(keys), n_windows, 3)``."""
@@ -133,6 +151,23 @@ def _add(
 
 
 @compiled
+def _add_all(
+    counts: NDArray[np.float32],
+    last_ms: NDArray[np.int64],
+    half_lives_ms: NDArray[np.float64],
+    keys: NDArray[np.int32],
+    kind: int,
+    ts_ms: int,
+    amounts: NDArray[np.float64],
+) -> None:
+    for row in range(keys.shape[0]):
+        for place in range(keys.shape[1]):
+            key = keys[row, place]
+            if key >= 0:
+                _add(counts, last_ms, half_lives_ms, key, kind, ts_ms, amounts[row])
+
+
+@compiled
 def crossed(item: int, token: int, n_keys: int) -> int:
     """Return the row that an item shares with a token of the context, by hashing both."""
     mixed = (item * 0x9E3779B1 + token * 0x85EBCA6B) & 0x7FFFFFFF
@@ -140,3 +175,13 @@ def crossed(item: int, token: int, n_keys: int) -> int:
     mixed = (mixed * 0x2C1B3C6D) & 0x7FFFFFFF
     mixed ^= mixed >> 12
     return mixed % n_keys
+
+
+@compiled
+def cross(items: NDArray[np.int32], tokens: NDArray[np.int64], n_keys: int) -> NDArray[np.int32]:
+    """Return ``crossed`` of every item with every token, ``(n_items, n_tokens)``."""
+    keys = np.empty((items.shape[0], tokens.shape[0]), np.int32)
+    for row in range(items.shape[0]):
+        for place in range(tokens.shape[0]):
+            keys[row, place] = crossed(items[row], tokens[place], n_keys)
+    return keys
