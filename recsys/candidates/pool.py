@@ -62,8 +62,8 @@ class Pool:
         The rows in use, in the order of proposing; the first ``count`` entries.
     known
         Whether an item is proposed, shape ``(n_items or more,)``.
-    aside
-        Items that are not, and have scores all the same: see ``put_aside``.
+    spare
+        Room for those that are put ``aside``, int32, shape ``(n_items or more,)``.
     """
 
     def __init__(self, columns: Sequence[str]) -> None:
@@ -71,7 +71,7 @@ class Pool:
         self.scores = np.zeros((64, len(self.columns)), np.float32)
         self.proposed = np.zeros(64, np.int32)
         self.known = np.zeros(64, np.bool_)
-        self.aside = np.zeros(64, np.int32)
+        self.spare = np.zeros(64, np.int32)
         self.count = 0
         self._n_aside = 0
         self._totals = np.zeros(64, np.float32)
@@ -82,7 +82,7 @@ class Pool:
         self.scores = grown(self.scores, n_items)
         self.proposed = grown(self.proposed, n_items)
         self.known = grown(self.known, n_items)
-        self.aside = grown(self.aside, n_items)
+        self.spare = grown(self.spare, n_items)
         self._totals = grown(self._totals, n_items)
 
     @property
@@ -104,8 +104,13 @@ class Pool:
         """
         self.count = compute.add_first(orders, n, allowed, self.proposed, self.known, self.count)
 
+    @property
+    def aside(self) -> NDArray[np.int32]:
+        """Items that are not proposed, and have scores all the same; a view."""
+        return self.spare[: self._n_aside]
+
     def put_aside(self, count: int) -> None:
-        """Note that the items behind the first ``count`` of the pool are in ``aside`` now.
+        """Note that all but ``count`` items of the pool are the first of ``spare`` now.
 
         They keep their scores, which count if somebody else proposes them.
         """
@@ -115,7 +120,7 @@ class Pool:
     def clear(self) -> None:
         """Wipe what the request before has left."""
         compute.clear(self.scores, self.items, self.known)
-        compute.clear(self.scores, self.aside[: self._n_aside], self.known)
+        compute.clear(self.scores, self.aside, self.known)
         self.count = self._n_aside = 0
 
     def cut(

@@ -173,7 +173,7 @@ class Transitions(Source):
             self._leaders,
             items[first:],
             pool.known,
-            pool.aside,
+            pool.spare,
         )
         pool.put_aside(first + left)
 

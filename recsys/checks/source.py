@@ -175,9 +175,10 @@ def _elsewhere(make: MakeSource) -> None:
         source.score(asker, pool, 1)
         outside = np.ones(len(pool.scores), np.bool_)
         outside[pool.items] = False
+        expect(np.array_equal(~outside, pool.known), "the pool does not know what it holds")
+        outside[pool.aside] = False
         expect(not pool.scores[outside].any(), "an item out of the pool has a score")
         expect(not pool.scores[:, [0, width + 1]].any(), "another source's column was written")
-        expect(np.array_equal(~outside, pool.known), "the pool does not know what it holds")
 
 
 def _clears(make: MakeSource) -> None:

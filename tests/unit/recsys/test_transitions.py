@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from recsys.candidates.base import Asker
+from recsys.candidates.pool import Pool
 from recsys.candidates.transitions import Transitions
 from recsys.errors import IncompatibleState
 from recsys.settings import TransitionKernel, TransitionSettings
@@ -319,3 +321,57 @@ def test_other_kernels_are_incompatible(others: dict[str, TransitionKernel]) -> 
     source = made(with_kernels(near=TransitionKernel(), far=TransitionKernel()))
     with pytest.raises(IncompatibleState, match="learned with the kernels"):
         Transitions(TransitionSettings(kernels=others)).restore(source.snapshot())
+
+
+def crowded(leaders: int) -> tuple[Transitions, User]:
+    """Return a source whose first item has a thousand neighbours, liked from once to ten times."""
+    n_items = 1001
+    source = Transitions(TransitionSettings(neighbours=1000, leaders=leaders))
+    source.grow(n_items)
+    for item in range(1, n_items):
+        for _ in range(1 + item * 7 % 10):
+            source.learn(person((0, START_MS)), item, START_MS + 1000, 1.0)
+    return source, person((0, START_MS))
+
+
+@pytest.mark.parametrize("leaders", [1, 20, 100, 500, 2000])
+def test_about_the_best_are_proposed(leaders: int) -> None:
+    (whole, user), (some, _) = crowded(5000), crowded(leaders)
+    all_of_them = pool_of(whole, user, START_MS, 1001)
+    pool = pool_of(some, user, START_MS, 1001)
+    weights = np.array(whole.weights, np.float32)
+    table = all_of_them.scores[1:1001]
+    worth = (table / np.maximum(table.max(axis=0), 1e-20)) @ weights
+    kept = pool.items - 1
+    assert min(leaders, 1000) <= len(kept)
+    # Values within 3 % of each other are not told apart, and of the same value all stay.
+    last = np.sort(worth)[::-1][min(leaders, 1000) - 1]
+    assert worth[kept].min() > 0.96 * last
+    assert set(np.flatnonzero(worth > last)) <= set(kept.tolist())
+    assert len(kept) + len(pool.aside) == 1000
+
+
+def test_who_is_proposed_by_another_source_has_all_of_its_scores() -> None:
+    (whole, user), (some, _) = crowded(5000), crowded(5)
+    pool = Pool(some.columns)
+    pool.grow(1001)
+    asker = Asker.at(user, START_MS, np.ones(1001, np.bool_))
+    some.propose(asker, pool, 0)
+    left = pool.aside.copy()
+    assert not pool.known[left].any()
+    pool.add(left[:3])
+    some.score(asker, pool, 0)
+    expected = pool_of(whole, user, START_MS, 1001).scores
+    assert np.array_equal(pool.scores[left[:3]], expected[left[:3]])
+    pool.clear()
+    assert not pool.scores.any()
+    assert not pool.known.any()
+    assert not len(pool.aside)
+
+
+def test_what_may_not_be_shown_takes_no_place() -> None:
+    source, user = crowded(20)
+    best = pool_of(source, user, START_MS, 1001).items.tolist()
+    others = pool_of(source, user, START_MS, 1001, without=best).items.tolist()
+    assert len(others) >= 20
+    assert not set(others) & set(best)

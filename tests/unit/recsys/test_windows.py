@@ -7,7 +7,7 @@ import pytest
 
 from recsys.errors import CorruptRecord, IncompatibleState
 from recsys.features.habits import ItemHabits
-from recsys.features.windows import CLICKED, EXPECTED, SHOWN, WindowCounts, crossed
+from recsys.features.windows import CLICKED, EXPECTED, SHOWN, WindowCounts, cross, crossed
 
 MINUTE_MS = 60_000
 
@@ -140,3 +140,23 @@ def test_habits_go_on_from_a_snapshot() -> None:
         each.like(89, 5_000, 3, 2_000)
         each.like(2, 7_000, 3, 2_000)
     assert one.snapshot() == other.snapshot()
+
+
+def test_many_keys_at_once_are_counted_like_one_after_the_other() -> None:
+    keys = np.array([[3, 1, -1], [1, 1, 2], [-1, -1, -1]], np.int32)
+    amounts = np.array([1.0, 0.25, 7.0])
+    together, apart = windows(), windows()
+    for ts_ms in (1_000, 90_000, 30_000):
+        together.add_all(keys, EXPECTED, ts_ms, amounts)
+        for row, amount in zip(keys.tolist(), amounts.tolist(), strict=True):
+            for key in row:
+                if key >= 0:
+                    apart.add(key, EXPECTED, ts_ms, amount)
+    assert together.snapshot() == apart.snapshot()
+    assert together.counts.any()
+
+
+def test_crossings_of_many_are_those_of_each() -> None:
+    items, tokens = np.arange(5, dtype=np.int32), np.array([7, 2**32 - 1], np.int64)
+    rows = [[crossed(item, token, 1000) for token in tokens.tolist()] for item in range(5)]
+    assert cross(items, tokens, 1000).tolist() == rows
