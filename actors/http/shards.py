@@ -36,7 +36,7 @@ from actors.messages import (
 from actors.ports import ShardPort
 from actors.settings import ServerSettings
 from recsys.clock import now_ms
-from recsys.decision import Recommendation, Request
+from recsys.decision import Request
 from recsys.errors import InvalidEvent
 from recsys.events import Decision, Event, Feedback
 from recsys.ids import new_id
@@ -46,6 +46,8 @@ from recsys.views import ArmStats, UserView
 
 __all__ = ["PartlyRefused", "Shards"]
 
+_LIST: Final = b'{"decision_id":'
+"""How a list begins."""
 _DECISION_ID: Final = re.compile(r"([0-9a-f]{1,5})-[0-9a-f]{32}")
 
 T = TypeVar("T")
@@ -75,7 +77,6 @@ class Shards:
         self._port = port
         self._whereabouts = whereabouts
         self._timeout_s = settings.http.shard_timeout_s
-        self._recommendation = msgspec.msgpack.Decoder(Recommendation)
         self._recommendations = msgspec.msgpack.Decoder(Recommendations)
         self._appended = msgspec.msgpack.Decoder(Appended)
         self._user: msgspec.msgpack.Decoder[UserView | None] = msgspec.msgpack.Decoder(
@@ -108,25 +109,37 @@ class Shards:
         """Make the id of a decision for a user; the partition in front says where it lies."""
         return f"{self._whereabouts.map.partition_of(user_id):x}-{new_id()}"
 
-    async def recommend(self, request: Request) -> Recommendation:
-        """Ask the user's shard."""
-        payload = await self._call_owner(request.user_id, RECOMMEND, encode(request))
-        return self._recommendation.decode(payload)
+    async def recommend(self, request: Request) -> bytes:
+        """Ask the user's shard; return the JSON of a ``ShownList``."""
+        made = await self._call_owner(request.user_id, RECOMMEND, encode(request))
+        return self._list(self.owner(request.user_id), made)
+
+    def _list(self, shard: int, made: bytes) -> bytes:
+        """Return a list that is copied as it is, if it can be one.
+
+        Over the wire, versions have been compared; Ray calls compare none.
+        """
+        if not made.startswith(_LIST):
+            raise ShardUnavailable(shard, "it runs another version")
+        return made
 
     async def recommend_all(
         self, requests: Sequence[Request]
-    ) -> list[tuple[int, Recommendation | RuntimeFault]]:
+    ) -> list[tuple[int, bytes | RuntimeFault]]:
         """Ask for the lists of several people; return shard and list, or what failed, by request.
 
-        Each shard gets its people's requests in order, all shards at once.
+        Each shard gets its people's requests in order, all shards at once. A list is the JSON of a
+        ``ShownList``.
         """
 
-        async def send(shard: int, indices: Sequence[int]) -> list[Recommendation | NotOwned]:
+        async def send(shard: int, indices: Sequence[int]) -> list[bytes | NotOwned]:
             asked = Requests(tuple(requests[index] for index in indices))
             answer = await self._call(shard, RECOMMEND_MANY, encode(asked))
             partition_of = self._whereabouts.map.partition_of
             return [
-                NotOwned(shard, partition_of(request.user_id)) if found is None else found
+                NotOwned(shard, partition_of(request.user_id))
+                if found is None
+                else self._list(shard, found)
                 for request, found in zip(
                     asked.requests, self._recommendations.decode(answer).lists, strict=True
                 )
