@@ -9,6 +9,7 @@ import msgspec
 
 from actors.errors import NotOwned, Overloaded, RuntimeFault, ShardUnavailable
 from actors.http.schema import StatsAnswer, UnavailableShard
+from actors.http.shares import Shares
 from actors.http.spread import spread
 from actors.http.whereabouts import Whereabouts
 from actors.messages import (
@@ -76,6 +77,7 @@ class Shards:
     def __init__(self, port: ShardPort, settings: ServerSettings, whereabouts: Whereabouts) -> None:
         self._port = port
         self._whereabouts = whereabouts
+        self._shares = Shares(port.n_shards, settings.http.max_ongoing_requests)
         self._timeout_s = settings.http.shard_timeout_s
         self._recommendations = msgspec.msgpack.Decoder(Recommendations)
         self._appended = msgspec.msgpack.Decoder(Appended)
@@ -338,7 +340,11 @@ class Shards:
         self, shard: int, method: Method, payload: bytes, timeout_s: float | None = None
     ) -> bytes:
         limit_s = self._timeout_s if timeout_s is None else timeout_s
-        return await self._port.call(shard, method, payload, limit_s)
+        self._shares.take(shard)
+        try:
+            return await self._port.call(shard, method, payload, limit_s)
+        finally:
+            self._shares.give_back(shard)
 
 
 def _together(erasures: Sequence[Erasure]) -> Erasure:
