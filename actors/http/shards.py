@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -48,7 +48,8 @@ from recsys.views import ArmStats, UserView
 __all__ = ["PartlyRefused", "Shards"]
 
 _LIST: Final = b'{"decision_id":'
-"""How a list begins."""
+"""How a list begins, which is copied as it is. Over the wire versions have been compared; Ray calls
+compare none."""
 _DECISION_ID: Final = re.compile(r"([0-9a-f]{1,5})-[0-9a-f]{32}")
 
 T = TypeVar("T")
@@ -114,15 +115,8 @@ class Shards:
     async def recommend(self, request: Request) -> bytes:
         """Ask the user's shard; return the JSON of a ``ShownList``."""
         made = await self._call_owner(request.user_id, RECOMMEND, encode(request))
-        return self._list(self.owner(request.user_id), made)
-
-    def _list(self, shard: int, made: bytes) -> bytes:
-        """Return a list that is copied as it is, if it can be one.
-
-        Over the wire, versions have been compared; Ray calls compare none.
-        """
         if not made.startswith(_LIST):
-            raise ShardUnavailable(shard, "it runs another version")
+            raise _another_version(self.owner(request.user_id))
         return made
 
     async def recommend_all(
@@ -137,14 +131,13 @@ class Shards:
         async def send(shard: int, indices: Sequence[int]) -> list[bytes | NotOwned]:
             asked = Requests(tuple(requests[index] for index in indices))
             answer = await self._call(shard, RECOMMEND_MANY, encode(asked))
+            lists = self._recommendations.decode(answer).lists
+            if not all(made is None or made.startswith(_LIST) for made in lists):
+                raise _another_version(shard)
             partition_of = self._whereabouts.map.partition_of
             return [
-                NotOwned(shard, partition_of(request.user_id))
-                if found is None
-                else self._list(shard, found)
-                for request, found in zip(
-                    asked.requests, self._recommendations.decode(answer).lists, strict=True
-                )
+                NotOwned(shard, partition_of(request.user_id)) if made is None else made
+                for request, made in zip(asked.requests, lists, strict=True)
             ]
 
         user_ids = [request.user_id for request in requests]
@@ -258,7 +251,7 @@ class Shards:
         )
         begun = [one for answer in answers if (one := self._erasure.decode(answer)) is not None]
         if len(begun) < self.count:
-            raise ShardUnavailable(self.owner(user_id), "it runs another version")
+            raise _another_version(self.owner(user_id))
         return _together(begun)
 
     async def erasure(self, receipt: str) -> Erasure | None:
@@ -331,8 +324,8 @@ class Shards:
         except RuntimeFault as error:
             return UnavailableShard(shard=shard, detail=str(error))
 
-    async def _call_owner(self, user_id: str, method: Method, payload: bytes) -> bytes:
-        return await self._whereabouts.find(
+    def _call_owner(self, user_id: str, method: Method, payload: bytes) -> Awaitable[bytes]:
+        return self._whereabouts.find(
             lambda: self._call(self.owner(user_id), method, payload), self._timeout_s
         )
 
@@ -345,6 +338,10 @@ class Shards:
             return await self._port.call(shard, method, payload, limit_s)
         finally:
             self._shares.give_back(shard)
+
+
+def _another_version(shard: int) -> ShardUnavailable:
+    return ShardUnavailable(shard, "it runs another version")
 
 
 def _together(erasures: Sequence[Erasure]) -> Erasure:
