@@ -19,6 +19,7 @@ from ray.serve.config import BackpressureConfig
 
 from actors.auth.startup import prepare_keys
 from actors.errors import RuntimeFault, StartupError
+from actors.garbage import look_seldom
 from actors.gateway import build_app
 from actors.handles import ShardHandle, SupervisorHandle
 from actors.logs import log_to_stderr
@@ -68,6 +69,7 @@ class GatewayReplica:
 
     def __init__(self, settings: ServerSettings) -> None:
         log_to_stderr()
+        look_seldom()
         supervisor = start_shards(settings)
         self._settings = settings
         self._supervisor = supervisor

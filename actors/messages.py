@@ -2,11 +2,15 @@
 
 A call is a method name and a payload; the answer is a payload or one of the errors of
 ``actors.errors``. Requests and events cross as ``recsys.decision.Request`` and ``recsys.events``.
+
+A list crosses as the JSON that its asker will read, with nothing in it that stays in the shard's
+log: taking it apart in the gateway and putting it together again cost both twice as much.
 """
 
-from typing import Final, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from actors.kafka.stats import KafkaStats
 from recsys.decision import Recommendation, Request
@@ -39,8 +43,11 @@ __all__ = [
     "Recommendations",
     "Requests",
     "ShardStats",
+    "ShownItem",
+    "ShownList",
     "decode",
     "encode",
+    "encode_list",
 ]
 
 Method = Literal[
@@ -57,7 +64,7 @@ Method = Literal[
     "mix",
 ]
 RECOMMEND: Final = "recommend"
-"""``Request`` -> ``Recommendation``; the shard logs the decision itself."""
+"""``Request`` -> ``ShownList`` in JSON; the shard logs the decision itself."""
 RECOMMEND_MANY: Final = "recommend_many"
 """``Requests`` -> ``Recommendations``; questions of others pass between them."""
 APPEND: Final = "append"
@@ -88,10 +95,42 @@ class Requests(msgspec.Struct, frozen=True):
     requests: tuple[Request, ...]
 
 
-class Recommendations(msgspec.Struct, frozen=True):
-    """One answer per request, in its order; ``None`` for whoever has left the shard meanwhile."""
+class ShownItem(msgspec.Struct, gc=False):
+    """One place of a list; ranks count from 1."""
 
-    lists: tuple[Recommendation | None, ...]
+    item_id: str
+    rank: int
+    score: float
+    propensity: Annotated[
+        float, Meta(description="probability of this item here, given those above, in (0, 1]")
+    ]
+
+
+class ShownList(msgspec.Struct):
+    """A list as its asker sees it, and the id that feedback on it echoes."""
+
+    decision_id: str
+    items: tuple[ShownItem, ...]
+    policy: Annotated[str, Meta(description="the arm that served it")]
+    model_sequence: int
+    fallback: Annotated[bool, Meta(description="the user has liked nothing yet: what is popular")]
+    degraded: Annotated[bool, Meta(description="the learner had no answer: the mix in its place")]
+    unknown_items: Annotated[
+        tuple[str, ...],
+        Meta(description="candidates not in the catalogue: ranked if it never had them"),
+    ]
+
+
+class Recommendations(msgspec.Struct, frozen=True):
+    """One answer per request, in its order; ``None`` for whoever has left the shard meanwhile.
+
+    Attributes
+    ----------
+    lists
+        Each a ``ShownList`` in JSON.
+    """
+
+    lists: tuple[bytes | None, ...]
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -208,13 +247,36 @@ class ShardStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _encoder = msgspec.msgpack.Encoder()
+_json_encoder = msgspec.json.Encoder()
 
 
 def encode(
-    value: Request | Recommendation | Batch | Appended | Lookup | Decision | object,
+    value: Request | Batch | Appended | Lookup | Decision | object,
 ) -> bytes:
     """Return the payload of a struct."""
     return _encoder.encode(value)
+
+
+def encode_list(recommendation: Recommendation) -> bytes:
+    """Return what the asker may see of an answer: the JSON of a ``ShownList``."""
+    made = recommendation.decision
+    return _json_encoder.encode(
+        ShownList(
+            decision_id=made.event_id,
+            # From a list: a generator costs twice as much.
+            items=tuple(
+                [
+                    ShownItem(slot.item_id, rank, slot.score, slot.propensity)
+                    for rank, slot in enumerate(made.slots, start=1)
+                ]
+            ),
+            policy=made.policy,
+            model_sequence=made.model_sequence,
+            fallback=made.fallback,
+            degraded=recommendation.degraded,
+            unknown_items=recommendation.unknown_items,
+        )
+    )
 
 
 def decode(payload: bytes, kind: type[T]) -> T:

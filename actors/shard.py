@@ -31,6 +31,7 @@ from actors.messages import (
     ShardStats,
     decode,
     encode,
+    encode_list,
 )
 from actors.mover import Mover
 from actors.observer import Observer, Silent
@@ -197,7 +198,7 @@ class Shard:
         try:
             match method:
                 case "recommend":
-                    return encode(self._recommend(decode(payload, Request)))
+                    return encode_list(self._recommend(decode(payload, Request)))
                 case "user":
                     user_id = decode(payload, Lookup).id
                     self.territory.check(user_id)
@@ -290,10 +291,10 @@ class Shard:
         self._batcher.make_room(len(asked.requests))
         loop = asyncio.get_running_loop()
         since = loop.time()
-        lists = list[Recommendation | None]()
+        lists = list[bytes | None]()
         for request in asked.requests:
             try:
-                lists.append(self._recommend(request))
+                lists.append(encode_list(self._recommend(request)))
             except NotOwned:
                 lists.append(None)
             if loop.time() - since > SLICE_S:

@@ -4,19 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import msgspec
 from typing_extensions import override
 
-from actors.messages import (
-    Batch,
-    encode,
-)
+from actors.messages import Batch, ShownList, encode, encode_list
 from actors.observer import Observer, Reason, Silent
 from actors.settings import ServerSettings
 from actors.shard import Shard
 from recsys.clock import now_ms
-from recsys.decision import Request
+from recsys.decision import Recommendation, Request
 from recsys.engine import Engine
-from recsys.events import Feedback, ItemUpsert
+from recsys.events import Decision, Feedback, ItemUpsert
+from recsys.recommend import DEGRADED
 from recsys.settings import EngineSettings, StoreSettings
 from tests.servers import SETTINGS
 
@@ -33,6 +32,17 @@ def batch(*events: Feedback | ItemUpsert) -> bytes:
 
 def question(n: int) -> bytes:
     return encode(Request(user_id="ann", ts_ms=now_ms(), decision_id=f"d{n}", n=3))
+
+
+def shown(made: bytes) -> ShownList:
+    """Return the list of an answer."""
+    return msgspec.json.decode(made, type=ShownList)
+
+
+def shown_of(decision: Decision) -> ShownList:
+    """Return what was to be seen of a decision."""
+    degraded = decision.policy == DEGRADED
+    return shown(encode_list(Recommendation(decision=decision, degraded=degraded)))
 
 
 class Tally(Silent):

@@ -4,9 +4,9 @@ A pure ASGI middleware: it costs microseconds and leaves streams alone.
 """
 
 import logging
+from collections.abc import Iterable
 from typing import Final
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actors.http.problems import REQUEST_ID, Problem
@@ -16,8 +16,13 @@ __all__ = ["Envelope"]
 
 _log = logging.getLogger(__name__)
 
-_HEADER: Final = "X-Request-ID"
+_Headers = Iterable[tuple[bytes, bytes]]
+"""As ASGI has them: names are in lower case."""
+
+_ID: Final = b"x-request-id"
 _LONGEST_ID: Final = 128
+_TYPE_OPTIONS: Final = b"x-content-type-options"
+_CACHE: Final = b"cache-control"
 
 
 class Envelope:
@@ -38,19 +43,20 @@ class Envelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(Headers(scope=scope).get(_HEADER))
-        scope[REQUEST_ID] = request_id
+        # Inside another envelope, which sees to the headers, as around Serve's own server.
+        inner = REQUEST_ID in scope
+        if not inner:
+            scope[REQUEST_ID] = _request_id(scope["headers"])
+        request_id: str = scope[REQUEST_ID]
         started = False
 
         async def send_wrapped(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                headers = MutableHeaders(scope=message)
-                if self._echo_request_id:
-                    headers[_HEADER] = request_id
-                headers["X-Content-Type-Options"] = "nosniff"
-                headers.setdefault("Cache-Control", "no-store")
+                if not inner:
+                    echoed = request_id if self._echo_request_id else None
+                    message["headers"] = _cautious(message["headers"], echoed)
             await send(message)
 
         try:
@@ -64,8 +70,30 @@ class Envelope:
             await problem.response(request_id)(scope, receive, send_wrapped)
 
 
-def _request_id(header: str | None) -> str:
+def _cautious(headers: _Headers, echoed: str | None) -> list[tuple[bytes, bytes]]:
+    """Return the headers of an answer with ours, and with the request id if there is one."""
+    found = list[tuple[bytes, bytes]]()
+    cached = False
+    for header in headers:
+        name = header[0]
+        if name == _TYPE_OPTIONS or (name == _ID and echoed is not None):
+            continue
+        cached = cached or name == _CACHE
+        found.append(header)
+    if echoed is not None:
+        found.append((_ID, echoed.encode()))
+    found.append((_TYPE_OPTIONS, b"nosniff"))
+    if not cached:
+        found.append((_CACHE, b"no-store"))
+    return found
+
+
+def _request_id(headers: _Headers) -> str:
     """Return the caller's id if it is safe to echo and to log, else a new one."""
-    if header and len(header) <= _LONGEST_ID and header.isascii() and header.isprintable():
-        return header
+    for name, value in headers:
+        if name == _ID:
+            given = value.decode("latin-1")
+            if 0 < len(given) <= _LONGEST_ID and given.isascii() and given.isprintable():
+                return given
+            break
     return new_id()

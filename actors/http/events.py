@@ -55,7 +55,7 @@ class EventRoutes:
     async def post(self, request: Request) -> Response:
         """Learn from feedback; what is answered as accepted is on the disk."""
         received_ms = now_ms()
-        payload = await read_body(request, self._http.max_body_bytes, types=(JSON, NDJSON, MSGPACK))
+        payload = await read_body(request, self._http.max_body_bytes, also=(NDJSON, MSGPACK))
         pointer, bodies = self._decode(media_type(request), payload)
         if len(bodies) > self._http.max_batch_events:
             detail = f"at most {self._http.max_batch_events} events, got {len(bodies)}"

@@ -18,16 +18,23 @@ from actors.http.problems import REQUEST_ID, Problem, retry_after
 __all__ = ["Ingress", "middlewares"]
 
 _REQUEST_ID_HEADER: Final = b"x-request-id"
+_UNWATCHED_HEADER: Final = b"x-request-disconnect-disabled"
 _ORDERS: Final = frozenset(
     (
         b"serve-multiplexed-model-id",
-        b"x-request-disconnect-disabled",
+        _UNWATCHED_HEADER,
         b"x-request-timeout-seconds",
         b"x-session-id",
         _REQUEST_ID_HEADER,
     )
 )
 """Headers that Serve obeys or decodes; those of strangers must not reach it as they are."""
+_UNWATCHED: Final = frozenset(("/v1/rank", "/v1/recommend", "/v1/recommend:batch"))
+"""Made in milliseconds. To notice at once who hangs up meanwhile, Serve runs two tasks and a queue
+for each call, a seventh of a gateway's time for a list. Who has hung up by the time the body is
+read, after all waiting for a place, is noticed there, and no list is made."""
+_REPLACED: Final = frozenset((408, 429, 500, 503))
+"""What Serve answers by itself."""
 _OWN_PATHS: Final = "/-/"
 """Where HAProxy asks Serve how it is."""
 
@@ -55,11 +62,14 @@ class Ingress:
             if name.replace(b"_", b"-") not in _ORDERS
         ]
         clean.append((_REQUEST_ID_HEADER, request_id.encode()))
+        if scope["path"] in _UNWATCHED:
+            clean.append((_UNWATCHED_HEADER, b"?1"))
         replaced = False
 
         async def send_wrapped(message: Message) -> None:
             nonlocal replaced
-            problem = _problem_of(message) if message["type"] == "http.response.start" else None
+            starts = message["type"] == "http.response.start"
+            problem = _problem_of(message) if starts and message["status"] in _REPLACED else None
             if problem is not None:
                 replaced = True
                 await problem.response(request_id)(scope, receive, send)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from time import perf_counter
+from typing import Final
 
 import msgspec
 from starlette.requests import Request
@@ -11,15 +12,7 @@ from actors.auth.guard import Guard
 from actors.errors import Overloaded, RuntimeFault, ShardUnavailable
 from actors.http.bodies import JSON, decode_body, read_body
 from actors.http.problems import retry_after
-from actors.http.schema import (
-    RankBody,
-    RecommendAnswer,
-    RecommendBody,
-    RecommendManyAnswer,
-    RecommendManyBody,
-    RecommendResult,
-    ShownItem,
-)
+from actors.http.schema import RankBody, RecommendBody, RecommendManyBody
 from actors.http.shards import Shards
 from actors.settings import ServerSettings
 from recsys import decision
@@ -27,6 +20,8 @@ from recsys.clock import now_ms
 from recsys.errors import InvalidEvent
 
 __all__ = ["RecommendRoutes"]
+
+_JSON_TYPE: Final = JSON.encode()
 
 
 class RecommendRoutes:
@@ -91,17 +86,15 @@ class RecommendRoutes:
             raise next(
                 (fault for fault in faults if isinstance(fault, ShardUnavailable)), faults[0]
             )
-        results = tuple(
-            RecommendResult(
-                index=index,
-                status="overloaded" if isinstance(made, Overloaded) else "unavailable",
-                detail=str(made),
-            )
-            if isinstance(made, RuntimeFault)
-            else RecommendResult(index=index, status="ok", answer=_answer_of(made, started))
-            for index, (_, made) in enumerate(outcomes)
+        answer = _ManyMade(
+            failed=len(faults),
+            results=[
+                _failed(index, made)
+                if isinstance(made, RuntimeFault)
+                else _Made(index, "ok", answer=msgspec.Raw(_timed(made, started)))
+                for index, (_, made) in enumerate(outcomes)
+            ],
         )
-        answer = RecommendManyAnswer(failed=len(faults), results=results)
         return Response(
             self._encoder.encode(answer),
             status_code=207 if faults else 200,
@@ -149,22 +142,43 @@ class RecommendRoutes:
         return asked
 
     async def _answer(self, asked: decision.Request, started: float) -> Response:
-        answer = _answer_of(await self._shards.recommend(asked), started)
-        return Response(self._encoder.encode(answer), media_type=JSON)
+        return _Answer(_timed(await self._shards.recommend(asked), started))
 
 
-def _answer_of(recommendation: decision.Recommendation, started: float) -> RecommendAnswer:
-    made = recommendation.decision
-    return RecommendAnswer(
-        decision_id=made.event_id,
-        items=tuple(
-            ShownItem(item_id=slot.item_id, rank=rank, score=slot.score, propensity=slot.propensity)
-            for rank, slot in enumerate(made.slots, start=1)
-        ),
-        policy=made.policy,
-        model_sequence=made.model_sequence,
-        fallback=made.fallback,
-        degraded=recommendation.degraded,
-        unknown_items=recommendation.unknown_items,
-        took_ms=round((perf_counter() - started) * 1000, 3),
-    )
+class _Made(msgspec.Struct):
+    """A ``RecommendResult`` whose list was made into JSON by a shard."""
+
+    index: int
+    status: str
+    answer: msgspec.Raw | None = None
+    detail: str | None = None
+
+
+class _ManyMade(msgspec.Struct):
+    """A ``RecommendManyAnswer`` of such."""
+
+    failed: int
+    results: list[_Made]
+
+
+class _Answer(Response):
+    """A list, without the steps that other answers take."""
+
+    def __init__(self, body: bytes) -> None:
+        # All that the base class sets.
+        self.status_code = 200
+        self.background = None
+        self.body = body
+        length = b"%d" % len(body)
+        self.raw_headers = [(b"content-length", length), (b"content-type", _JSON_TYPE)]
+
+
+def _failed(index: int, fault: RuntimeFault) -> _Made:
+    status = "overloaded" if isinstance(fault, Overloaded) else "unavailable"
+    return _Made(index, status, detail=str(fault))
+
+
+def _timed(made: bytes, started: float) -> bytes:
+    """Return a ``RecommendAnswer`` of a ``ShownList``, both JSON."""
+    took_ms = round((perf_counter() - started) * 1000, 3)
+    return b'%b,"took_ms":%b}' % (made[:-1], repr(took_ms).encode())

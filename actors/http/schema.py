@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from actors.messages import Letter, ShardStats
+from actors.messages import Letter, ShardStats, ShownList
 from recsys.events import (
     FEEDBACK_TYPES,
     MAX_ATTRIBUTES,
@@ -50,7 +50,6 @@ __all__ = [
     "Readiness",
     "RecommendAnswer",
     "RecommendBody",
-    "ShownItem",
     "StatsAnswer",
     "UnavailableShard",
 ]
@@ -131,30 +130,9 @@ class RankBody(_Body):
     arm: str | None = None
 
 
-class ShownItem(_Answer):
-    """One place of a list; ranks count from 1."""
-
-    item_id: str
-    rank: int
-    score: float
-    propensity: Annotated[
-        float, Meta(description="probability of this item here, given those above, in (0, 1]")
-    ]
-
-
-class RecommendAnswer(_Answer):
+class RecommendAnswer(ShownList):
     """A list, and the id that feedback on it echoes."""
 
-    decision_id: str
-    items: tuple[ShownItem, ...]
-    policy: Annotated[str, Meta(description="the arm that served it")]
-    model_sequence: int
-    fallback: Annotated[bool, Meta(description="the user has liked nothing yet: what is popular")]
-    degraded: Annotated[bool, Meta(description="the learner had no answer: the mix in its place")]
-    unknown_items: Annotated[
-        tuple[str, ...],
-        Meta(description="candidates not in the catalogue: ranked if it never had them"),
-    ]
     took_ms: float
 
 

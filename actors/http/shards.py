@@ -2,13 +2,14 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Final, TypeVar
 
 import msgspec
 
 from actors.errors import NotOwned, Overloaded, RuntimeFault, ShardUnavailable
 from actors.http.schema import StatsAnswer, UnavailableShard
+from actors.http.shares import Shares
 from actors.http.spread import spread
 from actors.http.whereabouts import Whereabouts
 from actors.messages import (
@@ -36,7 +37,7 @@ from actors.messages import (
 from actors.ports import ShardPort
 from actors.settings import ServerSettings
 from recsys.clock import now_ms
-from recsys.decision import Recommendation, Request
+from recsys.decision import Request
 from recsys.errors import InvalidEvent
 from recsys.events import Decision, Event, Feedback
 from recsys.ids import new_id
@@ -46,6 +47,9 @@ from recsys.views import ArmStats, UserView
 
 __all__ = ["PartlyRefused", "Shards"]
 
+_LIST: Final = b'{"decision_id":'
+"""How a list begins, which is copied as it is. Over the wire versions have been compared; Ray calls
+compare none."""
 _DECISION_ID: Final = re.compile(r"([0-9a-f]{1,5})-[0-9a-f]{32}")
 
 T = TypeVar("T")
@@ -74,8 +78,8 @@ class Shards:
     def __init__(self, port: ShardPort, settings: ServerSettings, whereabouts: Whereabouts) -> None:
         self._port = port
         self._whereabouts = whereabouts
+        self._shares = Shares(port.n_shards, settings.http.max_ongoing_requests)
         self._timeout_s = settings.http.shard_timeout_s
-        self._recommendation = msgspec.msgpack.Decoder(Recommendation)
         self._recommendations = msgspec.msgpack.Decoder(Recommendations)
         self._appended = msgspec.msgpack.Decoder(Appended)
         self._user: msgspec.msgpack.Decoder[UserView | None] = msgspec.msgpack.Decoder(
@@ -108,28 +112,32 @@ class Shards:
         """Make the id of a decision for a user; the partition in front says where it lies."""
         return f"{self._whereabouts.map.partition_of(user_id):x}-{new_id()}"
 
-    async def recommend(self, request: Request) -> Recommendation:
-        """Ask the user's shard."""
-        payload = await self._call_owner(request.user_id, RECOMMEND, encode(request))
-        return self._recommendation.decode(payload)
+    async def recommend(self, request: Request) -> bytes:
+        """Ask the user's shard; return the JSON of a ``ShownList``."""
+        made = await self._call_owner(request.user_id, RECOMMEND, encode(request))
+        if not made.startswith(_LIST):
+            raise _another_version(self.owner(request.user_id))
+        return made
 
     async def recommend_all(
         self, requests: Sequence[Request]
-    ) -> list[tuple[int, Recommendation | RuntimeFault]]:
+    ) -> list[tuple[int, bytes | RuntimeFault]]:
         """Ask for the lists of several people; return shard and list, or what failed, by request.
 
-        Each shard gets its people's requests in order, all shards at once.
+        Each shard gets its people's requests in order, all shards at once. A list is the JSON of a
+        ``ShownList``.
         """
 
-        async def send(shard: int, indices: Sequence[int]) -> list[Recommendation | NotOwned]:
+        async def send(shard: int, indices: Sequence[int]) -> list[bytes | NotOwned]:
             asked = Requests(tuple(requests[index] for index in indices))
             answer = await self._call(shard, RECOMMEND_MANY, encode(asked))
+            lists = self._recommendations.decode(answer).lists
+            if not all(made is None or made.startswith(_LIST) for made in lists):
+                raise _another_version(shard)
             partition_of = self._whereabouts.map.partition_of
             return [
-                NotOwned(shard, partition_of(request.user_id)) if found is None else found
-                for request, found in zip(
-                    asked.requests, self._recommendations.decode(answer).lists, strict=True
-                )
+                NotOwned(shard, partition_of(request.user_id)) if made is None else made
+                for request, made in zip(asked.requests, lists, strict=True)
             ]
 
         user_ids = [request.user_id for request in requests]
@@ -243,7 +251,7 @@ class Shards:
         )
         begun = [one for answer in answers if (one := self._erasure.decode(answer)) is not None]
         if len(begun) < self.count:
-            raise ShardUnavailable(self.owner(user_id), "it runs another version")
+            raise _another_version(self.owner(user_id))
         return _together(begun)
 
     async def erasure(self, receipt: str) -> Erasure | None:
@@ -316,8 +324,8 @@ class Shards:
         except RuntimeFault as error:
             return UnavailableShard(shard=shard, detail=str(error))
 
-    async def _call_owner(self, user_id: str, method: Method, payload: bytes) -> bytes:
-        return await self._whereabouts.find(
+    def _call_owner(self, user_id: str, method: Method, payload: bytes) -> Awaitable[bytes]:
+        return self._whereabouts.find(
             lambda: self._call(self.owner(user_id), method, payload), self._timeout_s
         )
 
@@ -325,7 +333,15 @@ class Shards:
         self, shard: int, method: Method, payload: bytes, timeout_s: float | None = None
     ) -> bytes:
         limit_s = self._timeout_s if timeout_s is None else timeout_s
-        return await self._port.call(shard, method, payload, limit_s)
+        self._shares.take(shard)
+        try:
+            return await self._port.call(shard, method, payload, limit_s)
+        finally:
+            self._shares.give_back(shard)
+
+
+def _another_version(shard: int) -> ShardUnavailable:
+    return ShardUnavailable(shard, "it runs another version")
 
 
 def _together(erasures: Sequence[Erasure]) -> Erasure:

@@ -32,7 +32,7 @@ async def spread(
     -------
     Shard and result of each part.
     """
-    patience = Patience(whereabouts, timeout_s)
+    patience = Patience(whereabouts, asyncio.get_running_loop().time() + timeout_s)
     answers = dict[int, tuple[int, T | RuntimeFault]]()
     waiting = list(range(len(user_ids)))
     while waiting:

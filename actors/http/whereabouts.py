@@ -70,7 +70,8 @@ class Whereabouts:
         ShardUnavailable
             When the shard does not answer, or a partition has no owner for so long.
         """
-        patience = Patience(self, timeout_s)
+        until_s = asyncio.get_running_loop().time() + timeout_s
+        patience: Patience | None = None
         while True:
             try:
                 return await work()
@@ -78,15 +79,23 @@ class Whereabouts:
                 self.suspect()
                 raise
             except NotOwned as error:
+                # Hardly ever.
+                patience = patience or Patience(self, until_s)
                 await patience.wait(error)
 
 
 class Patience:
-    """How long a request waits for the end of a move."""
+    """How long a request waits for the end of a move.
 
-    def __init__(self, whereabouts: Whereabouts, timeout_s: float) -> None:
+    Parameters
+    ----------
+    until_s
+        On the clock of the loop.
+    """
+
+    def __init__(self, whereabouts: Whereabouts, until_s: float) -> None:
         self._whereabouts = whereabouts
-        self._until_s = asyncio.get_running_loop().time() + timeout_s
+        self._until_s = until_s
         self._looks = 0
 
     async def wait(self, refusal: NotOwned) -> None:

@@ -11,6 +11,8 @@ __all__ = ["BadFrame", "Frame", "FrameReader", "Value", "frame_of"]
 Value = int | str | bytes
 Frame = tuple[Value, ...]
 
+_PLAIN: Final = frozenset((int, str, bytes))
+"""Exactly these: a bool is an int, too."""
 _MOST_VALUES: Final = 8
 _LONGEST_TEXT: Final = 64
 _ROOM: Final = 1 << 20
@@ -73,5 +75,4 @@ class FrameReader:
 
 
 def _is_frame(value: object) -> TypeGuard[Frame]:
-    # Exactly these: a bool is an int, too.
-    return type(value) is tuple and all(type(part) in {int, str, bytes} for part in value)
+    return type(value) is tuple and _PLAIN.issuperset(map(type, value))

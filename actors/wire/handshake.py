@@ -17,7 +17,7 @@ from actors.wire.frames import BadFrame, Frame, frame_of
 __all__ = ["MAGIC", "VERSION", "Caller", "Door", "Keeper", "OtherVersion"]
 
 MAGIC: Final = "recsys"
-VERSION: Final = 1
+VERSION: Final = 2
 """Raised when frames, methods or messages change so that older ones cannot be understood."""
 _NONCE: Final = 16
 _SECRET: Final = 32

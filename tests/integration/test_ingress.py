@@ -97,6 +97,23 @@ async def test_strangers_give_serve_no_orders() -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "watched"),
+    [
+        ("/v1/recommend", False),
+        ("/v1/recommend:batch", False),
+        ("/v1/rank", False),
+        ("/v1/events", True),
+        ("/v1/recommend/", True),
+    ],
+)
+async def test_serve_need_not_watch_who_waits_for_a_list(path: str, watched: bool) -> None:
+    app = Answers({"fine": True}, 200)
+    async with client_of(app) as client:
+        await client.post(path, headers={"x-request-disconnect-disabled": "?0"})
+    assert parse_disconnect_disabled_header(dict(app.seen["headers"])) != watched
+
+
+@pytest.mark.parametrize(
     ("app", "status", "kind", "retry_after"),
     [
         (Answers("Request dropped due to backpressure", 429, 1.5), 429, "overloaded", "2"),

@@ -10,11 +10,22 @@ from typing import Final
 import msgspec
 
 from actors.errors import Overloaded, ShardUnavailable
-from actors.messages import Appended, Batch, LogAfter, LogPart, Lookup, ShardStats, decode, encode
-from recsys.decision import Recommendation, Request
+from actors.messages import (
+    Appended,
+    Batch,
+    LogAfter,
+    LogPart,
+    Lookup,
+    ShardStats,
+    ShownList,
+    decode,
+    encode,
+)
+from recsys.decision import Request
 from recsys.errors import InvalidEvent
 from recsys.events import Decision, Event, Feedback, ItemRemove, ItemUpsert
 from recsys.views import UserView
+from tests.shards import shown
 from tests.simulation.history import Broken, History, Sent
 from tests.simulation.life import Life
 from tests.simulation.link import Link
@@ -113,7 +124,7 @@ class Client:
         self._loop = loop
         self._numbers = itertools.count(1)
         self._sent: list[Event] = []
-        self._shown: list[Decision] = []
+        self._shown: list[tuple[str, ShownList]] = []
         self._pace_s = chance.choice((0.0, 0.02, 0.2))
 
     async def live(self, deeds: int) -> None:
@@ -146,19 +157,19 @@ class Client:
         )
 
     def _feedback(self) -> Feedback:
-        answers = [shown for shown in self._shown[-3:] if shown.slots]
-        shown = self._chance.choice(answers) if answers and self._chance.random() < 0.6 else None
+        answers = [(user_id, made) for user_id, made in self._shown[-3:] if made.items]
+        seen = self._chance.choice(answers) if answers and self._chance.random() < 0.6 else None
         return Feedback(
             event_id=self._id("f"),
-            user_id=shown.user_id if shown else f"u{self._chance.randrange(_USERS)}",
+            user_id=seen[0] if seen else f"u{self._chance.randrange(_USERS)}",
             ts_ms=self._loop.now_ms(),
             type=self._chance.choice(_KINDS),
             item_id=(
-                self._chance.choice(shown.slots).item_id
-                if shown
+                self._chance.choice(seen[1].items).item_id
+                if seen
                 else f"i{self._chance.randrange(_ITEMS)}"
             ),
-            decision_id=shown.event_id if shown else None,
+            decision_id=seen[1].decision_id if seen else None,
         )
 
     async def _ask(self) -> None:
@@ -169,11 +180,11 @@ class Client:
             n=self._chance.randint(1, 5),
         )
         try:
-            answer = decode(await self._link.call("recommend", encode(request)), Recommendation)
+            made = shown(await self._link.call("recommend", encode(request)))
         except (Overloaded, ShardUnavailable):
             return
-        self._shown.append(answer.decision)
-        self._history.answered(request, answer.decision)
+        self._shown.append((request.user_id, made))
+        self._history.answered(request, made)
 
     async def _act(self) -> None:
         await self._send([self._feedback() for _ in range(self._chance.randint(1, 6))])
@@ -216,7 +227,7 @@ class Client:
         try:
             match self._chance.choice(("decision", "user", "stats", "log", "witness")):
                 case "decision" if self._shown:
-                    await self._look_decision(self._chance.choice(self._shown[-3:]).event_id)
+                    await self._look_decision(self._chance.choice(self._shown[-3:])[1].decision_id)
                 case "user":
                     user_id = f"u{self._chance.randrange(_USERS)}"
                     found = await self._link.call("user", encode(Lookup(id=user_id)))

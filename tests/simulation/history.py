@@ -11,12 +11,14 @@ from itertools import pairwise
 
 import msgspec
 
+from actors.messages import ShownList
 from actors.settings import ServerSettings
 from recsys.decision import Request
 from recsys.engine import Engine
 from recsys.events import Decision, Event
 from recsys.store.base import Append, Outcome, Store
 from recsys.store.memory import MemoryStore
+from tests.shards import shown_of
 
 __all__ = ["KEY", "Broken", "History", "Sent"]
 
@@ -50,7 +52,7 @@ class _Claim:
 
     sequence: int
     request: Request | None = field(compare=False, default=None)
-    answer: Decision | str = field(compare=False, default="")
+    answer: ShownList | str = field(compare=False, default="")
 
 
 class History:
@@ -64,7 +66,7 @@ class History:
         self._attempts: defaultdict[str, list[Sent]] = defaultdict(list)
         self._promised: dict[int, list[tuple[Event, Outcome]]] = defaultdict(list)
         self._written: dict[int, Event] = {}
-        self._answered: dict[str, Decision] = {}
+        self._answered: dict[str, tuple[Request, ShownList]] = {}
         self._excused = set[str]()
         self._claims: list[_Claim] = []
         self._positions: dict[str, int] = {}
@@ -96,18 +98,18 @@ class History:
             if append.outcome is Outcome.ACCEPTED:
                 self._written[append.sequence] = event
 
-    def answered(self, request: Request, decision: Decision) -> None:
+    def answered(self, request: Request, made: ShownList) -> None:
         """Remember a list that somebody was shown."""
-        items = [slot.item_id for slot in decision.slots]
-        if (decision.user_id, decision.event_id) != (request.user_id, request.decision_id):
-            raise Broken(f"asked {request}, answered {decision}")
+        items = [item.item_id for item in made.items]
+        if made.decision_id != request.decision_id:
+            raise Broken(f"asked {request}, answered {made}")
         if len(items) > request.n or len(set(items)) < len(items):
             raise Broken(f"asked for {request.n}, answered {items}")
-        if not all(0.0 < slot.propensity <= 1.0 for slot in decision.slots):
-            raise Broken(f"propensities of {decision}")
-        self._answered[decision.event_id] = decision
-        if decision.event_id not in self._excused:
-            self._claims.append(_Claim(decision.model_sequence, request, decision))
+        if not all(0.0 < item.propensity <= 1.0 for item in made.items):
+            raise Broken(f"propensities of {made}")
+        self._answered[made.decision_id] = request, made
+        if made.decision_id not in self._excused:
+            self._claims.append(_Claim(made.model_sequence, request, made))
 
     def excuse(self, decision_id: str) -> None:
         """Remember that an engine answers which could not read whom it had to teach."""
@@ -115,9 +117,13 @@ class History:
 
     def looked_up(self, decision_id: str, found: Decision | None) -> None:
         """Hold what was found of a decision against what was answered."""
-        answered = self._answered[decision_id]
-        if found is not None and found != answered:
-            raise Broken(f"{decision_id} was {answered}, is found as {found}")
+        if found is not None and not self._is(found):
+            raise Broken(f"{decision_id} was {self._answered[decision_id]}, is found as {found}")
+
+    def _is(self, decision: Decision) -> bool:
+        """Return whether a decision is what was answered."""
+        request, made = self._answered[decision.event_id]
+        return decision.user_id == request.user_id and shown_of(decision) == made
 
     def read(self, sequence: int, event: Event) -> None:
         """Remember what somebody was told of the log."""
@@ -186,8 +192,8 @@ class History:
                 raise Broken(f"{event.event_id} is in the log at {earlier} and {sequence}")
             places[event.event_id] = sequence
             if isinstance(event, Decision):
-                answered = self._answered.get(event.event_id)
-                if answered is not None and event != answered:
+                if event.event_id in self._answered and not self._is(event):
+                    answered = self._answered[event.event_id]
                     raise Broken(f"answered was {answered}, logged {event}")
             elif not any(
                 not sent.refused and event in sent.events for sent in self._attempts[event.event_id]
@@ -235,14 +241,19 @@ class History:
 
     def _check_claims(self) -> None:
         """Hold answers and fingerprints against an engine that was never interrupted."""
+        logged = {event.event_id: event for event in self.log if isinstance(event, Decision)}
         for claim in sorted(self._claims):
             if claim.sequence > len(self.log):
                 raise Broken(f"{claim} follows from events that the log does not have")
             self._fold_to(claim.sequence)
             if claim.request is None:
-                truth: Decision | str = self._oracle.fingerprint()
+                truth: ShownList | str = self._oracle.fingerprint()
             else:
-                truth = self._oracle.recommend(claim.request).decision
+                decision = self._oracle.recommend(claim.request).decision
+                truth = shown_of(decision)
+                # With the features and whatever else is not shown.
+                if logged.get(decision.event_id, decision) != decision:
+                    raise Broken(f"logged was {logged[decision.event_id]}, should be {decision}")
             if truth != claim.answer:
                 raise Broken(f"after event {claim.sequence}: {claim.answer}, should be {truth}")
         self._claims.clear()

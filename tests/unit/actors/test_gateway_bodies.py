@@ -7,9 +7,11 @@ from contextlib import closing
 from urllib.parse import urlsplit
 
 import pytest
+from starlette.types import Message
 
+from actors.gateway import build_app
 from actors.settings import HttpSettings, ServerSettings
-from tests.servers import edge, live
+from tests.servers import DeafPort, edge, live
 
 JSON = "application/json"
 
@@ -102,3 +104,35 @@ async def test_a_body_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyP
     assert answer.status_code == 408
     assert answer.headers["connection"] == "close"
     assert answer.json()["type"] == "urn:recsys:problem:slow-body"
+
+
+@pytest.mark.parametrize("sent", [[], [{"type": "http.request", "body": b"{", "more_body": True}]])
+async def test_no_list_is_made_for_who_has_gone(sent: list[Message]) -> None:
+    """Whoever waited for a place and hung up; nobody else notices it."""
+    messages = [*sent, {"type": "http.disconnect"}]
+    answers = list[Message]()
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    async def send(message: Message) -> None:
+        answers.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/recommend",
+        "headers": [(b"content-type", JSON.encode())],
+    }
+    await build_app(DeafPort(), SETTINGS)(scope, receive, send)
+    assert answers[0]["status"] == 400
+    assert b"the connection was closed" in answers[1]["body"]
+
+
+async def test_the_first_of_two_headers_counts() -> None:
+    async with edge() as client:
+        headers = [(b"content-type", JSON.encode()), (b"content-type", b"text/plain")]
+        answer = await client.post("/v1/events", content=b"[]", headers=headers)
+        assert answer.status_code == 202
+        answer = await client.post("/v1/events", content=b"[]", headers=headers[::-1])
+        assert answer.status_code == 415

@@ -97,6 +97,37 @@ async def test_a_fault_of_ours_is_logged_and_not_told(caplog: pytest.LogCaptureF
     assert "secret of the inside" in caplog.text
 
 
+async def test_one_envelope_inside_another_leaves_the_headers_to_it() -> None:
+    async def answers(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [
+            (b"x-request-id", b"serve's own"),
+            (b"cache-control", b"max-age=5"),
+            (b"x-content-type-options", b"wrong"),
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    transport = httpx2.ASGITransport(app=Envelope(Envelope(answers)))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://recsys") as client:
+        answer = await client.get("/", headers={"x-request-id": "trace-3"})
+    assert answer.headers.get_list("x-request-id") == ["trace-3"]
+    assert answer.headers.get_list("cache-control") == ["max-age=5"]
+    assert answer.headers.get_list("x-content-type-options") == ["nosniff"]
+
+
+async def test_a_fault_inside_two_envelopes_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def breaks(scope: Scope, receive: Receive, send: Send) -> None:
+        raise RuntimeError("inside")
+
+    transport = httpx2.ASGITransport(app=Envelope(Envelope(breaks)))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://recsys") as client:
+        answer = await client.get("/", headers={"x-request-id": "trace-4"})
+    assert answer.status_code == 500
+    assert answer.json()["instance"] == "trace-4"
+    assert answer.headers.get_list("x-request-id") == ["trace-4"]
+    assert len(caplog.records) == 1
+
+
 async def test_a_stream_that_breaks_is_not_ended_as_if_it_were_whole() -> None:
     async def breaks(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})

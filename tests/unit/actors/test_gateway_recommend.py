@@ -1,13 +1,19 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx2
+import msgspec
 import pytest
+from typing_extensions import override
 
 from actors.errors import Overloaded, ShardUnavailable
-from actors.messages import decode
-from recsys.decision import Request
+from actors.gateway import build_app
+from actors.http.schema import RecommendAnswer, RecommendManyAnswer
+from actors.messages import Method, Recommendations, decode, encode
+from recsys.decision import Recommendation, Request
+from recsys.events import Decision
 from recsys.partition import partition_of
-from tests.servers import Served, edge, served
+from tests.servers import SETTINGS, DeafPort, Served, edge, served
 
 
 @pytest.fixture
@@ -42,6 +48,56 @@ async def test_recommend_gives_a_list_with_its_propensities(server: Served) -> N
     assert body["fallback"] is True
     assert body["unknown_items"] == []
     assert body["took_ms"] > 0
+
+
+async def test_answers_are_the_documents_that_are_told_of(server: Served) -> None:
+    """Lists become JSON in the shard; the gateway adds how long it took."""
+    await stock(server)
+    odd = {"user_id": "é", "n": 2, "candidates": ['"\\/', "ü", "i3"]}
+    one = await server.client.post("/v1/recommend", json=odd)
+    assert one.content == msgspec.json.encode(msgspec.json.decode(one.content, type=StrictAnswer))
+    assert one.json()["unknown_items"] == ['"\\/', "ü"]
+    assert one.headers["content-length"] == str(len(one.content))
+    many = await server.client.post("/v1/recommend:batch", json={"requests": [odd, odd]})
+    documents = msgspec.json.decode(many.content, type=RecommendManyAnswer)
+    assert many.content == msgspec.json.encode(documents)
+    server.port.faults[partition_of("é", 64) % 2, "recommend_many"] = Overloaded(1, 2.0)
+    bob = next(f"p{k}" for k in range(9) if (partition_of(f"p{k}", 64) ^ partition_of("é", 64)) % 2)
+    some = await server.client.post(
+        "/v1/recommend:batch", json={"requests": [odd, {"user_id": bob}]}
+    )
+    assert some.status_code == 207
+    documents = msgspec.json.decode(some.content, type=RecommendManyAnswer)
+    assert some.content == msgspec.json.encode(documents)
+
+
+class StrictAnswer(RecommendAnswer, forbid_unknown_fields=True):
+    """The document, and nothing else."""
+
+
+class OldPort(DeafPort):
+    """Reaches shards of a version that answered with the decision as it was logged."""
+
+    @override
+    async def call(self, shard: int, method: Method, payload: bytes, timeout_s: float) -> bytes:
+        made = Decision(event_id="d", user_id="ann", ts_ms=1, slots=(), policy="learner")
+        old = Recommendation(decision=made)
+        return encode(old if method == "recommend" else Recommendations((encode(old),)))
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/recommend", {"user_id": "ann"}),
+        ("/v1/recommend:batch", {"requests": [{"user_id": "ann"}]}),
+    ],
+)
+async def test_what_another_version_answers_is_not_copied(path: str, body: object) -> None:
+    transport = httpx2.ASGITransport(app=build_app(OldPort(), SETTINGS))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://recsys") as client:
+        answer = await client.post(path, json=body)
+    assert answer.status_code == 503
+    assert "runs another version" in answer.json()["detail"]
 
 
 async def test_an_empty_catalogue_gives_an_empty_list(server: Served) -> None:

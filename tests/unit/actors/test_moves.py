@@ -24,6 +24,7 @@ from recsys.events import Feedback, ItemUpsert
 from recsys.store.base import Append, Outcome
 from recsys.views import UserView
 from tests.fleets import LocalFleet
+from tests.shards import shown
 
 PARTITIONS = 4
 PEOPLE = tuple(f"u{number}" for number in range(40))
@@ -142,7 +143,7 @@ async def _nothing(_: str) -> None:
 async def test_people_move_with_all_that_is_known_of_them(tmp_path: Path) -> None:
     async with world(tmp_path) as here:
         request = Request(user_id=MINE[0], ts_ms=2_000_000, decision_id="1-" + "0" * 32, n=3)
-        shown = await here.shards.recommend(request)
+        made = shown(await here.shards.recommend(request))
         await here.act(PEOPLE, 2)  # after the decision in the same queue
         before = await here.views()
         moved = await here.moves.move(PARTITION, NEW)
@@ -157,7 +158,7 @@ async def test_people_move_with_all_that_is_known_of_them(tmp_path: Path) -> Non
         # The list that waited for its click has come along, too.
         click = Feedback(
             event_id="late", user_id=MINE[0], ts_ms=2_000_001, type="click",
-            item_id=shown.decision.slots[0].item_id, decision_id=shown.decision.event_id,
+            item_id=made.items[0].item_id, decision_id=made.decision_id,
         )  # fmt: skip
         assert await here.outcomes([click]) == {Outcome.ACCEPTED}
         assert here.fleet.engine(NEW).stats().arms["learner"].clicks == 1

@@ -21,7 +21,7 @@ from actors.messages import (
 from actors.settings import ServerSettings
 from recsys.candidates.nearest import Index
 from recsys.clock import now_ms
-from recsys.decision import Recommendation, Request
+from recsys.decision import Request
 from recsys.engine import Capture, Engine
 from recsys.errors import InvalidEvent, StoreError
 from recsys.events import Decision, ItemUpsert
@@ -29,16 +29,16 @@ from recsys.settings import CatalogueSettings, EngineSettings
 from recsys.store.base import Outcome
 from recsys.views import UserView
 from tests.servers import SETTINGS, GatedStore, engine_on
-from tests.shards import Tally, batch, click, question, running, with_store
+from tests.shards import Tally, batch, click, question, running, shown, shown_of, with_store
 
 
 async def test_recommend_answers_and_logs_the_decision() -> None:
     engine = Engine.open(None, SETTINGS.engine)
     async with running(engine) as shard:
         await shard.call("append", batch(*(click(n, "bob") for n in range(5))))
-        answer = decode(await shard.call("recommend", question(1)), Recommendation)
+        answer = shown(await shard.call("recommend", question(1)))
         found = decode(await shard.call("decision", encode(Lookup(id="d1"))), Decision)
-        assert found == answer.decision
+        assert shown_of(found) == answer
         assert len(found.slots) == 3
     assert engine.stats().arms[found.policy].shown == 3
 
@@ -48,10 +48,10 @@ async def test_a_recommendation_does_not_wait_for_the_disk() -> None:
     async with running(engine_on(store)) as shard:
         waiting = asyncio.create_task(shard.call("append", batch(click(1))))
         assert await asyncio.to_thread(store.entered.wait, 10)
-        answer = decode(await shard.call("recommend", question(1)), Recommendation)
+        answer = shown(await shard.call("recommend", question(1)))
         assert not waiting.done()
         found = decode(await shard.call("decision", encode(Lookup(id="d1"))), Decision)
-        assert found == answer.decision
+        assert shown_of(found) == answer
         assert decode(await shard.call("stats", encode(None)), ShardStats).queue == 2
         store.gate.set()
         await waiting
@@ -164,8 +164,8 @@ async def test_items_of_a_large_catalogue_are_indexed_beside_the_rest() -> None:
         await shard.call("append", batch(*(click(n, "bob") for n in range(5))))
         await asyncio.wait_for(engine.made.wait(), 20)
         assert engine.to_index() is None
-        answer = decode(await shard.call("recommend", question(1)), Recommendation)
-        assert answer.decision.slots
+        answer = shown(await shard.call("recommend", question(1)))
+        assert answer.items
 
 
 @pytest.mark.parametrize("where", ["actors.indexer.Index", "recsys.engine.Engine.to_index"])
@@ -263,7 +263,7 @@ async def test_questions_pass_while_a_snapshot_is_taken_and_events_wait() -> Non
         await engine.begun.wait()
         waiting = asyncio.create_task(shard.call("append", batch(click(2))))
         for number in range(5):
-            assert decode(await shard.call("recommend", question(number)), Recommendation)
+            assert shown(await shard.call("recommend", question(number)))
         assert engine.stats().sequence == 1
         assert not waiting.done()
         engine.go.set()

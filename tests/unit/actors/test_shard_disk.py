@@ -13,11 +13,10 @@ from actors.messages import (
     decode,
     encode,
 )
-from recsys.decision import Recommendation
 from recsys.errors import StoreError
 from recsys.store.base import Outcome
 from tests.servers import GatedStore, engine_on
-from tests.shards import Tally, batch, click, question, running
+from tests.shards import Tally, batch, click, question, running, shown
 
 
 async def test_a_full_disk_fails_the_events_and_not_the_recommendations() -> None:
@@ -33,7 +32,7 @@ async def test_a_full_disk_fails_the_events_and_not_the_recommendations() -> Non
             "it takes no events: /data/shard-0/log.sqlite: no space left on the device",
         )
         assert not shard.stats().writing
-        assert decode(await shard.call("recommend", question(1)), Recommendation).decision.slots
+        assert shown(await shard.call("recommend", question(1))).items
         assert ("rejected", "store", 1) in tally.told
         store.fault = None
         answer = decode(await shard.call("append", batch(click(2))), Appended)

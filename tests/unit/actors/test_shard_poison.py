@@ -9,17 +9,18 @@ import pytest
 from typing_extensions import override
 
 from actors.errors import ShardUnavailable
-from actors.messages import Appended, Batch, ShardStats, decode, encode
+from actors.messages import Appended, Batch, ShardStats, ShownList, decode, encode
 from actors.observer import Silent
 from actors.settings import ServerSettings
 from actors.shard import Shard
-from recsys.decision import Recommendation, Request
+from recsys.decision import Request
 from recsys.engine import Engine
 from recsys.errors import NonFinite, StoreError
 from recsys.events import Feedback
 from tests.engines import items, request
 from tests.poison import choose, faulty, live
 from tests.servers import SETTINGS
+from tests.shards import shown
 
 T = TypeVar("T")
 
@@ -61,9 +62,9 @@ async def patiently(call: Callable[[], Awaitable[T]]) -> T:
                 await asyncio.sleep(0.01)
 
 
-async def ask(shard: Shard, number: int) -> Recommendation:
+async def ask(shard: Shard, number: int) -> ShownList:
     asked = Request(user_id="u1", ts_ms=99_000_000, decision_id=f"q{number}", n=3, arm="learner")
-    return decode(await patiently(lambda: shard.call("recommend", encode(asked))), Recommendation)
+    return shown(await patiently(lambda: shard.call("recommend", encode(asked))))
 
 
 async def test_a_poisonous_event_is_taken_out_while_it_serves(
@@ -131,7 +132,7 @@ async def test_what_cannot_be_mended_is_told_and_serves_on(
     await shard.start()
     async with asyncio.timeout(30):
         await tried.wait()
-    assert len((await ask(shard, 1)).decision.slots) == 3
+    assert len((await ask(shard, 1)).items) == 3
     await shard.stop()
     assert "shard 0: the model cannot be mended" in caplog.text
     assert "it is not the events" in caplog.text

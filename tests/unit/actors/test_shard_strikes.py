@@ -66,7 +66,7 @@ async def test_a_shard_that_was_broken_goes_back_while_it_serves(
                 while shard.trouble():
                     await told.snapshot.wait()
                     told.snapshot.clear()
-            assert len((await ask(shard, 1)).decision.slots) == 3
+            assert len((await ask(shard, 1)).items) == 3
     assert told.events == [1]
     assert "shard 0: three times in a row failed the learning of feedback" in caplog.text
 
@@ -90,7 +90,7 @@ async def test_where_it_does_not_help_the_shard_says_so_and_serves_on(
             told.snapshot.clear()
             await send(shard, *likes([f"v{number}"]))
             await until(told.snapshot)
-        assert len((await ask(shard, 1)).decision.slots) == 3
+        assert len((await ask(shard, 1)).items) == 3
         stats = engine.stats()
         assert (stats.failed, stats.quarantined) == (17, 0)
         (sentence,) = shard.trouble()
@@ -118,7 +118,7 @@ async def test_lists_that_cannot_be_made_are_500_and_the_shard_goes_back(
                 )
                 assert "pool" not in answer.text
             await until(told.reset)
-            assert len((await ask(shard, 1)).decision.slots) == 3
+            assert len((await ask(shard, 1)).items) == 3
             answer = await client.post("/v1/recommend", json={"user_id": "u1"})
             assert answer.status_code == 200
     assert told.events == [0]
