@@ -107,13 +107,12 @@ def recommend(state: State, request: Request) -> Recommendation:
         asked = state.features.ask(asker, drawn, tokens, n)
         logged = asked.logged_rows
     slots = tuple(
-        Slot(item_id, propensity, score, features)
-        for item_id, propensity, score, features in zip(
+        map(
+            Slot,
             _names(state, choices, slate.chosen),
             np.minimum(slate.propensities, 1.0).tolist(),
             scores[slate.chosen].tolist(),
             narrow_rows(logged),
-            strict=True,
         )
     )
     decision = Decision(

@@ -109,13 +109,12 @@ class Pool:
         """Items that are not proposed, and have scores all the same; a view."""
         return self.spare[: self._n_aside]
 
-    def put_aside(self, count: int) -> None:
-        """Note that all but ``count`` items of the pool are the first of ``spare`` now.
+    def put_aside(self, n: int) -> None:
+        """Note that the first ``n`` of ``spare`` are not proposed, but have scores.
 
-        They keep their scores, which count if somebody else proposes them.
+        These count if somebody else proposes them.
         """
-        self._n_aside = self.count - count
-        self.count = count
+        self._n_aside = n
 
     def clear(self) -> None:
         """Wipe what the request before has left."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from recsys.candidates.pool_kernels import TINY
 from recsys.compiled import compiled
 
-__all__ = ["Kernels", "Table", "compact", "keep_best", "learn", "normalise", "propose"]
+__all__ = ["Kernels", "Table", "compact", "learn", "propose"]
 
 _BOTH, _FORWARD, _BACKWARD = 0, 1, 2
 _VANISHED = 1e-6
@@ -174,7 +174,7 @@ def compact(table: Table, n_items: int) -> tuple[NDArray[np.int32], NDArray[np.f
 
 
 @compiled
-def propose(
+def _add_up(
     table: Table,
     kernels: Kernels,
     items: NDArray[np.int32],
@@ -215,7 +215,7 @@ def propose(
 
 
 @compiled
-def normalise(
+def _normalise(
     table: Table,
     kernels: Kernels,
     age_ms: int,
@@ -275,7 +275,7 @@ def _worth(
 
 
 @compiled
-def keep_best(
+def _keep_best(
     scores: NDArray[np.float32],
     weights: NDArray[np.float32],
     allowed: NDArray[np.bool_],
@@ -339,3 +339,46 @@ def _bar(worth: NDArray[np.float32], most: int) -> np.float32:
     edge[0] = max(place, 1) << _COARSE
     bar: np.float32 = edge.view(np.float32)[0]
     return bar
+
+
+@compiled
+def propose(
+    table: Table,
+    kernels: Kernels,
+    items: NDArray[np.int32],
+    times_ms: NDArray[np.int64],
+    age_ms: int,
+    half_life_ms: NDArray[np.float64],
+    weights: NDArray[np.float32],
+    most: int,
+    allowed: NDArray[np.bool_],
+    scores: NDArray[np.float32],
+    column: int,
+    proposed: NDArray[np.int32],
+    known: NDArray[np.bool_],
+    count: int,
+    spare: NDArray[np.int32],
+) -> tuple[int, int]:
+    """Add about the best ``most`` neighbours of a history to a pool.
+
+    Parameters
+    ----------
+    items, times_ms
+        The history, oldest first, ``(n_past,)``.
+    age_ms, half_life_ms
+        Since the origin of the weights of forgetful kernels; half-lives by kernel.
+    weights
+        Of the kernels in the mix, ``(n_kernels,)``.
+    spare
+        Filled with the other neighbours, which have their scores all the same.
+
+    Returns
+    -------
+    The pool's new count, and how many the others are.
+    """
+    end = _add_up(table, kernels, items, times_ms, scores, column, proposed, known, count)
+    found = proposed[:end]
+    own = np.empty((end, weights.shape[0]), np.float32)
+    _normalise(table, kernels, age_ms, half_life_ms, scores, column, found, own)
+    left = _keep_best(own[count:], weights, allowed, most, found[count:], known, spare)
+    return count + left, end - count - left

@@ -140,42 +140,24 @@ class Transitions(Source):
 
     @override
     def propose(self, asker: Asker, pool: Pool, column: int) -> None:
-        first = pool.count
-        pool.count = compute.propose(
+        pool.count, aside = compute.propose(
             self._table,
             self._shape,
             asker.items,
             asker.times_ms,
+            asker.ts_ms - self._origin_ms if self._origin_ms >= 0 else 0,
+            self._half_life_ms,
+            self._worth,
+            self._leaders,
+            asker.allowed,
             pool.scores,
             column,
             pool.proposed,
             pool.known,
             pool.count,
-        )
-
-        age_ms = asker.ts_ms - self._origin_ms if self._origin_ms >= 0 else 0
-        items = pool.items
-        scores = np.empty((len(items), len(self.columns)), np.float32)
-        compute.normalise(
-            self._table,
-            self._shape,
-            age_ms,
-            self._half_life_ms,
-            pool.scores,
-            column,
-            items,
-            scores,
-        )
-        left = compute.keep_best(
-            scores[first:],
-            self._worth,
-            asker.allowed,
-            self._leaders,
-            items[first:],
-            pool.known,
             pool.spare,
         )
-        pool.put_aside(first + left)
+        pool.put_aside(aside)
 
     @override
     def score(self, asker: Asker, pool: Pool, column: int) -> None:
