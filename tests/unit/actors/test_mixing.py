@@ -198,7 +198,7 @@ async def test_who_has_missed_too_much_gets_all_that_another_knows() -> None:
             await server.mixer.round(0)
         # As after hours: nobody keeps what it lacks.
         line = server.mixer.mixer._lines[name]  # noqa: SLF001
-        while len(line.pieces) > 1:
+        while len(line) > 1:
             line.drop_first()
         server.port.faults.clear()
         await server.rounds(3)

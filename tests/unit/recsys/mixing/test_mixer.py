@@ -68,6 +68,17 @@ def test_who_does_not_answer_holds_nobody_up(mixer: Mixer) -> None:
     assert mixer.needs_base("b") is None
 
 
+def test_who_lost_the_end_of_its_log_is_told_again(mixer: Mixer) -> None:
+    mixer.take("a", [piece("a", 0, 5), piece("a", 5, 9)])
+    mixer.forget("b")
+    mixer.hear(at("b", {"a": 9}))
+    assert mixer.serving("b", 9).lessons == []
+    mixer.hear(at("b", {"a": 5}))
+    assert mixer.serving("b", 9).lessons == [piece("a", 5, 9)]
+    mixer.hear(at("b", {"a": 9}))
+    assert mixer.serving("b", 9).lessons == []
+
+
 def test_a_backlog_is_bounded(mixer: Mixer) -> None:
     mixer.hear(at("b", {"a": 0}))
     mixer.take("a", [piece("a", n, n + 1, 30) for n in range(6)])
