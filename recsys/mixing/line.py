@@ -92,6 +92,17 @@ class Line:
             return self._dropped
         return self.upto not in {None, sequence} and sequence not in self._pieces
 
+    def keeps(self, piece: Contribution) -> bool:
+        """Return whether a piece is here, whatever became of its lessons."""
+        return piece.after in self._pieces
+
+    def resumes(self, sequence: int | None) -> int | None:
+        """Return from where on all is here again, ``None`` when that is not beyond a sequence."""
+        if sequence is None:
+            return self._begin
+        begins = (self._begin, *(piece.upto for piece in self._pieces.values()))
+        return next((at for at in begins if at > sequence), None)
+
     def after(self, sequence: int | None) -> Iterator[Contribution]:
         """Yield the pieces that follow a sequence, none when some are not here any more."""
         at = self._begin if sequence is None else sequence

@@ -9,6 +9,10 @@
 Nothing here is durable: a mixer that begins anew asks each shard for what the others lack, for a
 shard keeps its lessons until it is told that all have them. A shard that does not answer holds
 nobody up: what is kept for it is bounded, and after that it gets a base.
+
+Unless a base would take away what only it knows: because it never told it (``Position.untold``),
+or because all who could give one went on without some of what it told. Then it goes on without what
+it lacks, which others still know. Who never told something gives a base as anybody does.
 """
 
 from bisect import bisect_left
@@ -53,10 +57,13 @@ class Serving(NamedTuple):
         Pieces of others, each following what the shard has.
     released
         Up to this sequence of its own log all others have its lessons.
+    gaps
+        Those of the pieces that are empty because nobody keeps their lessons any more.
     """
 
     lessons: list[Contribution]
     released: int
+    gaps: list[Contribution]
 
 
 class Outlook(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,12 +79,15 @@ class Outlook(msgspec.Struct, frozen=True, kw_only=True):
         Pieces that were given up although somebody lacked them.
     skipped
         Pieces that a shard could not learn.
+    missed
+        Spans without which a shard went on because nobody keeps them and it must not get a base.
     """
 
     bytes_kept: dict[str, int]
     behind: dict[str, int]
     dropped: int
     skipped: int
+    missed: int
 
 
 class Mixer:
@@ -105,6 +115,7 @@ class Mixer:
         self._changed = set[str]()
         self._dropped = 0
         self._skipped = 0
+        self._missed = 0
         self._averager = Averager()
         self._merger = Merger()
 
@@ -231,7 +242,7 @@ class Mixer:
         lessons = list[Contribution]()
         waiting = list[Iterator[Contribution]]()
         for other in self._due[shard]:
-            pieces = self._lines[other].after(position.vector.get(other))
+            pieces = self._following(position, other)
             if (first := next(pieces, None)) is not None:
                 lessons.append(first)
                 waiting.append(pieces)
@@ -242,17 +253,41 @@ class Mixer:
             turn = [(one, pieces) for pieces in waiting if (one := next(pieces, None)) is not None]
             lessons.extend(one for one, _ in turn)
             waiting = [pieces for _, pieces in turn]
-        return Serving(
-            [self._learnable(shard, one, position) for one in lessons[:most]],
-            self._lines[shard].known.value,
-        )
+        lessons = [self._learnable(shard, one, position) for one in lessons[:most]]
+        gaps = [one for one in lessons if self._is_gap(one)]
+        return Serving(lessons, self._lines[shard].known.value, gaps)
+
+    def _following(self, position: Position, other: str) -> Iterator[Contribution]:
+        """Yield the pieces of another shard that one is to be told, none if it needs a base."""
+        line, at = self._lines[other], position.vector.get(other)
+        if line.lacks(at) and self._goes_on(position):
+            begin, at = at or 0, line.resumes(at)
+            if at is None:
+                # Its log lost its end: until it is there again, nothing follows.
+                return
+            if begin < at:
+                yield Contribution(other, begin, at, b"")
+        yield from line.after(at)
+
+    def _goes_on(self, position: Position) -> bool:
+        """Return whether a shard is to go on without what it lacks: any base would be a loss."""
+        if position.untold:
+            return True
+        able = self._able(position.shard)
+        return bool(able) and not any(_has_learned_all(one, position.shard) for one in able)
+
+    def _is_gap(self, piece: Contribution) -> bool:
+        return not piece.record and not self._lines[piece.shard].keeps(piece)
 
     def told(self, shard: str, lessons: Iterable[Contribution]) -> None:
         """Take in that a shard has what it was served in its log, and has tried to learn it."""
         told = self._told.setdefault(shard, {})
         for piece in lessons:
             told.setdefault(piece.shard, piece.after)
-            self._skipped += not piece.record
+            if self._is_gap(piece):
+                self._missed += 1
+            else:
+                self._skipped += not piece.record
 
     def _learnable(self, shard: str, piece: Contribution, position: Position) -> Contribution:
         """Return a piece, without its lessons if the shard failed to learn it again and again."""
@@ -263,14 +298,18 @@ class Mixer:
 
     def needs_base(self, shard: str) -> str | None:
         """Return from whom a shard should get a base, ``None`` when it needs none."""
-        if not self._lacks(shard):
+        if self._positions[shard].untold or not self._lacks(shard):
             return None
         donors = [
-            (sum(other.vector.values()), other.shard)
-            for other in self._others(shard)
-            if not self._lacks(other.shard)
+            (-sum(other.missed.values()), sum(other.vector.values()), other.shard)
+            for other in self._able(shard)
+            if _has_learned_all(other, shard)
         ]
-        return max(donors)[1] if donors else None
+        return max(donors)[-1] if donors else None
+
+    def _able(self, shard: str) -> list[Position]:
+        """Return the others that lack nothing that is to come."""
+        return [one for one in self._others(shard) if not self._lacks(one.shard)]
 
     def _lacks(self, shard: str) -> bool:
         vector = self._positions[shard].vector
@@ -288,7 +327,13 @@ class Mixer:
             for shard, position in self._positions.items()
         }
         kept = {shard: line.size for shard, line in self._lines.items()}
-        return Outlook(bytes_kept=kept, behind=behind, dropped=self._dropped, skipped=self._skipped)
+        return Outlook(
+            bytes_kept=kept,
+            behind=behind,
+            dropped=self._dropped,
+            skipped=self._skipped,
+            missed=self._missed,
+        )
 
     def _others(self, shard: str) -> list[Position]:
         return [one for name, one in self._positions.items() if name != shard]
@@ -298,3 +343,8 @@ class Mixer:
         for shard in self._changed:
             self._lines[shard].drop_known()
         self._changed.clear()
+
+
+def _has_learned_all(position: Position, shard: str) -> bool:
+    """Return whether somebody has all of a shard's lessons up to where its vector says."""
+    return shard not in position.missed and "" not in position.missed

@@ -207,6 +207,26 @@ async def test_who_has_missed_too_much_gets_all_that_another_knows() -> None:
             assert [server.liked(shard, one) for one in ("a", "mine")] == [80.0, 1.0]
 
 
+async def test_who_would_lose_by_a_base_goes_on_without_one_and_says_so() -> None:
+    async with mixed(2) as server:
+        await server.like(1, "before", n=3)
+        await server.rounds(2)
+        name = server.engines[0].mix.position.shard
+        await server.like(0, "missed", n=2)
+        await server.mixer.round(0)
+        line = server.mixer.mixer._lines[name]  # noqa: SLF001
+        line.drop_first()
+        upto = line.upto
+        await server.like(0, "a", n=4)
+        await server.rounds(3)
+        assert [server.liked(1, one) for one in ("before", "missed", "a")] == [3.0, 0.0, 4.0]
+        assert server.engines[1].mix.position.missed == {name: 1}
+        [notice] = server.notices
+        assert notice.startswith("shard 1 goes on without some of what others have seen")
+        assert "before it mixed" in notice
+        assert notice.endswith(f"to {upto} of shard 0")
+
+
 async def test_a_ranker_is_reported_no_more_often_than_it_is_averaged() -> None:
     async with mixed(2, MixSettings(ranker_every_s=3600)) as server:
         await server.like(0, *"abcdefgh", n=10)
