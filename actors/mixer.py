@@ -144,7 +144,7 @@ class MixerAtWork:
         # A model of Vowpal Wabbit is long: nobody reports more often than it is asked for.
         now_s = monotonic()
         due = now_s - self._reported_s.get(shard, -inf) >= self._settings.ranker_every_s
-        seen = await self._call(shard, See(ask.after, ask.share, due), Seen)
+        seen = await self._call(shard, See(ask.after, ask.share, due, ask.stops), Seen)
         if due:
             self._reported_s[shard] = now_s
         rate = seen.waiting / self._settings.every_s

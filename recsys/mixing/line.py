@@ -18,6 +18,10 @@ class Least:
         self.value = 0
         """The least of them, 0 when there are none."""
 
+    def above(self, number: int) -> list[int]:
+        """Return those above a number, each once, in order."""
+        return sorted(one for one in self._times if one > number)
+
     def add(self, number: int) -> None:
         """Take in one more."""
         times = self._times
@@ -87,10 +91,13 @@ class Line:
             self.drop_first()
 
     def lacks(self, sequence: int | None) -> bool:
-        """Return whether some of what follows a sequence is not here any more."""
+        """Return whether some of what follows a sequence is not here any more.
+
+        Who is beyond the last piece, because of a base, lacks nothing: what comes is cut there.
+        """
         if sequence is None:
             return self._dropped
-        return self.upto not in {None, sequence} and sequence not in self._pieces
+        return self.upto is not None and sequence < self.upto and sequence not in self._pieces
 
     def keeps(self, piece: Contribution) -> bool:
         """Return whether a piece is here, whatever became of its lessons."""

@@ -42,10 +42,13 @@ class Ask(NamedTuple):
         Its lessons from here on.
     share
         Of the lessons, the others by lot.
+    stops
+        Where others are: there a piece must end, or they could not go on with the next one.
     """
 
     after: int
     share: float
+    stops: tuple[int, ...] = ()
 
 
 class Serving(NamedTuple):
@@ -173,11 +176,10 @@ class Mixer:
         """Return what a shard that was heard of is to be asked for."""
         total = sum(self._rates.values())
         share = min(1.0, self._per_s / total) if total > 0.0 else 1.0
-        upto = self._lines[shard].upto
-        if upto is None:
-            # Nothing is kept of it: what the one who is furthest behind lacks.
-            upto = self._lines[shard].known.value
-        return Ask(upto, share)
+        line = self._lines[shard]
+        # If nothing is kept of it: what the one who is furthest behind lacks.
+        upto = line.known.value if line.upto is None else line.upto
+        return Ask(upto, share, tuple(line.known.above(upto)))
 
     def take(
         self,
