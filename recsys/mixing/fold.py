@@ -29,7 +29,9 @@ def mix(state: State, event: MixEvent) -> None:
         When a record is damaged; then nothing has changed.
     """
     ledger = state.ledger
-    ledger.keep(state.counters.sequence, event.ts_ms)
+    if not isinstance(event, Mixing):
+        # That one stays in the log: a fold from its start must know since when it was told from.
+        ledger.keep(state.counters.sequence, event.ts_ms)
     match event:
         case Mixing():
             ledger.begin(event.shard, state.counters.sequence, learned=state.counts.used)
