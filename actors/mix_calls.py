@@ -30,8 +30,8 @@ class See(msgspec.Struct, frozen=True, tag="see"):
 
     Attributes
     ----------
-    share
-        Of the lessons; see ``recsys.mixing.cut.Cut.seal``.
+    share, stops
+        See ``recsys.mixing.cut.Cut.seal``.
     ranker
         Whether to tell of the ranker as well.
     """
@@ -39,6 +39,7 @@ class See(msgspec.Struct, frozen=True, tag="see"):
     after: int
     share: float
     ranker: bool
+    stops: tuple[int, ...] = ()
 
 
 class Learn(msgspec.Struct, frozen=True, tag="learn"):

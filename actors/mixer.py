@@ -6,7 +6,7 @@ Nothing is durable here: a mixer that begins anew asks the shards how far they a
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 from time import monotonic
 from typing import Final, TypeVar
@@ -19,6 +19,7 @@ from actors.mix_calls import Average, Base, Hear, Learn, MixCall, Rebase, See, S
 from actors.ports import ShardPort
 from recsys.errors import CorruptRecord, InvalidEvent
 from recsys.mixing.average import Answer
+from recsys.mixing.cut import Contribution
 from recsys.mixing.mixer import Mixer
 from recsys.mixing.port import Position
 from recsys.settings import MixSettings
@@ -143,7 +144,7 @@ class MixerAtWork:
         # A model of Vowpal Wabbit is long: nobody reports more often than it is asked for.
         now_s = monotonic()
         due = now_s - self._reported_s.get(shard, -inf) >= self._settings.ranker_every_s
-        seen = await self._call(shard, See(ask.after, ask.share, due), Seen)
+        seen = await self._call(shard, See(ask.after, ask.share, due, ask.stops), Seen)
         if due:
             self._reported_s[shard] = now_s
         rate = seen.waiting / self._settings.every_s
@@ -159,6 +160,8 @@ class MixerAtWork:
             position = await self._call(shard, learn, Position)
             self.mixer.told(name, serving.lessons)
             self.mixer.hear(position)
+            if serving.gaps:
+                self._say_missed(shard, position, serving.gaps)
 
     async def _rebase(self, shard: int, donor: str) -> bool:
         """Give a shard what another one knows; return whether it could be done."""
@@ -174,6 +177,22 @@ class MixerAtWork:
             self.mixer.hear(await self._call(shard, told, Position))
             number += 1
         return True
+
+    def _say_missed(self, shard: int, position: Position, gaps: Sequence[Contribution]) -> None:
+        numbers = {name: number for number, name in self._names.items()}
+        spans = ", ".join(
+            f"{one.after + 1} to {one.upto} of shard {numbers.get(one.shard, one.shard)}"
+            for one in gaps
+        )
+        why = (
+            f"a base would take the place of what shard {shard} learned before it mixed"
+            if position.untold
+            else f"whoever could give it a base lacks some of what shard {shard} has seen"
+        )
+        self._notice(
+            f"shard {shard} goes on without some of what others have seen, because nobody keeps it "
+            f"any more and {why}: events {spans}"
+        )
 
     async def _rankers(self) -> None:
         """Bring rankers together."""

@@ -52,6 +52,8 @@ class ShardMixing:
         self._batcher = batcher
         self._blocking = blocking
         self._base: list[bytes] = []
+        # Up to where it told a base: whoever gets that is there before anybody knows.
+        self._given = set[int]()
 
     async def answer(self, payload: bytes) -> object:
         """Do what ``actors.mix_calls`` says.
@@ -108,8 +110,9 @@ class ShardMixing:
         ranking = mix.ranking() if call.ranker else None
         if cut is None:
             return Seen(ranking=ranking)
-        size = self._settings.slice
-        pieces = await self._blocking(lambda: tuple(cut.seal(size, call.share)))
+        self._given = {sequence for sequence in self._given if sequence > call.after}
+        size, stops = self._settings.slice, (*call.stops, *self._given)
+        pieces = await self._blocking(lambda: tuple(cut.seal(size, call.share, stops)))
         return Seen(pieces, ranking, len(cut))
 
     async def _learn(self, call: Learn) -> Position:
@@ -124,6 +127,7 @@ class ShardMixing:
         if number == 0:
             async with self._batcher.learning:
                 self._base = self._engine.mix.base()
+                self._given.add(self._engine.mix.position.sequence)
         if number >= len(self._base):
             message = f"there is no part {number} of a base; begin with 0"
             raise MixFailed(message)

@@ -79,7 +79,7 @@ def _rearrange(state: State, event: Event) -> None:
         case Tombstone():
             state.counters.quarantined += event.cause not in {"erased", "contained"}
             if event.cause == "contained":
-                state.ledger.lost_some()
+                state.ledger.lost_some(learned=state.counts.used)
         case Mixing() | Mixed() | Averaged() | Rebased():
             mix(state, event)
 

@@ -24,7 +24,7 @@ from recsys.settings import (
 from recsys.state import State
 from recsys.store.memory import MemoryStore
 
-__all__ = ["SETTINGS", "Fleet", "items_of", "known_of"]
+__all__ = ["SETTINGS", "Fleet", "items_of", "known_of", "live", "without"]
 
 SETTINGS = EngineSettings(
     joiner=JoinerSettings(reward_window_s=1e6),
@@ -50,9 +50,17 @@ def items_of(number: int) -> list[Event]:
 
 
 class Fleet:
-    """Shards, their mixer, and one engine that sees everything."""
+    """Shards, their mixer, and one engine that sees everything.
 
-    def __init__(self, shards: int, settings: EngineSettings = SETTINGS) -> None:
+    Parameters
+    ----------
+    mixing
+        Whether they mix from the start on; if not, they do with the first ``mix``.
+    """
+
+    def __init__(
+        self, shards: int, settings: EngineSettings = SETTINGS, *, mixing: bool = True
+    ) -> None:
         self.settings = settings
         self.stores = {f"s{number}": MemoryStore() for number in range(shards)}
         self.engines = {name: self._open(name) for name in self.stores}
@@ -63,7 +71,7 @@ class Fleet:
         self.mixer = self.new_mixer()
         self.steps = 0
         self.last = dict[str, tuple[str, tuple[str, ...]]]()
-        for name, engine in self.engines.items():
+        for name, engine in self.engines.items() if mixing else ():
             begun = engine.mix.begin(name)
             assert begun is not None
             engine.apply([begun])
@@ -128,6 +136,35 @@ class Fleet:
 
     def now_ms(self) -> int:
         return 1000 * self.steps + 1
+
+
+def live(fleet: Fleet, steps: int, seed: int) -> None:
+    """Let people ask, click and find items."""
+    chance = np.random.default_rng(seed)
+    for _ in range(steps):
+        user = f"u{chance.integers(9)}"
+        match chance.integers(3):
+            case 0:
+                fleet.ask(user)
+            case 1:
+                fleet.click(user, int(chance.integers(3)))
+            case _:
+                fleet.find(user, int(chance.integers(12)))
+
+
+def without(fleet: Fleet, gone: str, rounds: int) -> None:
+    """Let people live and the others mix, and give up the one that is gone."""
+    engines = dict(fleet.engines)
+    dead = fleet.engines.pop(gone)
+    fleet.mixer.forget(gone)
+    for seed in range(rounds):
+        fleet.engines = dict(engines)
+        live(fleet, 20, seed)
+        del fleet.engines[gone]
+        fleet.mix()
+        for name, engine in fleet.engines.items():
+            engine.apply([engine.mix.release(fleet.mixer.serving(name, 1).released)])
+    fleet.engines = {**engines, gone: dead}
 
 
 def known_of(state: State, ts_ms: int) -> Mapping[str, NDArray[np.float64]]:

@@ -186,8 +186,8 @@ class Crew:
         if len(positions) < len(self._desks):
             return
         for desk, mine in zip(self._desks, positions, strict=True):
-            after = min(one.vector.get(mine.shard, 0) for one in positions if one is not mine)
-            desk.heard.append(_encoder.encode(Tell(after)))
+            known = sorted({one.vector.get(mine.shard, 0) for one in positions if one is not mine})
+            desk.heard.append(_encoder.encode(Tell(known[0], tuple(known[1:]))))
 
     def _pass_on(self, teller: _Desk, pieces: Sequence[Contribution]) -> None:
         if pieces:

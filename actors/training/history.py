@@ -29,9 +29,16 @@ class Heard(msgspec.Struct, frozen=True, tag="heard"):
 
 
 class Tell(msgspec.Struct, frozen=True, tag="tell"):
-    """Asks for what a shard's people have done since a sequence of its log."""
+    """Asks for what a shard's people have done since a sequence of its log.
+
+    Attributes
+    ----------
+    stops
+        Where others are; see ``recsys.mixing.cut.Cut.seal``.
+    """
 
     after: int
+    stops: tuple[int, ...] = ()
 
 
 Work = list[Event] | Heard | Tell

@@ -165,22 +165,28 @@ class Teacher:
         self._engine.apply([self._engine.mix.mixed(piece) for piece in pieces])
         return Taught()
 
-    def tell(self, after: int) -> Taught:
-        """Tell what was learned since a sequence of the log, and from now on what comes."""
+    def tell(self, after: int, stops: Sequence[int] = ()) -> Taught:
+        """Tell what was learned since a sequence of the log, and from now on what comes.
+
+        Parameters
+        ----------
+        stops
+            Where others are, who could not go on in the middle of a piece.
+        """
         self._told = after
-        return Taught(pieces=self._pieces())
+        return Taught(pieces=self._pieces(stops))
 
     @property
     def position(self) -> Position:
         """How far it is with what others have seen."""
         return self._engine.mix.position
 
-    def _pieces(self) -> tuple[Contribution, ...]:
+    def _pieces(self, stops: Sequence[int] = ()) -> tuple[Contribution, ...]:
         """Return what was learned since this was asked before, for others to learn."""
         cut = self._engine.mix.cut(self._told)
         if cut is None:
             return ()
-        pieces = tuple(cut.seal(self._engine.settings.mix.slice))
+        pieces = tuple(cut.seal(self._engine.settings.mix.slice, stops=stops))
         if pieces:
             # Where there are no lessons there is no piece: the next one follows the last.
             self._told = pieces[-1].upto
@@ -244,8 +250,8 @@ def _teach(teacher: Teacher, pipe: Connection) -> Finished:
         match decode_work(payload):
             case Heard(pieces):
                 taught = teacher.hear(pieces)
-            case Tell(after):
-                taught = teacher.tell(after)
+            case Tell(after, stops):
+                taught = teacher.tell(after, stops)
             case events:
                 taught = teacher.teach(events)
         try:

@@ -73,6 +73,11 @@ class ItemCounts:
         clicked = self.clicked[items] + _PRIOR_SHOWN * self.base_rate
         return clicked / (self.shown[items] + _PRIOR_SHOWN)
 
+    @property
+    def used(self) -> bool:
+        """Whether anything was counted."""
+        return bool(self.liked.any() or self.shown.any() or self.clicked.any())
+
     def renumber(self, places: NDArray[np.int64], n_items: int) -> None:
         """Call item i ``places[i]`` from now on, of ``n_items``."""
         self.liked = moved(self.liked, places, n_items)

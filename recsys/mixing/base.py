@@ -1,7 +1,12 @@
 """All that a shard knows of items, for one that has missed too much to learn it lesson by lesson.
 
 What a base does not hold: people and what is theirs, the ranker (the next average brings it), and
-counts by context, whose places follow from a shard's own numbers: those stay as they were.
+counts by context, whose places follow from a shard's own numbers: those stay as they were. Tastes
+are kept as well, for each shard says of its own what they add up to since its log began. All else
+that a shard knew gives way, and comes back only where the other one had learned it, or where its
+own people taught it and its ledger still says so. So no base is for a shard that knows what it
+never told (``Ledger.untold``), nor for one of whose lessons the other missed some. Who knows what
+it never told may give a base: one shard more then knows it.
 """
 
 import zlib
@@ -41,6 +46,8 @@ class Base(msgspec.Struct):
         When its log first named each item.
     parts
         Records of its components, by name.
+    missed
+        Of whom it has not learned all that its vector says; see ``recsys.mixing.ledger.Ledger``.
     """
 
     sequence: int
@@ -50,6 +57,7 @@ class Base(msgspec.Struct):
     created_ms: list[int]
     tokens: list[str]
     parts: dict[str, bytes]
+    missed: dict[str, int] = {}
 
 
 def make_base(state: State) -> list[bytes]:
@@ -69,6 +77,7 @@ def make_base(state: State) -> list[bytes]:
             "windows.attributes": state.windows.attributes.snapshot(),
             **{name: source.snapshot() for name, source in _shared(state)},
         },
+        ledger.missed,
     )
     record = zlib.compress(pack(base), _LEVEL)
     return [record[at : at + _PART] for at in range(0, len(record), _PART)]
@@ -93,11 +102,14 @@ def rebase(state: State, shard: str, record: bytes) -> Lessons:
     CorruptRecord
         When the record is damaged.
     IncompatibleState
-        When it was made under other settings, or has items for which there is no room. Nothing
-        that is shared has changed then.
+        When it was made under other settings, has items for which there is no room, or lacks some
+        of what this shard has seen. Nothing that is shared has changed then.
     """
     base = _open(record)
     ledger, catalogue = state.ledger, state.catalogue
+    if ledger.shard in base.missed or "" in base.missed:
+        message = "the base may lack some of what this shard has seen, although it says otherwise"
+        raise IncompatibleState(message)
     places = [
         catalogue.mention(item_id, ts_ms)
         for item_id, ts_ms in zip(base.items, base.created_ms, strict=True)
@@ -123,6 +135,7 @@ def rebase(state: State, shard: str, record: bytes) -> Lessons:
     state.personal_bandit.priors.add(less(total, state.personal_bandit.priors.sums()))
     known = base.vector.get(ledger.shard, 0)
     ledger.tastes = of_others
+    ledger.missed = base.missed
     ledger.vector = {
         name: sequence for name, sequence in base.vector.items() if name != ledger.shard
     } | {shard: base.sequence}

@@ -4,7 +4,7 @@ Taking it costs the shard two searches and a copy of references; telling it by i
 may happen on any other thread, for nothing in it changes any more.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -61,7 +61,9 @@ class Cut:
         """Return how many lessons there are."""
         return len(self._likes) + len(self._shows) + len(self._clicks)
 
-    def seal(self, size: int, share: float = 1.0) -> Iterator[Contribution]:
+    def seal(
+        self, size: int, share: float = 1.0, stops: Iterable[int] = ()
+    ) -> Iterator[Contribution]:
         """Yield the lessons in pieces that follow each other; nothing if there are none.
 
         Parameters
@@ -70,11 +72,15 @@ class Cut:
             Likes, and what costs as much, of a piece; one event may bring more.
         share
             Of the lessons; the others are left out by lot, and those that stay count for them.
+        stops
+            Sequences at which somebody may be, so that a piece must end there.
         """
         after = self.after
         ends = self._ends(size)
-        for end in ends:
-            upto = self.upto if end == ends[-1] else end
+        if ends:
+            between = [stop for stop in stops if self.after < stop < self.upto]
+            ends = sorted({*ends[:-1], *between, self.upto})
+        for upto in ends:
             told = _Told(self._catalogue)
             lessons = Lessons(
                 told.ids,

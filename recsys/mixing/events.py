@@ -65,7 +65,8 @@ class Mixed(
     released
         See ``Mixing``.
     record
-        A ``recsys.mixing.lessons.Lessons`` as ``recsys.mixing.wire`` writes it; empty for none.
+        A ``recsys.mixing.lessons.Lessons`` as ``recsys.mixing.wire`` writes it; empty where the
+        shard goes on without them.
     """
 
     event_id: str

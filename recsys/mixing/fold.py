@@ -29,10 +29,12 @@ def mix(state: State, event: MixEvent) -> None:
         When a record is damaged; then nothing has changed.
     """
     ledger = state.ledger
-    ledger.keep(state.counters.sequence, event.ts_ms)
+    if not isinstance(event, Mixing):
+        # That one stays in the log: a fold from its start must know since when it was told from.
+        ledger.keep(state.counters.sequence, event.ts_ms)
     match event:
         case Mixing():
-            ledger.begin(event.shard, state.counters.sequence)
+            ledger.begin(event.shard, state.counters.sequence, learned=state.counts.used)
             ledger.release(min(event.released, state.counters.sequence))
         case Mixed():
             _mixed(state, event)
@@ -52,9 +54,10 @@ def _mixed(state: State, event: Mixed) -> None:
         return
     lessons = open_lessons(event.record) if event.record else None
     ledger.vector[event.shard] = event.upto
-    ledger.taken += 1
     if lessons is None:
+        ledger.miss(event.shard)
         return
+    ledger.taken += 1
     learn_lessons(state, lessons)
     known = ledger.tastes.get(event.shard, TasteSums())
     state.personal_bandit.priors.add(less(lessons.tastes, known))
@@ -78,7 +81,9 @@ def _rebased(state: State, event: Rebased) -> None:
     ledger = state.ledger
     if event.number == 0:
         ledger.parts = []
-    if event.number != len(ledger.parts) or event.shard == ledger.shard or not ledger.shard:
+    # What nobody else was told is in no base, which would take its place.
+    fits = ledger.shard and event.shard != ledger.shard and not ledger.untold
+    if not fits or event.number != len(ledger.parts):
         ledger.refused += 1
         return
     ledger.parts.append(event.record)

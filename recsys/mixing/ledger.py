@@ -43,6 +43,9 @@ class _State(msgspec.Struct):
     clicks: list[Click]
     parts: list[bytes]
     records: list[tuple[int, int]]
+    missed: dict[str, int] = {}
+    # Who wrote none of this cannot say that it has told all it knows, and keeps what it has.
+    untold: bool | None = True
 
 
 class Ledger:
@@ -71,6 +74,13 @@ class Ledger:
     taken, refused, thinned
         Records of others that were learned; that did not follow what was known, so that they were
         not; own lessons that were dropped by lot.
+    missed
+        By other shard: spans of its log without whose lessons this one went on; by an empty name
+        where it is not known whose they are.
+    untold
+        Whether it knows something of its own people that others were never told and never will be,
+        because it was learned while the shard did not mix: then there is no other base than its
+        own. ``None`` before it ever mixed.
     parts
         Of a base that is on its way.
     records
@@ -92,7 +102,9 @@ class Ledger:
         self.released = 0
         self.taken = 0
         self.refused = 0
+        self.missed: dict[str, int] = {}
         self.thinned = 0
+        self.untold: bool | None = None
         self._level = 0
         self.likes: list[Like] = []
         self.shows: list[Show] = []
@@ -103,20 +115,29 @@ class Ledger:
     @property
     def used(self) -> bool:
         """Whether there is anything to remember."""
-        return bool(self.shard or self.vector)
+        return self.untold is not None
 
     @property
     def waiting(self) -> int:
         """How many own lessons are kept."""
         return len(self.likes) + len(self.shows) + len(self.clicks)
 
-    def begin(self, shard: str, sequence: int) -> None:
+    def begin(self, shard: str, sequence: int, *, learned: bool) -> None:
         """Write down lessons from now on, under a name.
 
         Who had another one was a copy of that shard: it knows what that one knew until now.
+
+        Parameters
+        ----------
+        learned
+            Whether anything was learned before.
         """
         if shard == self.shard:
             return
+        self._first(learned=learned)
+        if not shard:
+            # What comes before it mixes again is told to nobody.
+            self.untold = True
         if self.shard:
             self.vector[self.shard] = sequence - 1
         self.vector.pop(shard, None)
@@ -124,6 +145,11 @@ class Ledger:
         self.released = sequence
         self._level = 0
         self.likes, self.shows, self.clicks = [], [], []
+
+    def _first(self, *, learned: bool) -> None:
+        """Take in the first word of mixing in the log; what it knows by then, only it knows."""
+        if self.untold is None:
+            self.untold = learned
 
     def like(self, lesson: Like) -> None:
         """Write down a like."""
@@ -172,9 +198,21 @@ class Ledger:
         if max(len(self.likes), len(self.shows), len(self.clicks)) <= self._bound // 4:
             self._level = 0
 
-    def lost_some(self) -> None:
-        """Listen to each shard from wherever it begins: the log lacks some of what it said."""
+    def lost_some(self, *, learned: bool) -> None:
+        """Listen to each shard from wherever it begins: the log lacks some of what it said.
+
+        Parameters
+        ----------
+        learned
+            Whether anything was learned before.
+        """
+        self._first(learned=learned)
+        self.miss("")
         self.vector.clear()
+
+    def miss(self, shard: str) -> None:
+        """Go on without some of what a shard has seen."""
+        self.missed[shard] = self.missed.get(shard, 0) + 1
 
     def keep(self, sequence: int, ts_ms: int) -> None:
         """Note that an event of mixing is in the log."""
@@ -221,6 +259,8 @@ class Ledger:
                 self.clicks,
                 self.parts,
                 self.records,
+                self.missed,
+                self.untold,
             )
         )
 
@@ -239,6 +279,7 @@ class Ledger:
         self._level = state.level
         self.likes, self.shows, self.clicks = state.likes, state.shows, state.clicks
         self.parts, self.records = state.parts, state.records
+        self.missed, self.untold = state.missed, state.untold
 
 
 def _after(lessons: Sequence[LessonT], sequence: int) -> list[LessonT]:

@@ -9,16 +9,21 @@
 Nothing here is durable: a mixer that begins anew asks each shard for what the others lack, for a
 shard keeps its lessons until it is told that all have them. A shard that does not answer holds
 nobody up: what is kept for it is bounded, and after that it gets a base.
+
+Unless a base would take away what only it knows: because it never told it (``Position.untold``),
+or because all who could give one went on without some of what it told. Then it goes on without what
+it lacks, which others still know. Who never told something gives a base as anybody does.
 """
 
-from collections import deque
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
 
 from recsys.mixing.average import Answer, Averager, Ranking
 from recsys.mixing.cut import Contribution
+from recsys.mixing.line import Line
 from recsys.mixing.models import Merger
 from recsys.mixing.port import Position
 
@@ -37,10 +42,13 @@ class Ask(NamedTuple):
         Its lessons from here on.
     share
         Of the lessons, the others by lot.
+    stops
+        Where others are: there a piece must end, or they could not go on with the next one.
     """
 
     after: int
     share: float
+    stops: tuple[int, ...] = ()
 
 
 class Serving(NamedTuple):
@@ -52,10 +60,13 @@ class Serving(NamedTuple):
         Pieces of others, each following what the shard has.
     released
         Up to this sequence of its own log all others have its lessons.
+    gaps
+        Those of the pieces that are empty because nobody keeps their lessons any more.
     """
 
     lessons: list[Contribution]
     released: int
+    gaps: list[Contribution]
 
 
 class Outlook(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,48 +82,15 @@ class Outlook(msgspec.Struct, frozen=True, kw_only=True):
         Pieces that were given up although somebody lacked them.
     skipped
         Pieces that a shard could not learn.
+    missed
+        Spans without which a shard went on because nobody keeps them and it must not get a base.
     """
 
     bytes_kept: dict[str, int]
     behind: dict[str, int]
     dropped: int
     skipped: int
-
-
-class _Line:
-    """What one shard has seen: pieces that follow each other."""
-
-    def __init__(self) -> None:
-        self.pieces = deque[Contribution]()
-        self.size = 0
-        self.upto: int | None = None
-        self._dropped = False
-
-    def put(self, piece: Contribution) -> None:
-        if self.pieces and piece.after != self.upto:
-            # Another mixer, or a log that lost its end: what is kept says nothing of what follows.
-            self.pieces.clear()
-            self.size = 0
-        self.pieces.append(piece)
-        self.size += len(piece.record)
-        self.upto = piece.upto
-
-    def drop_first(self) -> None:
-        self._dropped = True
-        self.size -= len(self.pieces.popleft().record)
-
-    def is_lacked(self, sequence: int | None) -> bool:
-        """Return whether some of what follows a sequence is not here any more."""
-        return self.after(sequence) is None or (sequence is None and self._dropped)
-
-    def after(self, sequence: int | None) -> list[Contribution] | None:
-        """Return the pieces that follow a sequence; ``None`` when they are not here any more."""
-        if self.upto is None or sequence == self.upto:
-            return []
-        if sequence is None:
-            return list(self.pieces)
-        pieces = [one for one in self.pieces if one.after >= sequence]
-        return pieces if pieces and pieces[0].after == sequence else None
+    missed: int
 
 
 class Mixer:
@@ -129,38 +107,79 @@ class Mixer:
     def __init__(self, backlog_bytes: int, per_s: float) -> None:
         self._backlog_bytes = backlog_bytes
         self._per_s = per_s
-        self._lines: dict[str, _Line] = {}
+        self._lines: dict[str, Line] = {}
         self._positions: dict[str, Position] = {}
         self._rates: dict[str, float] = {}
-        self._told: dict[tuple[str, str], int] = {}
+        # By shard, whose lines go on after what it has, in order; what it was told last of whom,
+        # and how often in vain.
+        self._due: dict[str, list[str]] = {}
+        self._told: dict[str, dict[str, int]] = {}
         self._strikes: dict[tuple[str, str], int] = {}
+        self._changed = set[str]()
         self._dropped = 0
         self._skipped = 0
+        self._missed = 0
         self._averager = Averager()
         self._merger = Merger()
 
     def hear(self, position: Position) -> None:
         """Take in how far a shard is; the first of a shard lets it take part."""
-        self._positions[position.shard] = position
-        self._lines.setdefault(position.shard, _Line())
-        for (shard, other), after in list(self._told.items()):
-            if shard == position.shard:
-                del self._told[shard, other]
-                failed = position.vector.get(other, after) == after
-                self._strikes[shard, other] = (
-                    self._strikes.get((shard, other), 0) + 1 if failed else 0
-                )
+        shard, vector = position.shard, position.vector
+        before = self._positions.get(shard)
+        self._positions[shard] = position
+        if before is None:
+            self._join(position)
+        else:
+            # There are as many positions in a round as shards, or more, and each names all shards:
+            # only what has changed in it is looked at.
+            for other in {name for name, _ in vector.items() ^ before.vector.items()}:
+                self._moved(shard, other, before.vector.get(other, 0), vector.get(other, 0))
+        for other, after in self._told.pop(shard, {}).items():
+            failed = vector.get(other, after) == after
+            self._strikes[shard, other] = self._strikes.get((shard, other), 0) + 1 if failed else 0
         self._clean()
+
+    def _join(self, position: Position) -> None:
+        shard = position.shard
+        if shard not in self._lines:
+            line = self._lines[shard] = Line()
+            for one in self._others(shard):
+                line.known.add(one.vector.get(shard, 0))
+        for other, line in self._lines.items():
+            if other != shard:
+                line.known.add(position.vector.get(other, 0))
+        self._changed.update(self._lines)
+        self._due[shard] = sorted(other for other in self._lines if self._is_due(shard, other))
+
+    def _moved(self, shard: str, other: str, before: int, now: int) -> None:
+        """Take in that a shard is elsewhere in what another one has seen."""
+        line = self._lines.get(other)
+        if line is not None and other != shard:
+            line.known.add(now)
+            line.known.remove(before)
+            self._changed.add(other)
+            self._look(shard, other)
+
+    def _is_due(self, shard: str, other: str) -> bool:
+        upto = self._lines[other].upto
+        return other != shard and upto not in {None, self._positions[shard].vector.get(other)}
+
+    def _look(self, shard: str, other: str) -> None:
+        """Find out whether there is something of another one that a shard has not."""
+        due = self._due[shard]
+        at = bisect_left(due, other)
+        listed = at < len(due) and due[at] == other
+        if listed != self._is_due(shard, other):
+            due[at : at + listed] = [] if listed else [other]
 
     def ask(self, shard: str) -> Ask:
         """Return what a shard that was heard of is to be asked for."""
         total = sum(self._rates.values())
         share = min(1.0, self._per_s / total) if total > 0.0 else 1.0
-        upto = self._lines[shard].upto
-        if upto is None:
-            # Nothing is kept of it: what the one who is furthest behind lacks.
-            upto = min((other.vector.get(shard, 0) for other in self._others(shard)), default=0)
-        return Ask(upto, share)
+        line = self._lines[shard]
+        # If nothing is kept of it: what the one who is furthest behind lacks.
+        upto = line.known.value if line.upto is None else line.upto
+        return Ask(upto, share, tuple(line.known.above(upto)))
 
     def take(
         self,
@@ -184,8 +203,12 @@ class Mixer:
         line = self._lines[shard]
         for piece in pieces:
             line.put(piece)
+            self._changed.add(shard)
+        if shard in self._changed:
+            for other in self._due:
+                self._look(other, shard)
         self._rates[shard] = rate
-        while line.size > self._backlog_bytes and len(line.pieces) > 1:
+        while line.size > self._backlog_bytes and len(line) > 1:
             line.drop_first()
             self._dropped += 1
         if ranking is not None:
@@ -193,7 +216,13 @@ class Mixer:
 
     def forget(self, shard: str) -> None:
         """Go on without a shard, which is gone for long or for good; its lessons stay."""
-        self._positions.pop(shard, None)
+        position = self._positions.pop(shard, None)
+        if position is not None:
+            for other, line in self._lines.items():
+                if other != shard:
+                    line.known.remove(position.vector.get(other, 0))
+            self._changed.update(self._lines)
+            del self._due[shard]
         self._rates.pop(shard, None)
         self._averager.forget(shard)
         self._merger.forget(shard)
@@ -213,24 +242,54 @@ class Mixer:
         """
         position = self._positions[shard]
         lessons = list[Contribution]()
-        waiting = [
-            deque(line.after(position.vector.get(other)) or ())
-            for other, line in sorted(self._lines.items())
-            if other != shard
-        ]
+        waiting = list[Iterator[Contribution]]()
+        for other in self._due[shard]:
+            pieces = self._following(position, other)
+            if (first := next(pieces, None)) is not None:
+                lessons.append(first)
+                waiting.append(pieces)
+            if len(lessons) == most:
+                break
         # In turns, so that a busy shard does not keep the others waiting.
-        while len(lessons) < most and any(waiting):
-            lessons.extend(one.popleft() for one in waiting if one)
-        return Serving(
-            [self._learnable(shard, one, position) for one in lessons[:most]],
-            self._released(shard),
-        )
+        while len(lessons) < most and waiting:
+            turn = [(one, pieces) for pieces in waiting if (one := next(pieces, None)) is not None]
+            lessons.extend(one for one, _ in turn)
+            waiting = [pieces for _, pieces in turn]
+        lessons = [self._learnable(shard, one, position) for one in lessons[:most]]
+        gaps = [one for one in lessons if self._is_gap(one)]
+        return Serving(lessons, self._lines[shard].known.value, gaps)
+
+    def _following(self, position: Position, other: str) -> Iterator[Contribution]:
+        """Yield the pieces of another shard that one is to be told, none if it needs a base."""
+        line, at = self._lines[other], position.vector.get(other)
+        if line.lacks(at) and self._goes_on(position):
+            begin, at = at or 0, line.resumes(at)
+            if at is None:
+                # Its log lost its end: until it is there again, nothing follows.
+                return
+            if begin < at:
+                yield Contribution(other, begin, at, b"")
+        yield from line.after(at)
+
+    def _goes_on(self, position: Position) -> bool:
+        """Return whether a shard is to go on without what it lacks: any base would be a loss."""
+        if position.untold:
+            return True
+        able = self._able(position.shard)
+        return bool(able) and not any(_has_learned_all(one, position.shard) for one in able)
+
+    def _is_gap(self, piece: Contribution) -> bool:
+        return not piece.record and not self._lines[piece.shard].keeps(piece)
 
     def told(self, shard: str, lessons: Iterable[Contribution]) -> None:
         """Take in that a shard has what it was served in its log, and has tried to learn it."""
+        told = self._told.setdefault(shard, {})
         for piece in lessons:
-            self._told.setdefault((shard, piece.shard), piece.after)
-            self._skipped += not piece.record
+            told.setdefault(piece.shard, piece.after)
+            if self._is_gap(piece):
+                self._missed += 1
+            else:
+                self._skipped += not piece.record
 
     def _learnable(self, shard: str, piece: Contribution, position: Position) -> Contribution:
         """Return a piece, without its lessons if the shard failed to learn it again and again."""
@@ -241,25 +300,22 @@ class Mixer:
 
     def needs_base(self, shard: str) -> str | None:
         """Return from whom a shard should get a base, ``None`` when it needs none."""
-        position = self._positions[shard]
-        lacking = any(
-            line.is_lacked(position.vector.get(other))
-            for other, line in self._lines.items()
-            if other != shard
-        )
+        if self._positions[shard].untold or not self._lacks(shard):
+            return None
         donors = [
-            (sum(other.vector.values()), other.shard)
-            for other in self._others(shard)
-            if not self._lacks(other)
+            (-sum(other.missed.values()), sum(other.vector.values()), other.shard)
+            for other in self._able(shard)
+            if _has_learned_all(other, shard)
         ]
-        return max(donors)[1] if lacking and donors else None
+        return max(donors)[-1] if donors else None
 
-    def _lacks(self, position: Position) -> bool:
-        return any(
-            line.is_lacked(position.vector.get(other))
-            for other, line in self._lines.items()
-            if other != position.shard
-        )
+    def _able(self, shard: str) -> list[Position]:
+        """Return the others that lack nothing that is to come."""
+        return [one for one in self._others(shard) if not self._lacks(one.shard)]
+
+    def _lacks(self, shard: str) -> bool:
+        vector = self._positions[shard].vector
+        return any(self._lines[other].lacks(vector.get(other)) for other in self._due[shard])
 
     @property
     def outlook(self) -> Outlook:
@@ -267,25 +323,30 @@ class Mixer:
         behind = {
             shard: sum(
                 len(piece.record)
-                for other, line in self._lines.items()
-                if other != shard
-                for piece in line.after(position.vector.get(other)) or ()
+                for other in self._due[shard]
+                for piece in self._lines[other].after(position.vector.get(other))
             )
             for shard, position in self._positions.items()
         }
         kept = {shard: line.size for shard, line in self._lines.items()}
-        return Outlook(bytes_kept=kept, behind=behind, dropped=self._dropped, skipped=self._skipped)
+        return Outlook(
+            bytes_kept=kept,
+            behind=behind,
+            dropped=self._dropped,
+            skipped=self._skipped,
+            missed=self._missed,
+        )
 
     def _others(self, shard: str) -> list[Position]:
         return [one for name, one in self._positions.items() if name != shard]
 
-    def _released(self, shard: str) -> int:
-        others = self._others(shard)
-        return min((one.vector.get(shard, 0) for one in others), default=0)
-
     def _clean(self) -> None:
         """Drop what all shards have."""
-        for shard, line in self._lines.items():
-            released = self._released(shard)
-            while line.pieces and line.pieces[0].upto <= released:
-                line.drop_first()
+        for shard in self._changed:
+            self._lines[shard].drop_known()
+        self._changed.clear()
+
+
+def _has_learned_all(position: Position, shard: str) -> bool:
+    """Return whether somebody has all of a shard's lessons up to where its vector says."""
+    return shard not in position.missed and "" not in position.missed

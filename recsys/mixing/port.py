@@ -28,7 +28,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
         By other shard: up to where it has its lessons.
     released, waiting
         Up to which sequence it has dropped its own lessons, and how many it keeps.
-    taken, refused, thinned
+    taken, refused, thinned, missed, untold
         See ``recsys.mixing.ledger.Ledger``.
     """
 
@@ -40,6 +40,8 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     taken: int
     refused: int
     thinned: int
+    missed: Mapping[str, int] = {}
+    untold: bool = False
 
 
 class Mix:
@@ -69,6 +71,8 @@ class Mix:
             taken=ledger.taken,
             refused=ledger.refused,
             thinned=ledger.thinned,
+            missed=dict(ledger.missed),
+            untold=bool(ledger.untold),
         )
 
     def cut(self, after: int) -> Cut | None:

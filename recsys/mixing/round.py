@@ -32,12 +32,15 @@ def mix_round(
         if begun is not None:
             engine.apply([begun])
         mixer.hear(engine.mix.position)
+    # Only then: what all of those have whom a mixer knows is dropped, and cut where they are.
+    for name, engine in engines.items():
         ask = mixer.ask(name)
         cut = engine.mix.cut(ask.after)
         if cut is None:
             continue
         ranking = engine.mix.ranking() if rankers else None
-        mixer.take(name, cut.seal(settings.slice, ask.share), ranking, len(cut) / settings.every_s)
+        pieces = cut.seal(settings.slice, ask.share, ask.stops)
+        mixer.take(name, pieces, ranking, len(cut) / settings.every_s)
     told = sum(_tell(mixer, name, engine, engines) for name, engine in engines.items())
     for name, answer in (mixer.rankers() if rankers else {}).items():
         engines[name].apply([engines[name].mix.averaged(answer)])

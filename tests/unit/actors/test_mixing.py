@@ -198,13 +198,66 @@ async def test_who_has_missed_too_much_gets_all_that_another_knows() -> None:
             await server.mixer.round(0)
         # As after hours: nobody keeps what it lacks.
         line = server.mixer.mixer._lines[name]  # noqa: SLF001
-        while len(line.pieces) > 1:
+        while len(line) > 1:
             line.drop_first()
         server.port.faults.clear()
         await server.rounds(3)
         assert any("missed too much" in notice for notice in server.notices)
         for shard in range(2):
             assert [server.liked(shard, one) for one in ("a", "mine")] == [80.0, 1.0]
+
+
+async def test_one_base_is_enough_whatever_its_donor_does_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with mixed(2) as server:
+        await server.rounds()
+        await server.like(0, "first")
+        await server.rounds(2)
+        name = server.engines[0].mix.position.shard
+        await server.like(0, "a", n=2)
+        await server.mixer.round(0)
+        server.mixer.mixer._lines[name].drop_first()  # noqa: SLF001
+        call = server.port.call
+
+        async def slow(shard: int, method: Method, payload: bytes, timeout_s: float) -> bytes:
+            if payload != encode(TellBase(0)):
+                return await call(shard, method, payload, timeout_s)
+            # A base takes a while: its donor goes on, and is heard meanwhile.
+            await server.like(0, "a")
+            answer = await call(shard, method, payload, timeout_s)
+            await server.like(0, "a")
+            await server.mixer.round(0)
+            return answer
+
+        monkeypatch.setattr(server.port, "call", slow)
+        for _ in range(4):
+            await server.rounds()
+            await server.like(0, "a")
+        await server.rounds()
+        assert len([one for one in server.notices if "missed too much" in one]) == 1
+        assert [server.liked(shard, "a") for shard in range(2)] == [8.0, 8.0]
+        assert not server.engines[1].mix.position.missed
+
+
+async def test_who_would_lose_by_a_base_goes_on_without_one_and_says_so() -> None:
+    async with mixed(2) as server:
+        await server.like(1, "before", n=3)
+        await server.rounds(2)
+        name = server.engines[0].mix.position.shard
+        await server.like(0, "missed", n=2)
+        await server.mixer.round(0)
+        line = server.mixer.mixer._lines[name]  # noqa: SLF001
+        line.drop_first()
+        upto = line.upto
+        await server.like(0, "a", n=4)
+        await server.rounds(3)
+        assert [server.liked(1, one) for one in ("before", "missed", "a")] == [3.0, 0.0, 4.0]
+        assert server.engines[1].mix.position.missed == {name: 1}
+        [notice] = server.notices
+        assert notice.startswith("shard 1 goes on without some of what others have seen")
+        assert "before it mixed" in notice
+        assert notice.endswith(f"to {upto} of shard 0")
 
 
 async def test_a_ranker_is_reported_no_more_often_than_it_is_averaged() -> None:

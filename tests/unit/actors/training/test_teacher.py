@@ -131,6 +131,23 @@ def test_what_one_has_learned_another_hears_once() -> None:
     assert listener.state.counts.liked[:9].sum() == 9.0
 
 
+def test_all_go_on_from_wherever_they_are() -> None:
+    engines = [engine_with() for _ in range(3)]
+    teller, ahead, behind = (
+        Teacher(engine, 5.0, f"{number}-a") for number, engine in enumerate(engines)
+    )
+    first = teller.teach([feedback("u", f"i{step}", step) for step in range(1, 5)])
+    ahead.hear(first.pieces)
+    teller.teach([feedback("v", f"i{step}", step) for step in range(1, 4)])
+    # As if all had been killed: whoever feeds them begins with the one who is furthest behind.
+    at = ahead.position.vector["0-a"]
+    again = Teacher(engines[0], 5.0, "0-a").tell(0, (at,))
+    for one in (ahead, behind):
+        one.hear(again.pieces)
+    liked = [engine.state.counts.liked[:9].sum() for engine in engines]
+    assert liked == [7.0, 7.0, 7.0]
+
+
 def test_asked_for_the_end_it_says_how_it_went(tmp_path: Path) -> None:
     settings = alone(make_history(tmp_path))
     assert taught(settings, [*lessons(9), b""]) == [Taught(accepted=9), Finished(9, 0, 0)]

@@ -6,35 +6,7 @@ import pytest
 from recsys.candidates.factors import Factors
 from recsys.engine import Engine
 from recsys.mixing.events import Rebased
-from tests.mixing import SETTINGS, Fleet, known_of
-
-
-def live(fleet: Fleet, steps: int, seed: int) -> None:
-    chance = np.random.default_rng(seed)
-    for _ in range(steps):
-        user = f"u{chance.integers(9)}"
-        match chance.integers(3):
-            case 0:
-                fleet.ask(user)
-            case 1:
-                fleet.click(user, int(chance.integers(3)))
-            case _:
-                fleet.find(user, int(chance.integers(12)))
-
-
-def without(fleet: Fleet, gone: str, rounds: int) -> None:
-    """Let the others mix, and give up the one that is gone."""
-    engines = dict(fleet.engines)
-    dead = fleet.engines.pop(gone)
-    fleet.mixer.forget(gone)
-    for seed in range(rounds):
-        fleet.engines = dict(engines)
-        live(fleet, 20, seed)
-        del fleet.engines[gone]
-        fleet.mix()
-        for name, engine in fleet.engines.items():
-            engine.apply([engine.mix.release(fleet.mixer.serving(name, 1).released)])
-    fleet.engines = {**engines, gone: dead}
+from tests.mixing import SETTINGS, Fleet, known_of, live, without
 
 
 def test_who_was_dead_for_long_comes_back_through_a_base() -> None:

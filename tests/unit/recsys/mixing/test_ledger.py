@@ -13,7 +13,7 @@ def like(sequence: int, person: int = 0) -> Like:
 @pytest.fixture
 def ledger() -> Ledger:
     ledger = Ledger(bound=100, keep_ms=1000.0)
-    ledger.begin("a", 0)
+    ledger.begin("a", 0, learned=False)
     return ledger
 
 

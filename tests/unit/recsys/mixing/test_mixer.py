@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from recsys.mixing.cut import Contribution
+from recsys.mixing.events import Rebased
 from recsys.mixing.mixer import Mixer
 from recsys.mixing.port import Position
 from tests.mixing import Fleet
@@ -68,6 +69,17 @@ def test_who_does_not_answer_holds_nobody_up(mixer: Mixer) -> None:
     assert mixer.needs_base("b") is None
 
 
+def test_who_lost_the_end_of_its_log_is_told_again(mixer: Mixer) -> None:
+    mixer.take("a", [piece("a", 0, 5), piece("a", 5, 9)])
+    mixer.forget("b")
+    mixer.hear(at("b", {"a": 9}))
+    assert mixer.serving("b", 9).lessons == []
+    mixer.hear(at("b", {"a": 5}))
+    assert mixer.serving("b", 9).lessons == [piece("a", 5, 9)]
+    mixer.hear(at("b", {"a": 9}))
+    assert mixer.serving("b", 9).lessons == []
+
+
 def test_a_backlog_is_bounded(mixer: Mixer) -> None:
     mixer.hear(at("b", {"a": 0}))
     mixer.take("a", [piece("a", n, n + 1, 30) for n in range(6)])
@@ -85,6 +97,25 @@ def test_a_new_mixer_asks_for_what_the_furthest_behind_lacks() -> None:
     for position in (at("a"), at("b", {"a": 7}), at("c", {"a": 4})):
         mixer.hear(position)
     assert mixer.ask("a").after == 4
+    assert mixer.ask("a").stops == (7,)
+
+
+def test_a_new_mixer_goes_on_from_wherever_each_shard_is() -> None:
+    fleet = Fleet(3)
+    user = next(f"u{number}" for number in range(99) if fleet.owner(f"u{number}") == "s0")
+    for item in range(3):
+        fleet.find(user, item)
+    ahead = fleet.engines["s1"]
+    cut = fleet.engines["s0"].mix.cut(0)
+    assert cut is not None
+    ahead.apply([ahead.mix.mixed(piece) for piece in cut.seal(99)])
+    for item in range(3, 9):
+        fleet.find(user, item)
+    fleet.mix()
+    assert not any(one.mix.position.missed for one in fleet.engines.values())
+    for name, engine in fleet.engines.items():
+        assert engine.state.counts.liked.sum() == 9
+        assert not any(isinstance(one, Rebased) for _, one in fleet.stores[name].read(after=0))
 
 
 def test_of_too_many_lessons_each_shard_is_asked_for_a_share(mixer: Mixer) -> None:

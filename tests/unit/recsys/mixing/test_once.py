@@ -53,6 +53,21 @@ def test_pieces_count_in_their_order_only(sender: Engine, receiver: Engine) -> N
     assert receiver.mix.position.refused == 1
 
 
+def test_pieces_end_where_somebody_is(sender: Engine, receiver: Engine) -> None:
+    whole = pieces_of(sender)
+    cut = sender.mix.cut(0)
+    assert cut is not None
+    begin, upto = whole[0].after, whole[0].upto
+    pieces = list(cut.seal(100, stops=(0, begin + 1, upto - 2, upto, upto + 9)))
+    assert [one.upto for one in pieces] == [begin + 1, upto - 2, upto]
+    assert [one.after for one in pieces] == [begin, begin + 1, upto - 2]
+    receiver.apply([receiver.mix.mixed(piece) for piece in pieces])
+    assert receiver.state.counts.liked.sum() == 6
+    assert (receiver.mix.position.taken, receiver.mix.position.missed) == (3, {})
+    # Where there is nothing to tell, nothing is told.
+    assert [one for one in [sender.mix.cut(upto)] if one and list(one.seal(9, stops=(upto,)))] == []
+
+
 def test_a_shard_does_not_learn_from_itself(sender: Engine) -> None:
     [piece] = pieces_of(sender)
     sender.apply([sender.mix.mixed(piece)])
