@@ -7,7 +7,7 @@ nobody and a crowd shares its flushes. A commit overlaps with the learning of th
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from typing import Final, Protocol
@@ -48,8 +48,8 @@ class Ledger(Protocol):
         """Write durably, with where to go on in the logs the events came from; blocks."""
         ...
 
-    def fold(self, events: Sequence[Event], appends: Sequence[Append]) -> None:
-        """Teach those that were accepted, in order."""
+    def folding(self, events: Sequence[Event], appends: Sequence[Append]) -> Iterator[None]:
+        """Teach those that were accepted, in order, in short steps."""
         ...
 
 
@@ -326,20 +326,26 @@ class Batcher:
         for group in groups:
             results = appends[place : place + len(group.events)]
             place += len(group.events)
-            for index in range(len(results)):
+            for event, result in zip(group.events, results, strict=True):
                 async with self.learning:
-                    self._fold(group.events[index : index + 1], results[index : index + 1])
+                    since = await self._fold(event, result, since)
                 if loop.time() - since > SLICE_S:
                     await asyncio.sleep(0)
                     since = loop.time()
             self._settle(group, results)
 
-    def _fold(self, events: Sequence[Event], appends: Sequence[Append]) -> None:
+    async def _fold(self, event: Event, append: Append, since: float) -> float:
+        """Learn an event; returns when others had their last turn, which was at ``since``."""
+        loop = asyncio.get_running_loop()
         try:
-            self._ledger.fold(events, appends)
+            for _ in self._ledger.folding((event,), (append,)):
+                if loop.time() - since > SLICE_S:
+                    await asyncio.sleep(0)
+                    since = loop.time()
         except Exception:
-            # They are durable, so their senders must hear so; the log teaches them after a restart.
+            # It is durable, so its sender must hear so; the log teaches it after a restart.
             _log.exception("shard %d: fold raised", self._shard)
+        return since
 
     def _settle(self, group: Group, results: Sequence[Append]) -> None:
         learned = sum(result.outcome is Outcome.ACCEPTED for result in results)

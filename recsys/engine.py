@@ -24,7 +24,7 @@ from recsys.describe import fingerprint_of, stats_of, view_of
 from recsys.erasing import Erasures
 from recsys.errors import IncompatibleState, StoreError
 from recsys.events import Decision, Event, UserErase
-from recsys.fold import fold
+from recsys.fold import folding
 from recsys.healing import check_start, quarantine_failing, quarantine_poison
 from recsys.keyfile import KEY_BYTES, load_key
 from recsys.killpoints import kill_point
@@ -196,13 +196,18 @@ class Engine:
             When a person could not be read. The event is durable, and learned at the next opening;
             until then there are no snapshots.
         """
+        for _ in self.folding(events, appends):
+            pass
+
+    def folding(self, events: Sequence[Event], appends: Sequence[Append]) -> Iterator[None]:
+        """Do as ``fold`` in short steps, between which lists may be asked for."""
         for event, append in zip(events, appends, strict=True):
             if append.outcome is Outcome.ACCEPTED:
-                self._fold_one(append.sequence, event)
+                yield from self._folding_one(append.sequence, event)
 
-    def _fold_one(self, sequence: int, event: Event) -> None:
+    def _folding_one(self, sequence: int, event: Event) -> Iterator[None]:
         try:
-            fold(self._state, sequence, event)
+            yield from folding(self._state, sequence, event)
             self._shelf.drop(event)
             if isinstance(event, UserErase):
                 self.erasures.begun(sequence)
@@ -383,7 +388,8 @@ class Engine:
     def _replay(self, state: State, after: int) -> State:
         self._state = state
         for sequence, event in self._store.read(after=after):
-            self._fold_one(sequence, event)
+            for _ in self._folding_one(sequence, event):
+                pass
             kill_point("mid-recovery")
         kill_point("after-recovery")
         return state

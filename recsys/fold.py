@@ -1,6 +1,7 @@
 """The fold: what each kind of event teaches. Only this module changes a ``State``."""
 
 import math
+from collections.abc import Iterator
 
 import msgspec
 import numpy as np
@@ -26,7 +27,7 @@ from recsys.ids import feature_hash
 from recsys.joiner import Joined, Pending, PendingSlot
 from recsys.learners.trust import open_list, settle_list
 from recsys.mixing.events import Averaged, Mixed, Mixing, Rebased
-from recsys.mixing.fold import mix
+from recsys.mixing.fold import mixing
 from recsys.mixing.note import note_click, note_like, note_list
 from recsys.moving.fold import arrive, depart
 from recsys.recommend import eligible
@@ -34,7 +35,7 @@ from recsys.state import State
 from recsys.users import User
 from recsys.views import ArmStats, Base
 
-__all__ = ["fold"]
+__all__ = ["fold", "folding"]
 
 
 def fold(state: State, sequence: int, event: Event) -> None:
@@ -44,6 +45,15 @@ def fold(state: State, sequence: int, event: Event) -> None:
     ----------
     sequence
         The event's place in the log; the caller goes through the log in order.
+    """
+    for _ in folding(state, sequence, event):
+        pass
+
+
+def folding(state: State, sequence: int, event: Event) -> Iterator[None]:
+    """Do as ``fold`` in short steps, between which lists may be made, but nothing else learned.
+
+    Only what other shards have learned takes more than one.
     """
     state.counters.sequence = sequence
     state.counters.clock_ms = max(state.counters.clock_ms, event.ts_ms)
@@ -63,10 +73,10 @@ def fold(state: State, sequence: int, event: Event) -> None:
         case Adopt():
             _adopt(state, event)
         case _:
-            _rearrange(state, event)
+            yield from _rearrange(state, event)
 
 
-def _rearrange(state: State, event: Event) -> None:
+def _rearrange(state: State, event: Event) -> Iterator[None]:
     """Take an event that says who belongs here, or that another one no longer counts."""
     match event:
         case PartitionIn():
@@ -81,7 +91,7 @@ def _rearrange(state: State, event: Event) -> None:
             if event.cause == "contained":
                 state.ledger.lost_some(learned=state.counts.used)
         case Mixing() | Mixed() | Averaged() | Rebased():
-            mix(state, event)
+            yield from mixing(state, event)
 
 
 def _erase(state: State, event: UserErase) -> None:

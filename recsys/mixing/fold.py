@@ -1,6 +1,6 @@
 """What the events of mixing change; called by ``recsys.fold`` alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -14,11 +14,11 @@ from recsys.mixing.wire import open_lessons
 from recsys.state import State
 from recsys.users import User
 
-__all__ = ["learn_lessons", "mix"]
+__all__ = ["learn_lessons", "mixing"]
 
 
-def mix(state: State, event: MixEvent) -> None:
-    """Take in what other shards have learned, once.
+def mixing(state: State, event: MixEvent) -> Iterator[None]:
+    """Take in what other shards have learned, once, in short steps.
 
     What does not follow what is known is not learned, and counted: it came twice, or too late, or
     something before it is missing.
@@ -37,14 +37,14 @@ def mix(state: State, event: MixEvent) -> None:
             ledger.begin(event.shard, state.counters.sequence, learned=state.counts.used)
             ledger.release(min(event.released, state.counters.sequence))
         case Mixed():
-            _mixed(state, event)
+            yield from _mixed(state, event)
         case Averaged():
             _averaged(state, event)
         case Rebased():
-            _rebased(state, event)
+            yield from _rebased(state, event)
 
 
-def _mixed(state: State, event: Mixed) -> None:
+def _mixed(state: State, event: Mixed) -> Iterator[None]:
     ledger = state.ledger
     ledger.release(min(event.released, state.counters.sequence))
     # Who was never heard of is listened to from wherever they begin.
@@ -58,7 +58,7 @@ def _mixed(state: State, event: Mixed) -> None:
         ledger.miss(event.shard)
         return
     ledger.taken += 1
-    learn_lessons(state, lessons)
+    yield from learn_lessons(state, lessons)
     known = ledger.tastes.get(event.shard, TasteSums())
     state.personal_bandit.priors.add(less(lessons.tastes, known))
     ledger.tastes[event.shard] = lessons.tastes
@@ -77,7 +77,7 @@ def _averaged(state: State, event: Averaged) -> None:
             learner.learn(example)
 
 
-def _rebased(state: State, event: Rebased) -> None:
+def _rebased(state: State, event: Rebased) -> Iterator[None]:
     ledger = state.ledger
     if event.number == 0:
         ledger.parts = []
@@ -90,11 +90,14 @@ def _rebased(state: State, event: Rebased) -> None:
     if not event.last:
         return
     record, ledger.parts = b"".join(ledger.parts), []
-    learn_lessons(state, rebase(state, event.shard, record))
+    yield from learn_lessons(state, rebase(state, event.shard, record))
 
 
-def learn_lessons(state: State, lessons: Lessons) -> None:
-    """Learn what other people did with items, as if they were here, save what is their own."""
+def learn_lessons(state: State, lessons: Lessons) -> Iterator[None]:
+    """Learn what other people did with items, as if they were here, save what is their own.
+
+    A step is a like, which takes some 80 us; the last one all that is only counted.
+    """
     catalogue = state.catalogue
     first_ms = min((one.ts_ms for one in lessons.likes), default=0)
     # What somebody liked enters the catalogue; to be shown is not enough.
@@ -106,6 +109,7 @@ def learn_lessons(state: State, lessons: Lessons) -> None:
     state.grow()
     for like in lessons.likes:
         _like(state, like, items)
+        yield
     tally = _Tally(state)
     for show in lessons.shows:
         tally.show(show, items)

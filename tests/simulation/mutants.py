@@ -134,24 +134,24 @@ class _Eager(WatchedEngine):
     """Learns what it has learned already."""
 
     @override
-    def fold(self, events: Sequence[Event], appends: Sequence[Append]) -> None:
+    def folding(self, events: Sequence[Event], appends: Sequence[Append]) -> Iterator[None]:
         again = [
             append
             if append.outcome is Outcome.CONFLICT
             else msgspec.structs.replace(append, outcome=Outcome.ACCEPTED)
             for append in appends
         ]
-        super().fold(events, again)
+        yield from super().folding(events, again)
 
 
 class _Dreamy(WatchedEngine):
     """Leaves out every seventh lesson, until it is opened again."""
 
     @override
-    def fold(self, events: Sequence[Event], appends: Sequence[Append]) -> None:
+    def folding(self, events: Sequence[Event], appends: Sequence[Append]) -> Iterator[None]:
         for event, append in zip(events, appends, strict=True):
             if append.sequence % 7:
-                super().fold([event], [append])
+                yield from super().folding([event], [append])
 
 
 class _Boasting(WatchedEngine):

@@ -1,6 +1,6 @@
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
@@ -229,10 +229,10 @@ class SlowLearner:
     ) -> list[Append]:
         return self._engine.append(events, positions)
 
-    def fold(self, events: Sequence[Event], appends: Sequence[Append]) -> None:
+    def folding(self, events: Sequence[Event], appends: Sequence[Append]) -> Iterator[None]:
         time.sleep(0.004)
         self.lessons += 1
-        self._engine.fold(events, appends)
+        return self._engine.folding(events, appends)
 
 
 async def test_a_long_lesson_lets_others_pass() -> None:
@@ -250,10 +250,35 @@ async def test_a_long_lesson_lets_others_pass() -> None:
         assert ledger.lessons == 20
 
 
+async def test_a_lesson_of_many_steps_lets_others_pass_between_them() -> None:
+    class Thorough(SlowLearner):
+        @override
+        def folding(self, events: Sequence[Event], appends: Sequence[Append]) -> Iterator[None]:
+            for _ in range(5):
+                yield from super().folding((), ())
+                yield
+            self._engine.fold(events, appends)
+
+    store = GatedStore()
+    store.gate.set()
+    ledger = Thorough(engine_on(store))
+    async with running(ledger) as batcher:
+        lesson = asyncio.create_task(batcher.submit([click(1)], now_ms()))
+        seen, held = set[int](), set[bool]()
+        while not lesson.done():
+            seen.add(ledger.lessons)
+            if 0 < ledger.lessons < 5:
+                # Nobody may take the state for one between two events.
+                held.add(batcher.learning.locked())
+            await asyncio.sleep(0)
+        assert seen >= set(range(6))
+        assert held == {True}
+
+
 async def test_a_fault_of_the_learner_does_not_deny_what_is_durable() -> None:
     class Broken(SlowLearner):
         @override
-        def fold(self, events: Sequence[Event], appends: Sequence[Append]) -> None:
+        def folding(self, events: Sequence[Event], appends: Sequence[Append]) -> Iterator[None]:
             raise RuntimeError("the model is broken")
 
     store = GatedStore()

@@ -14,5 +14,5 @@ def test_what_mixing_costs_is_measured(tmp_path: Path) -> None:
     # A piece is dear whatever is in it; so is a mixer's book-keeping.
     assert found["piece_us"] > found["lesson_us"]
     assert found["piece_bytes"] > found["lesson_bytes"] > 0.0
-    assert found["mixer_cube_us"] > 0.0
+    assert found["mixer_pair_us"] > 0.0
     assert found["ranker_up_bytes"] > found["ranker_down_bytes"] > 0.0
