@@ -3,7 +3,7 @@
 One engine lives among drawn people, who ask and click; what it has seen is told to another one, in
 pieces of one visit and of many, whose difference is what a lesson costs, and the rest a piece.
 Mixers without engines hear of ever more made-up shards; their time beyond what they hand on is
-divided by the cube of the number of shards. Processor time of the thread.
+divided by the pairs of shards. Processor time of the thread.
 """
 
 import tempfile
@@ -131,11 +131,11 @@ def _took_us(deed: Callable[[], object]) -> float:
 
 
 def _mixers(shards: int) -> dict[str, float]:
-    """Return what a round of book-keeping takes: per piece, of few shards, and by the cube."""
+    """Return what a round of book-keeping takes: per piece, of few shards, and per pair of them."""
     small = max(shards // 10, 4)
     piece_us = _round_us(small)[1] / (small * (small - 1))
     heard_us, _ = _round_us(shards)
-    return {"mixer_piece_us": piece_us, "mixer_cube_us": heard_us / shards**3}
+    return {"mixer_piece_us": piece_us, "mixer_pair_us": heard_us / shards**2}
 
 
 def _round_us(shards: int) -> tuple[float, float]:

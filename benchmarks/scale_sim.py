@@ -34,9 +34,7 @@ LAYOUTS: Final = {
     "one mixer, as built": MixLayout(),
     "a round every 4 s": MixLayout(every_s=4.0),
     "500 lessons/s": MixLayout(per_s=500.0),
-    "one mixer, book-keeping without the cube (not built)": MixLayout(indexed=True),
     _TREE: MixLayout(groups=0),
-    "a tree, without the cube (not built)": MixLayout(groups=0, indexed=True),
 }
 PEOPLE: Final = (1e6, 1e8, 1e9)
 _USE: Final = 0.6

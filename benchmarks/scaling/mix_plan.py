@@ -3,12 +3,11 @@
 As ``recsys.mixing`` does it, every round each shard tells its lessons in pieces of at most
 ``slice`` of them, at least one piece if it has any; each is told every piece of every other. So a
 shard learns at most ``per_s`` lessons a second, but opens ``n - 1`` pieces a round, and one mixer
-hands on ``n (n - 1)`` of them. The mixer's book-keeping, as it is written, takes time that grows
-with the cube of ``n`` (``Mixer.hear``).
+hands on ``n (n - 1)`` of them. The mixer's book-keeping (``Mixer.hear``) takes time that grows with
+the pairs of shards, too.
 
 Not built: a tree (``groups``), where a mixer per group of shards tells a root one packed piece of
-what its group has learned, and its group one piece per other group; and a book-keeping without the
-cube (``indexed``).
+what its group has learned, and its group one piece per other group.
 """
 
 import math
@@ -30,14 +29,11 @@ class MixLayout(msgspec.Struct, frozen=True, kw_only=True):
         See ``mix`` in ``config/default.yaml``.
     groups
         Mixers below a root, 1 for one mixer that has all shards; 0: the square root of the shards.
-    indexed
-        Whether a mixer's book-keeping is without the cube.
     """
 
     every_s: float = 1.0
     per_s: float = 2000.0
     groups: int = 1
-    indexed: bool = False
 
     def groups_of(self, shards: int) -> int:
         """Return how many groups there are."""
@@ -157,6 +153,6 @@ def _pieces(costs: Costs, made_per_s: float, share: float, layout: MixLayout) ->
 
 def _round_s(costs: Costs, members: int, others: int, pieces: float, layout: MixLayout) -> float:
     lines = members + others
-    cube_s = 0.0 if layout.indexed else lines**3 * costs.seconds("mixer_cube_us")
+    heard_s = lines**2 * costs.seconds("mixer_pair_us")
     rankers_s = members * costs.seconds("mixer_ranker_us")
-    return cube_s + pieces * costs.seconds("mixer_piece_us") + rankers_s
+    return heard_s + pieces * costs.seconds("mixer_piece_us") + rankers_s
