@@ -49,6 +49,7 @@ __all__ = [
     "DriftSettings",
     "EngineSettings",
     "EpsilonGreedySettings",
+    "FTRLSettings",
     "FactorSettings",
     "FeatureSettings",
     "FreshSettings",

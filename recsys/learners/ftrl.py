@@ -18,7 +18,6 @@ Rankers of several shards are averaged but for crossings with people, who each b
 """
 
 import hashlib
-import math
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
@@ -35,7 +34,6 @@ from recsys.features.base import Candidates, Choice, Example, widen
 from recsys.ids import feature_hash
 from recsys.learners import ftrl_kernels as kernels
 from recsys.learners.base import Learner
-from recsys.learners.listwise_net import observe, standardise
 from recsys.mixing.report import RankerReport, open_shift
 from recsys.settings import FTRLSettings
 
@@ -55,7 +53,7 @@ class _State(msgspec.Struct):
     squares: Packed
     mean: Packed
     variance: Packed
-    lessons: int
+    n_rows: int
 
 
 class FTRLRanker(Learner):
@@ -80,10 +78,12 @@ class FTRLRanker(Learner):
         digest = hashlib.blake2b("|".join(columns).encode(), digest_size=8).hexdigest()
         self._kind = f"ftrl-{settings.bits}-{'-'.join(map(repr, self._step))}-{digest}"
         n_weights = (1 << settings.bits) + len(columns) + _PLACES
-        self._model = kernels.Model(*(np.zeros(n_weights, np.float32) for _ in range(3)))
-        self._mean = np.zeros(len(columns), np.float32)
-        self._variance = np.ones(len(columns), np.float32)
-        self._lessons = 0
+        self._model = kernels.Model(
+            *(np.zeros(n_weights, np.float32) for _ in range(3)),
+            mean=np.zeros(len(columns), np.float32),
+            variance=np.ones(len(columns), np.float32),
+        )
+        self._n_rows = 0
         self._unknown = feature_hash("item", "")
         self._forget_names()
 
@@ -111,10 +111,10 @@ class FTRLRanker(Learner):
     @override
     def score(self, candidates: Candidates) -> NDArray[np.float64]:
         return kernels.score(
-            self._model.weights,
+            self._model,
             self._settings.bits,
             candidates.items,
-            standardise(candidates.numeric, self._mean, self._variance, 0),
+            candidates.numeric,
             self._tokens(),
             kernels.Request(candidates.user, np.array(candidates.context, np.int64)),
         )
@@ -124,30 +124,24 @@ class FTRLRanker(Learner):
         importance = 1.0
         if self._settings.weighting == "propensity":
             importance = 1.0 / max(example.propensity, self._settings.propensity_floor)
-        row = self._row(example.numeric)
-        kernels.learn(
-            self._model,
-            self._settings.bits,
+        # Of other columns, or damaged: what else is known of the slot is learned all the same.
+        served = example.numeric if len(example.numeric) == 2 * self._n_columns else b""
+        lesson = kernels.Lesson(
             example.item,
-            standardise(row, self._mean, self._variance, 0),
+            widen(served),
             min(example.position, _PLACES - 1),
-            self._tokens(),
-            kernels.Request(example.user, np.array(example.context, np.int64)),
             example.reward,
             importance,
-            self._step,
         )
-        if len(row):
-            self._lessons += 1
-            observe(row, self._mean, self._variance, 0, self._lessons)
-
-    def _row(self, data: bytes) -> NDArray[np.float32]:
-        """Return the features as served, ``(1, n_columns)``; no row when they are of others."""
-        if len(data) == 2 * self._n_columns:
-            row = widen(data)[None, :]
-            if math.isfinite(float(row.sum())):
-                return row
-        return np.empty((0, self._n_columns), np.float32)
+        self._n_rows = kernels.learn(
+            self._model,
+            self._settings.bits,
+            lesson,
+            self._tokens(),
+            kernels.Request(example.user, np.array(example.context, np.int64)),
+            self._step,
+            self._n_rows,
+        )
 
     @override
     def settle(self, earned: float, promised: float, looks: float) -> None:
@@ -164,14 +158,17 @@ class FTRLRanker(Learner):
     @override
     def snapshot(self) -> bytes:
         places = np.flatnonzero(self._model.squares).astype(np.int32)
+        model = self._model
         return pack(
             _State(
                 self._kind,
                 pack_array(places),
-                *(pack_array(array[places]) for array in self._model),
-                pack_array(self._mean),
-                pack_array(self._variance),
-                self._lessons,
+                pack_array(model.weights[places]),
+                pack_array(model.pulls[places]),
+                pack_array(model.squares[places]),
+                pack_array(model.mean),
+                pack_array(model.variance),
+                self._n_rows,
             )
         )
 
@@ -183,12 +180,12 @@ class FTRLRanker(Learner):
             raise IncompatibleState(message)
         places = unpack_array(state.places, np.int32)
         packed = (state.weights, state.pulls, state.squares)
-        for array, part in zip(self._model, packed, strict=True):
+        for array, part in zip(self._model[:3], packed, strict=True):
             array[:] = 0.0
             array[places] = unpack_array(part, np.float32)
-        self._mean = unpack_array(state.mean, np.float32)
-        self._variance = unpack_array(state.variance, np.float32)
-        self._lessons = state.lessons
+        self._model.mean[:] = unpack_array(state.mean, np.float32)
+        self._model.variance[:] = unpack_array(state.variance, np.float32)
+        self._n_rows = state.n_rows
         # The catalogue may have been replaced, too.
         self._forget_names()
 
@@ -200,7 +197,7 @@ class FTRLRanker(Learner):
 
     @override
     def report(self) -> bytes:
-        statistics = np.concatenate([self._mean, self._variance])
+        statistics = np.concatenate([self._model.mean, self._model.variance])
         weights = self._model.weights[self._shared]
         return pack(RankerReport(self._kind, pack_array(weights), pack_array(statistics)))
 
@@ -217,8 +214,8 @@ class FTRLRanker(Learner):
         model = self._model
         model.weights[places] += moves[moved]
         kernels.hold(model, places, self._step)
-        self._mean += statistics[:n]
-        self._variance = np.maximum(self._variance + statistics[n:], np.float32(0.0))
+        model.mean[:] += statistics[:n]
+        model.variance[:] = np.maximum(model.variance + statistics[n:], np.float32(0.0))
 
     @override
     def fingerprint(self) -> bytes:

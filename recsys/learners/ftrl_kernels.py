@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.compiled import compiled
+from recsys.learners.listwise_net import observe, standardise
 
-__all__ = ["Model", "Request", "Step", "Tokens", "hold", "learn", "score"]
+__all__ = ["Lesson", "Model", "Request", "Step", "Tokens", "hold", "learn", "score"]
 
 _TRACE = 1e-12
 _ALONE = 1
@@ -25,7 +26,7 @@ _ALONE = 1
 
 
 class Model(NamedTuple):
-    """What was learned, each of shape ``(2^bits + n_columns + n_places,)``.
+    """What was learned; the first three of shape ``(2^bits + n_columns + n_places,)``.
 
     Attributes
     ----------
@@ -33,11 +34,15 @@ class Model(NamedTuple):
         FTRL's z: the sum of all slopes, less what keeps the weights where they are.
     squares
         FTRL's n: the sum of all squared slopes.
+    mean, variance
+        By which numeric features are standardised, shape ``(n_columns,)``.
     """
 
     weights: NDArray[np.float32]
     pulls: NDArray[np.float32]
     squares: NDArray[np.float32]
+    mean: NDArray[np.float32]
+    variance: NDArray[np.float32]
 
 
 class Tokens(NamedTuple):
@@ -68,6 +73,26 @@ class Request(NamedTuple):
     context: NDArray[np.int64]
 
 
+class Lesson(NamedTuple):
+    """What one shown item earned.
+
+    Attributes
+    ----------
+    row
+        Numeric features as served, shape ``(n_columns,)``; another shape says nothing.
+    position
+        Which of the weights of places in a list.
+    importance
+        How often it counts.
+    """
+
+    item: int
+    row: NDArray[np.float32]
+    position: int
+    reward: float
+    importance: float
+
+
 class Step(NamedTuple):
     """How far one lesson goes; ``l1`` and ``l2`` are what weights cost."""
 
@@ -85,7 +110,7 @@ def _place(token: int, partner: int, shift: int) -> int:
     mixed = (mixed + np.uint64(partner)) * np.uint64(0xD6E8FEB86659FD93)
     mixed ^= mixed >> np.uint64(32)
     mixed *= np.uint64(0xD6E8FEB86659FD93)
-    return np.int64(mixed >> np.uint64(shift))
+    return int(np.int64(mixed >> np.uint64(shift)))
 
 
 @compiled
@@ -121,7 +146,7 @@ def _fill(places: NDArray[np.int64], item: int, tokens: Tokens, request: Request
 
 @compiled
 def score(
-    weights: NDArray[np.float32],
+    model: Model,
     bits: int,
     items: NDArray[np.int32],
     rows: NDArray[np.float32],
@@ -133,10 +158,12 @@ def score(
     Parameters
     ----------
     rows
-        Numeric features, ready for use, shape ``(n_candidates, n_columns)``.
+        Numeric features as served, shape ``(n_candidates, n_columns)``.
     """
     n_columns = rows.shape[1]
+    weights = model.weights
     of_rows = weights[1 << bits : (1 << bits) + n_columns]
+    standard = standardise(rows, model.mean, model.variance, 0)
     most = (1 + tokens.attributes.shape[1]) * (2 + request.context.shape[0])
     places = np.empty(most, np.int64)
     out = np.empty(items.shape[0], np.float64)
@@ -146,7 +173,7 @@ def score(
         for k in range(n):
             total += weights[places[k]]
         for d in range(n_columns):
-            total += of_rows[d] * rows[i, d]
+            total += of_rows[d] * standard[i, d]
         out[i] = total
     return out
 
@@ -171,11 +198,11 @@ def hold(model: Model, places: NDArray[np.int64], step: Step) -> None:
 
 
 @compiled
-def _weigh(pull: float, square: float, step: Step) -> float:
+def _weigh(pull: np.float32, square: np.float32, step: Step) -> float:
     """Return the weight that two sums stand for (McMahan et al. 2013, algorithm 1)."""
     if abs(pull) <= step.l1:
         return 0.0
-    beyond = pull - step.l1 if pull > 0.0 else pull + step.l1
+    beyond = float(pull) - step.l1 if pull > 0.0 else float(pull) + step.l1
     return -beyond / ((step.beta + math.sqrt(square)) / step.rate + step.l2)
 
 
@@ -191,45 +218,55 @@ def _move(model: Model, place: int, slope: float, step: Step) -> None:
 
 
 @compiled
+def _is_readable(row: NDArray[np.float32], n_columns: int) -> bool:
+    total = np.float32(0.0)
+    for d in range(row.shape[0]):
+        total += row[d]
+    return row.shape[0] == n_columns and math.isfinite(total)
+
+
+@compiled
 def learn(
     model: Model,
     bits: int,
-    item: int,
-    row: NDArray[np.float32],
-    position: int,
+    lesson: Lesson,
     tokens: Tokens,
     request: Request,
-    reward: float,
-    importance: float,
     step: Step,
-) -> None:
-    """Take in what one shown item earned: a step down the squared error.
+    n_rows: int,
+) -> int:
+    """Take in a lesson: a step down the squared error.
 
     Parameters
     ----------
-    row
-        Numeric features, ready for use, shape ``(1, n_columns)``, or ``(0, n_columns)``.
-    position
-        Which of the weights of places.
-    importance
-        How often the lesson counts.
+    n_rows
+        How many rows of features have been learned.
+
+    Returns
+    -------
+    How many there are now; features that cannot be read are left out.
     """
-    n_columns = row.shape[1]
+    n_columns = model.mean.shape[0]
+    readable = _is_readable(lesson.row, n_columns)
+    row = lesson.row[: n_columns if readable else 0].reshape((1, -1))
+    inputs = standardise(row, model.mean, model.variance, 0)[0]
     first = 1 << bits
     most = (1 + tokens.attributes.shape[1]) * (2 + request.context.shape[0])
     places = np.empty(most, np.int64)
-    n = _fill(places, item, tokens, request, bits)
-    position += first + n_columns
+    n = _fill(places, lesson.item, tokens, request, bits)
+    position = first + n_columns + lesson.position
     expected = model.weights[position]
     for k in range(n):
         expected += model.weights[places[k]]
-    for i in range(row.shape[0]):
-        for d in range(n_columns):
-            expected += model.weights[first + d] * row[i, d]
-    error = importance * (expected - reward)
+    for d in range(inputs.shape[0]):
+        expected += model.weights[first + d] * inputs[d]
+    slope = lesson.importance * (expected - lesson.reward)
     for k in range(n):
-        _move(model, places[k], error, step)
-    for i in range(row.shape[0]):
-        for d in range(n_columns):
-            _move(model, first + d, error * row[i, d], step)
-    _move(model, position, error, step)
+        _move(model, places[k], slope, step)
+    for d in range(inputs.shape[0]):
+        _move(model, first + d, slope * inputs[d], step)
+    _move(model, position, slope, step)
+    if readable:
+        n_rows += 1
+        observe(row, model.mean, model.variance, 0, n_rows)
+    return n_rows
