@@ -79,9 +79,11 @@ class FTRLRanker(Learner):
         self._kind = f"ftrl-{settings.bits}-{'-'.join(map(repr, self._step))}-{digest}"
         n_weights = (1 << settings.bits) + len(columns) + _PLACES
         self._model = kernels.Model(
-            *(np.zeros(n_weights, np.float32) for _ in range(3)),
-            mean=np.zeros(len(columns), np.float32),
-            variance=np.ones(len(columns), np.float32),
+            np.zeros(n_weights, np.float32),
+            np.zeros(n_weights, np.float32),
+            np.zeros(n_weights, np.float32),
+            np.zeros(len(columns), np.float32),
+            np.ones(len(columns), np.float32),
         )
         self._n_rows = 0
         self._unknown = feature_hash("item", "")
