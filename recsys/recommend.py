@@ -272,7 +272,8 @@ def _scores(
     examples = state.counters.examples
     if not examples:
         return prior
-    trust = examples / (examples + settings.vw.prior_examples)
+    own = settings.vw if settings.ranker == "vw" else settings.ftrl
+    trust = examples / (examples + own.prior_examples)
     learned = state.learner.score(candidates)
     learned += settings.personal_bandit.weight * (taste + optimism) - learned.max()
     scores: NDArray[np.float64] = (1.0 - trust) * prior + trust * learned

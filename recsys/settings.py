@@ -49,6 +49,7 @@ __all__ = [
     "DriftSettings",
     "EngineSettings",
     "EpsilonGreedySettings",
+    "FTRLSettings",
     "FactorSettings",
     "FeatureSettings",
     "FreshSettings",
@@ -207,6 +208,19 @@ class VWSettings(Section):
     prior_examples: float = Field(500.0, ge=0)
 
 
+class FTRLSettings(Section):
+    """The shared linear model with hashed crossings, learned by FTRL-Proximal."""
+
+    bits: int = Field(18, ge=10, le=24)
+    rate: float = Field(0.003, gt=0, le=10)
+    beta: float = Field(1.0, gt=0)
+    l1: float = Field(0.0, ge=0)
+    l2: float = Field(0.0, ge=0)
+    weighting: Literal["unweighted", "propensity"] = "unweighted"
+    propensity_floor: float = Field(0.02, ge=1e-6, le=1)
+    prior_examples: float = Field(500.0, ge=0)
+
+
 class PersonalBanditSettings(Section):
     """A Gaussian posterior over item attributes per user.
 
@@ -243,9 +257,10 @@ class UserModelSettings(Section):
 class LearnerSettings(Section):
     """What scores the candidates."""
 
-    ranker: Literal["listwise", "vw"] = "listwise"
+    ranker: Literal["listwise", "vw", "ftrl"] = "listwise"
     listwise: ListwiseSettings = ListwiseSettings()
     vw: VWSettings = VWSettings()
+    ftrl: FTRLSettings = FTRLSettings()
     personal_bandit: PersonalBanditSettings = PersonalBanditSettings()
     user_model: UserModelSettings = UserModelSettings()
     trust: TrustSettings = TrustSettings()

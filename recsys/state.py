@@ -32,6 +32,7 @@ from recsys.frozen import Frozen, made
 from recsys.ids import feature_hash
 from recsys.joiner import Joiner
 from recsys.learners.base import Learner, PersonalModel
+from recsys.learners.ftrl import FTRLRanker
 from recsys.learners.listwise import ListwiseRanker
 from recsys.learners.personal_bandit import PersonalBandit
 from recsys.learners.user_model import UserModel
@@ -191,6 +192,8 @@ class State:
         if learners.ranker == "listwise":
             shared = self.features.shared_columns
             return ListwiseRanker(learners.listwise, columns, shared, self.settings.seed)
+        if learners.ranker == "ftrl":
+            return FTRLRanker(learners.ftrl, self.catalogue, columns)
         relative = [f"{name}_relative" for name in self.pool.columns]
         used = [name for name in (*relative, *_VW_COLUMNS) if name in columns]
         return VWBandit(learners.vw, TextEncoder(self.catalogue, columns, used))

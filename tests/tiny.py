@@ -39,5 +39,5 @@ SETTINGS: Final = EngineSettings(
 )
 RANKERS: Final = {
     name: SETTINGS.model_copy(update={"learners": LearnerSettings.model_validate({"ranker": name})})
-    for name in ("listwise", "vw")
+    for name in ("listwise", "vw", "ftrl")
 }

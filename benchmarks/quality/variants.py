@@ -88,7 +88,8 @@ VARIANTS: Final[dict[str, Variant]] = {
     "user_model": Variant(_with_user_model),
     "mix": Variant(lambda _: {}, ranker="mix"),
     "vw": Variant(lambda _: {"learners": {"ranker": "vw"}}),
+    "ftrl": Variant(lambda _: {"learners": {"ranker": "ftrl"}}),
 }
-"""By name. ``mix`` has no ranker; that of ``vw`` learns from what was shown, and is the mix where
-nothing was. ``by-item`` and ``unstratified`` divide the replay buffer by items, or not at all;
-``user_model`` gives every person the River estimator of the settings."""
+"""By name. ``mix`` has no ranker; those of ``vw`` and ``ftrl`` learn from what was shown, and are
+the mix where nothing was. ``by-item`` and ``unstratified`` divide the replay buffer by items, or
+not at all; ``user_model`` gives every person the River estimator of the settings."""

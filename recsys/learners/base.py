@@ -26,6 +26,8 @@ class Learner(ABC):
     """Whether old examples shall be taught again, beside new ones."""
     from_choices: ClassVar[bool]
     """Whether it learns from choices; when not, they need not be made."""
+    merged: ClassVar[bool] = False
+    """Whether ``shift`` takes a whole model in the place of its own, and not a difference."""
 
     @abstractmethod
     def score(self, candidates: Candidates) -> NDArray[np.float64]:

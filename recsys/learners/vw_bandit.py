@@ -57,6 +57,7 @@ class VWBandit(Learner):
 
     from_examples: ClassVar[bool] = True
     from_choices: ClassVar[bool] = False
+    merged: ClassVar[bool] = True
 
     def __init__(self, settings: VWSettings, encoder: TextEncoder) -> None:
         self._settings = settings

@@ -40,7 +40,8 @@ class Ranking(msgspec.Struct, frozen=True):
     version
         How often it was shifted.
     choices, examples
-        That its shard has learned.
+        That its shard has learned; where the ranker learns from examples alone, they are its
+        choices.
     record
         What ``recsys.learners.base.Learner.report`` said.
     merged

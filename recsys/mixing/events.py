@@ -95,7 +95,7 @@ class Averaged(
     record
         What ``recsys.learners.base.Learner.shift`` takes.
     examples
-        How many examples the shard had learned when it was reported; a ranker that learns from them
+        How many examples the shard had learned when it was reported; one that is merged
         is taught later ones again.
     """
 

@@ -71,7 +71,7 @@ def _averaged(state: State, event: Averaged) -> None:
         return
     learner.shift(event.record)
     ledger.version = event.version
-    if learner.from_examples:
+    if learner.merged:
         # A model that took the place of this one's lacks what came since it was reported.
         for example in state.examples.latest(max(state.counters.examples - event.examples, 0)):
             learner.learn(example)

@@ -85,13 +85,13 @@ class Mix:
         record = state.learner.report()
         if record is None:
             return None
-        counters = state.counters
+        counters, learner = state.counters, state.learner
         return Ranking(
             state.ledger.version,
-            counters.choices,
+            counters.choices if learner.from_choices else counters.examples,
             record,
             counters.examples,
-            merged=state.learner.from_examples,
+            merged=learner.merged,
         )
 
     def base(self) -> list[bytes]:

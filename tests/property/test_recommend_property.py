@@ -37,7 +37,7 @@ RANKERS = {
     name: SETTINGS.model_copy(
         update={"learners": LearnerSettings.model_validate({"ranker": name, "vw": {"bits": 12}})}
     )
-    for name in ("listwise", "vw")
+    for name in ("listwise", "vw", "ftrl")
 }
 known = st.integers(0, 11).map(lambda number: f"i{number}")
 users = st.sampled_from(["u0", "u1", "u2"])

@@ -19,8 +19,9 @@ _ARMS = {
     "random": ArmSettings(share=0.3, ranker="random", policy=UniformSettings()),
 }
 _SERVER = ServerSettings()
-_VW_ONE_IN = 8
+_RARE_ONE_IN = 8
 """An engine on Vowpal Wabbit takes forty times as long to make."""
+_RARE = {0: "vw", 1: "ftrl"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,7 @@ class Plan:
     @classmethod
     def draw(cls, chance: random.Random) -> Self:
         """Draw one."""
-        ranker = "vw" if chance.randrange(_VW_ONE_IN) == 0 else "listwise"
+        ranker = _RARE.get(chance.randrange(_RARE_ONE_IN), "listwise")
         tiny = RANKERS[ranker]
         store = StoreSettings(
             snapshot_every_s=chance.choice((0.03, 0.1, 0.5)),

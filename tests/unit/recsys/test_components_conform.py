@@ -25,6 +25,7 @@ from recsys.checks.source import SourceCheck, source_checks
 from recsys.checks.world import World
 from recsys.features.encode import TextEncoder
 from recsys.learners.base import Learner, PersonalModel
+from recsys.learners.ftrl import FTRLRanker
 from recsys.learners.listwise import ListwiseRanker
 from recsys.learners.personal_bandit import PersonalBandit
 from recsys.learners.user_model import UserModel
@@ -32,6 +33,7 @@ from recsys.learners.vw_bandit import VWBandit
 from recsys.settings import (
     FactorSettings,
     FreshSettings,
+    FTRLSettings,
     ListwiseSettings,
     PersonalBanditSettings,
     PopularAttributeSettings,
@@ -133,11 +135,20 @@ def _listwise(**changes: object) -> Callable[[World], Learner]:
     return lambda _: ListwiseRanker(settings, COLUMNS, SHARED_COLUMNS, seed=1)
 
 
+def _ftrl(**changes: object) -> Callable[[World], Learner]:
+    settings = FTRLSettings.model_validate(changes)
+    return lambda world: FTRLRanker(settings, world.catalogue, COLUMNS)
+
+
 LEARNERS: dict[str, Callable[[World], Learner]] = {
     "vw-mtr": _vw(VWSettings()),
     "vw-mtr-propensity": _vw(VWSettings(weighting="propensity")),
     "vw-ips": _vw(VWSettings(cb_type="ips")),
     "vw-small": _vw(VWSettings(bits=12)),
+    "ftrl": _ftrl(),
+    "ftrl-propensity": _ftrl(weighting="propensity"),
+    "ftrl-small-and-hasty": _ftrl(bits=10, rate=0.3, beta=0.1),
+    "ftrl-sparse": _ftrl(l1=0.01, l2=0.1),
     "listwise": _listwise(),
     "listwise-one-unit": _listwise(hidden=1),
     "listwise-from-nothing": _listwise(start={}),

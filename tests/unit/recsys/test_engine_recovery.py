@@ -25,10 +25,14 @@ def changed(**changes: object) -> EngineSettings:
 
 
 VW = changed(learners={"ranker": "vw"})
+FTRL = changed(learners={"ranker": "ftrl"})
 OTHERS = {
     "hidden layer": (SMALL, changed(learners={"listwise": {"hidden": 8}})),
     "ranker": (SMALL, VW),
     "vw bits": (VW, changed(learners={"ranker": "vw", "vw": {"bits": 14}})),
+    "vw to ftrl": (VW, FTRL),
+    "ftrl bits": (FTRL, changed(learners={"ranker": "ftrl", "ftrl": {"bits": 14}})),
+    "ftrl rate": (FTRL, changed(learners={"ranker": "ftrl", "ftrl": {"rate": 0.1}})),
     "strata": (SMALL, changed(memory={"strata": 3})),
     "kernels": (SMALL, changed(candidates={"transitions": {"kernels": {"only": {}}}})),
     "popular windows": (

@@ -37,7 +37,12 @@ LISTWISE = EngineSettings.model_validate(
         "users": {"in_memory": 3},
     }
 )
-VW = LISTWISE.model_copy(update={"learners": LISTWISE.learners.model_copy(update={"ranker": "vw"})})
+VW, FTRL = (
+    LISTWISE.model_copy(
+        update={"learners": LISTWISE.learners.model_copy(update={"ranker": ranker})}
+    )
+    for ranker in ("vw", "ftrl")
+)
 
 
 def live(engine: Engine, people: Sequence[str], rounds: int, start: int = 1) -> None:
@@ -88,7 +93,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "shard"
 
 
-@pytest.mark.parametrize("settings", [LISTWISE, VW], ids=["listwise", "vw"])
+@pytest.mark.parametrize("settings", [LISTWISE, VW, FTRL], ids=["listwise", "vw", "ftrl"])
 def test_nothing_of_an_erased_person_is_left(folder: Path, settings: EngineSettings) -> None:
     engine = Engine.open(folder, settings)
     engine.apply(items(40))

@@ -330,7 +330,7 @@ def test_the_largest_weights_leave_features_finite() -> None:
     assert all(math.isfinite(slot.score) for slot in decision.slots)
 
 
-@pytest.mark.parametrize("ranker", ["listwise", "vw"])
+@pytest.mark.parametrize("ranker", ["listwise", "vw", "ftrl"])
 def test_before_anything_is_learned_lists_are_ranked_by_the_mix(ranker: str) -> None:
     learners = LearnerSettings.model_validate({"ranker": ranker})
     arms = {"a": ArmSettings(policy=GreedySettings())}

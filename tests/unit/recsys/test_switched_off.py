@@ -50,7 +50,7 @@ PARTS = [
 ]
 
 
-@pytest.mark.parametrize("ranker", ["listwise", "vw"])
+@pytest.mark.parametrize("ranker", ["listwise", "vw", "ftrl"])
 @pytest.mark.parametrize("part", PARTS)
 def test_what_is_left_serves_and_learns(part: str, ranker: str) -> None:
     off = one_off(part)
@@ -112,7 +112,7 @@ def test_the_features_that_are_kept_are_the_same() -> None:
         assert "usual_pause" not in row
 
 
-@pytest.mark.parametrize("ranker", ["listwise", "vw"])
+@pytest.mark.parametrize("ranker", ["listwise", "vw", "ftrl"])
 def test_without_the_personal_bandit_nobody_has_tastes(ranker: str) -> None:
     document = {"learners": {"ranker": ranker, "personal_bandit": {"enabled": False}}}
     engine = live(settings_of(document))

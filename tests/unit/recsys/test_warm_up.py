@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[3]
     [
         {"learners": {"ranker": "listwise"}},
         {"learners": {"ranker": "vw"}},
+        {"learners": {"ranker": "ftrl"}},
         {"features": {"without": ["windows", "request"]}, "candidates": {"without": ["tastes"]}},
     ],
     ids=str,

@@ -11,7 +11,8 @@ from recsys.codec import pack, unpack
 from recsys.errors import CorruptRecord, IncompatibleState
 from recsys.mixing.average import Answer, Averager, Ranking
 from recsys.mixing.report import RankerReport, RankerShift, seal_shift, vector_of
-from tests.mixing import Fleet
+from recsys.settings import FTRLSettings, LearnerSettings
+from tests.mixing import SETTINGS, Fleet
 
 
 class Shard:
@@ -142,6 +143,50 @@ def test_a_shift_takes_effect_on_the_version_that_was_reported() -> None:
     assert np.array_equal(
         vector_of(unpack(engine.state.learner.report() or b"", RankerReport).weights), moved
     )
+
+
+def test_rankers_that_learn_from_examples_come_together_and_learn_nothing_twice() -> None:
+    learners = LearnerSettings(ranker="ftrl", ftrl=FTRLSettings(bits=12, rate=0.1))
+    catalogue = SETTINGS.catalogue.model_copy(update={"repeats": True})
+    changes = {"learners": learners, "catalogue": catalogue}
+    fleet = Fleet(2, SETTINGS.model_copy(update=changes))
+
+    def live(steps: int) -> list[NDArray[np.float32]]:
+        for step in range(steps):
+            fleet.ask(f"u{step % 9}")
+            fleet.click(f"u{step % 9}", 0)
+        return weights()
+
+    def weights() -> list[NDArray[np.float32]]:
+        reports = [engine.state.learner.report() for engine in fleet.engines.values()]
+        return [vector_of(unpack(one or b"", RankerReport).weights) for one in reports]
+
+    for _ in range(3):
+        one, other = live(40)
+        assert np.abs(one - other).max() > 1e-2
+        fleet.mix(rankers=True)
+        one, other = weights()
+        np.testing.assert_allclose(one, other, atol=1e-3)
+    assert [engine.mix.position.refused for engine in fleet.engines.values()] == [0, 0]
+    # What comes after a report stays, and is not taught again.
+    reported = live(20)
+    for name, engine in fleet.engines.items():
+        fleet.mixer.hear(engine.mix.position)
+        fleet.mixer.take(name, [], engine.mix.ranking())
+    answers = fleet.mixer.rankers()
+    learned = live(20)
+    for name, engine in fleet.engines.items():
+        engine.apply([engine.mix.averaged(answers[name])])
+    for after, before, then, answer in zip(
+        weights(), learned, reported, answers.values(), strict=True
+    ):
+        moves = vector_of(unpack(answer.record, RankerShift).weights)
+        assert np.abs(before - then).max() > 1e-2
+        np.testing.assert_allclose(after, before + moves, atol=1e-5)
+    for name in list(fleet.engines):
+        known = fleet.engines[name].fingerprint()
+        fleet.crash(name)
+        assert fleet.engines[name].fingerprint() == known
 
 
 def test_rankers_of_engines_come_together() -> None:
