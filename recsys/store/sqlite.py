@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 from typing_extensions import override
@@ -45,8 +45,6 @@ from recsys.tombstones import Cause
 __all__ = ["SqliteStore"]
 
 _log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 _PAGE: Final = 500  # rows fetched under the lock at once, so that a reader never blocks long
 

@@ -11,14 +11,15 @@ from typing import Final
 from recsys.errors import CorruptRecord
 from recsys.store.sqlite_rows import ADVICE, digest_parts, unsealed
 
-__all__ = ["INSERT", "STATE", "load_parts", "pieces", "read_parts", "write_parts"]
+__all__ = ["INSERT", "PIECE", "STATE", "Row", "load_parts", "pieces", "read_parts", "write_parts"]
 
 STATE: Final = (
     "CREATE TABLE state (generation INTEGER NOT NULL, name TEXT NOT NULL, number INTEGER NOT NULL,"
     " record BLOB NOT NULL, PRIMARY KEY (generation, name, number)) STRICT"
 )
+Row = tuple[int, str, int, memoryview]
 INSERT: Final = "INSERT INTO state VALUES (?, ?, ?, ?)"
-_PIECE: Final = 1 << 20
+PIECE: Final = 1 << 20
 """Bytes: some 3 ms, flush included."""
 
 
@@ -66,12 +67,10 @@ def write_parts(
     connection.executemany(INSERT, pieces(generation, parts))
 
 
-def pieces(
-    generation: int, parts: Mapping[str, bytes]
-) -> Iterator[tuple[int, str, int, memoryview]]:
+def pieces(generation: int, parts: Mapping[str, bytes]) -> Iterator[Row]:
     """Yield the rows of parts."""
     for name, record in parts.items():
         whole = memoryview(record)
         # At least one: an empty part is one, too.
-        for number, start in enumerate(range(0, max(len(record), 1), _PIECE)):
-            yield generation, name, number, whole[start : start + _PIECE]
+        for number, start in enumerate(range(0, max(len(record), 1), PIECE)):
+            yield generation, name, number, whole[start : start + PIECE]
