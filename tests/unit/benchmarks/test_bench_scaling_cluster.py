@@ -144,7 +144,7 @@ def test_lessons_are_old_by_half_a_round_and_what_learning_takes() -> None:
 
 
 def test_a_mixer_that_is_full_is_seen_to_be() -> None:
-    outcome = cluster(shards=300).run(SECONDS)
+    outcome = cluster(shards=600).run(SECONDS)
     assert outcome.mixer_use == pytest.approx(1.0)
     assert outcome.plan.round_s > 1.0
     assert outcome.lost == 0.0

@@ -32,7 +32,7 @@ def test_every_variant_serves_and_learns(name: str) -> None:
     assert stats.failed == 0
     assert stats.examples > 200
     assert all(len(shown.items) == 10 for _, shown in seen)
-    if name != "vw":
+    if name not in {"vw", "ftrl"}:  # which learn examples
         assert service.engine.state.counters.choices > 5
     assert (stats.replayed > 0) is (name != "no-replays")
 
