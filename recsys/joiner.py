@@ -20,10 +20,14 @@ import numpy as np
 
 from recsys.codec import pack, unpack
 from recsys.features.base import Choice, Example, narrow
+from recsys.frozen import Frozen
 from recsys.ids import feature_hash
 from recsys.settings import JoinerSettings
 
 __all__ = ["Joined", "Joiner", "Pending", "PendingSlot"]
+
+
+_encoder = msgspec.msgpack.Encoder()
 
 
 class PendingSlot(msgspec.Struct, array_like=True, gc=False):
@@ -111,6 +115,14 @@ class _State(msgspec.Struct):
     evicted: int
 
 
+class _Written(msgspec.Struct):
+    """A ``_State`` whose decisions are in bytes already."""
+
+    pending: list[msgspec.Raw]
+    late: int
+    evicted: int
+
+
 class Joiner:
     """Holds the decisions of one reward window.
 
@@ -128,6 +140,9 @@ class Joiner:
         self._window_ms = round(settings.reward_window_s * 1000.0)
         self._pending = OrderedDict[str, Pending]()
         self._latest = dict[str, str]()
+        # As they are written, of those that have not changed since: there may be tens of thousands,
+        # and each snapshot would write all of them anew while nobody gets a list.
+        self._written = dict[str, msgspec.Raw]()
         self.late = 0
         self.evicted = 0
 
@@ -152,9 +167,13 @@ class Joiner:
         previous = self._pending.get(self._latest.get(pending.user_id, ""))
         if previous is not None and self._settings.close_on_next:
             yield from self._close(previous)
+        self._hold(pending)
+        yield from self._evict()
+
+    def _hold(self, pending: Pending) -> None:
         self._pending[pending.decision_id] = pending
         self._latest[pending.user_id] = pending.decision_id
-        yield from self._evict()
+        self._written.pop(pending.decision_id, None)
 
     def _evict(self) -> Iterator[Joined]:
         while len(self._pending) > self._settings.pending_decisions:
@@ -175,8 +194,7 @@ class Joiner:
 
     def arrive(self, pending: Pending) -> Iterator[Joined]:
         """Take in a decision that waited elsewhere; yields what an evicted one leaves."""
-        self._pending[pending.decision_id] = pending
-        self._latest[pending.user_id] = pending.decision_id
+        self._hold(pending)
         yield from self._evict()
 
     def feedback(
@@ -196,6 +214,7 @@ class Joiner:
         if pending is None or slot is None:
             self.late += 1
             return None
+        self._written.pop(decision_id, None)
         first = reward > 0.0 and not slot.clicked
         choice = self._choice(pending, slot) if first else None
         slot.clicked = slot.clicked or first
@@ -263,6 +282,7 @@ class Joiner:
         if pending.closed:
             return
         pending.closed = True
+        self._written.pop(pending.decision_id, None)
         earned = [slot.place for slot in pending.slots if slot.earned is not None]
         last_earned = earned[-1] if earned else -1
         for slot in pending.slots:
@@ -279,7 +299,17 @@ class Joiner:
 
     def snapshot(self) -> bytes:
         """Return the waiting decisions as a record."""
-        return pack(_State(list(self._pending.values()), self.late, self.evicted))
+        return self.freeze()()
+
+    def freeze(self) -> Frozen:
+        """Return the waiting decisions as they are now."""
+        written = {
+            decision_id: self._written.get(decision_id) or msgspec.Raw(_encoder.encode(pending))
+            for decision_id, pending in self._pending.items()
+        }
+        self._written = written
+        pending, late, evicted = list(written.values()), self.late, self.evicted
+        return lambda: pack(_Written(pending, late, evicted))
 
     def restore(self, record: bytes) -> None:
         """Replace the waiting decisions by those that ``snapshot`` returned.
@@ -292,6 +322,7 @@ class Joiner:
         state = unpack(record, _State)
         self._pending = OrderedDict((pending.decision_id, pending) for pending in state.pending)
         self._latest = {pending.user_id: pending.decision_id for pending in state.pending}
+        self._written = {}
         self.late = state.late
         self.evicted = state.evicted
 

@@ -280,7 +280,7 @@ class State:
         yield "counters", made(pack(self.counters))
         yield "catalogue", made(self.catalogue.snapshot())
         yield "counts", made(self.counts.snapshot())
-        yield "joiner", made(self.joiner.snapshot())
+        yield "joiner", self.joiner.freeze()
         yield "layout", made(pack(_LAYOUT))
         yield "habits", made(self.habits.snapshot())
         for name, windows in self.windows._asdict().items():

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from random import Random
 
 import pytest
 
@@ -190,3 +191,29 @@ def test_an_erased_persons_lists_teach_nothing() -> None:
     assert b"\xa1u" in joiner.snapshot()
     joiner.erase("u")
     assert len(joiner) == 0
+
+
+def test_what_is_written_again_is_what_is_there() -> None:
+    joiner, random = Joiner(JoinerSettings(pending_decisions=20)), Random(5)
+    for number in range(400):
+        user = f"u{random.randrange(8)}"
+        act = random.randrange(4)
+        known = [one for one in joiner.waiting(lambda user_id, user=user: user_id == user)]
+        if act == 0 or not known:
+            list(joiner.open(pending(f"d{number}", user, number)))
+        elif act == 1:
+            joiner.feedback(user, random.choice(known).decision_id, 1, "", random.random())
+        elif act == 2:
+            left = joiner.depart(lambda user_id, user=user: user_id == user)
+            for one in left[:1]:
+                one.slots[0].clicked = True
+                list(joiner.arrive(one))
+        else:
+            list(joiner.expire(number - 30 * 60_000))
+        if number % 3 == 0:
+            twin = Joiner(JoinerSettings(pending_decisions=20))
+            twin.restore(joiner.snapshot())
+            # Which has written nothing yet.
+            assert twin.waiting(lambda _: True) == joiner.waiting(lambda _: True)
+            assert twin.snapshot() == joiner.snapshot()
+    assert len(joiner) > 3
