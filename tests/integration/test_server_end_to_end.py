@@ -28,6 +28,19 @@ def is_noir(item_id: str) -> bool:
     return int(item_id.removeprefix("film-")) % 2 == 1
 
 
+def one_after_the_other(client: Client, user: str, lists: int, n: int) -> list[str]:
+    """Ask for lists, each when the one before was learned; return what they show."""
+    items = list[str]()
+    for _ in range(lists):
+        before = client.user(user)
+        items += [item.item_id for item in client.recommend(user, n=n).items]
+        # A decision waits a moment for company before it is written, and then learned.
+        give_up = time.monotonic() + 20.0
+        while client.user(user) == before:
+            assert time.monotonic() < give_up, "the list is not learned"
+    return items
+
+
 def test_clicks_change_what_is_known_and_shown(client: Client) -> None:
     first = client.recommend("ann", n=20)
     assert all(0 < item.propensity <= 1 for item in first.items)
@@ -41,7 +54,7 @@ def test_clicks_change_what_is_known_and_shown(client: Client) -> None:
     assert (person.shown, person.clicks) == (20, len(liked))
     assert {item.item_id for item in person.recent} == set(liked)
     assert [taste.attribute for taste in person.tastes if taste.mean > 0] == ["genre=noir"]
-    shown = [item.item_id for _ in range(5) for item in client.recommend("ann", n=8).items]
+    shown = one_after_the_other(client, "ann", 5, 8)
     assert not set(shown) & set(liked), "what was clicked is shown again"
     left = 20 - len(liked)
     assert sum(map(is_noir, shown)) / len(shown) > 1.3 * left / (left + 20), "noir is not preferred"
