@@ -39,7 +39,7 @@ from recsys.store.sqlite_look_ups import find_user, guest_rows, guests_of, recal
 from recsys.store.sqlite_parts import load_parts, write_parts
 from recsys.store.sqlite_rows import ADVICE, bind, digest_parts, open_event, open_position
 from recsys.store.sqlite_schema import number, prepare, read_head, write_head
-from recsys.store.sqlite_staging import stage, sweep
+from recsys.store.sqlite_staging import drop_former, stage, sweep
 from recsys.tombstones import Cause
 
 __all__ = ["SqliteStore"]
@@ -389,6 +389,7 @@ class SqliteStore(Store):
 
     @override
     def scrub(self, user_ids: Collection[str]) -> None:
+        drop_former(self._file, self._head.generation)
         if removal.scrub(self._file, user_ids) and user_ids:
             _log.info("%s: written anew, for pages had kept what was deleted", self._path)
 

@@ -12,7 +12,7 @@ from typing import Final
 from recsys.store.sqlite_file import SqliteFile, atomic
 from recsys.store.sqlite_parts import INSERT, PIECE, Row, pieces
 
-__all__ = ["stage", "sweep"]
+__all__ = ["drop_former", "stage", "sweep"]
 
 _SWEPT: Final = 4
 """Rows that are deleted at once; it takes as long as to write one."""
@@ -58,3 +58,12 @@ def sweep(file: SqliteFile, generation: int) -> Iterator[None]:
         if swept < _SWEPT:
             return
         yield
+
+
+def drop_former(file: SqliteFile, generation: int) -> None:
+    """Delete at once the generations before one, but not what is being staged after it.
+
+    A process may have died before it swept them away, and who is erased may be in them.
+    """
+    with file.use() as connection, atomic(connection):
+        connection.execute("DELETE FROM state WHERE generation < ?", (generation,))

@@ -102,3 +102,31 @@ def test_parts_that_were_not_staged_are_written_with_the_rest(store: RawStore) -
     store.commit_snapshot(5, parts(5), {})
     assert store.load() == parts(5)
     assert store.ask(GENERATIONS) == 1
+
+
+def test_what_a_snapshot_has_replaced_is_wiped_though_it_died_before_sweeping(
+    store: RawStore, tmp_path: Path
+) -> None:
+    name = "somebody-with-a-long-name"
+    store.commit_snapshot(1, {"waiting": pack({"user_id": name})}, {})
+    begun = steps(store, 5)
+    while store.snapshot_sequence == 1:
+        next(begun)
+    assert store.ask(GENERATIONS) == 2
+    store.scrub({name})
+    assert store.load() == parts(5)
+    store.close()
+    files = [file.read_bytes() for file in tmp_path.iterdir()]
+    assert not any(name.encode() in content for content in files)
+
+
+def test_wiping_leaves_what_is_being_staged(store: RawStore) -> None:
+    for _ in steps(store, 1):
+        pass
+    new, taken = parts(5), 0
+    for taken, _ in enumerate(store.staging(new), start=1):
+        if taken == 2:
+            store.scrub({"ann"})
+    store.commit_snapshot(5, new, {})
+    assert taken > 2
+    assert store.load() == parts(5)
