@@ -6,12 +6,13 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from recsys.errors import IncompatibleState
 from recsys.features.base import Candidates, Choice, Example
 from recsys.users import User
 
-__all__ = ["Learner", "PersonalModel"]
+__all__ = ["ExampleLearner", "Learner", "PersonalModel"]
 
 
 class Learner(ABC):
@@ -129,6 +130,25 @@ class Learner(ABC):
         Two learners that have learned the same examples have the same fingerprint, whatever was
         asked of them in between.
         """
+
+
+class ExampleLearner(Learner):
+    """A learner of examples: slots and what they earned say it all, so choices teach it nothing."""
+
+    from_examples: ClassVar[bool] = True
+    from_choices: ClassVar[bool] = False
+
+    @override
+    def choose(self, choice: Choice, old: Sequence[Choice], *, haste: float = 1.0) -> None:
+        """Nothing to learn."""
+
+    @override
+    def settle(self, earned: float, promised: float, looks: float) -> None:
+        """Nothing to learn, either."""
+
+    @override
+    def loss(self, choice: Choice) -> None:
+        """Nothing to lose."""
 
 
 class PersonalModel(ABC):

@@ -19,7 +19,7 @@ Rankers of several shards are averaged but for crossings with people, who each b
 
 import hashlib
 from collections.abc import Sequence
-from typing import ClassVar, Final
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -30,10 +30,10 @@ from recsys.arrays import Packed, grown, pack_array, unpack_array
 from recsys.catalogue import Catalogue
 from recsys.codec import pack, unpack
 from recsys.errors import IncompatibleState
-from recsys.features.base import Candidates, Choice, Example, widen
+from recsys.features.base import Candidates, Example, widen
 from recsys.ids import feature_hash
 from recsys.learners import ftrl_kernels as kernels
-from recsys.learners.base import Learner
+from recsys.learners.base import ExampleLearner
 from recsys.mixing.report import RankerReport, open_shift
 from recsys.settings import FTRLSettings
 
@@ -56,7 +56,7 @@ class _State(msgspec.Struct):
     n_rows: int
 
 
-class FTRLRanker(Learner):
+class FTRLRanker(ExampleLearner):
     """The weights, and the standardisation of the numeric features.
 
     Parameters
@@ -64,9 +64,6 @@ class FTRLRanker(Learner):
     columns
         Names of the numeric features, in their order.
     """
-
-    from_examples: ClassVar[bool] = True
-    from_choices: ClassVar[bool] = False
 
     def __init__(
         self, settings: FTRLSettings, catalogue: Catalogue, columns: Sequence[str]
@@ -144,18 +141,6 @@ class FTRLRanker(Learner):
             self._step,
             self._n_rows,
         )
-
-    @override
-    def settle(self, earned: float, promised: float, looks: float) -> None:
-        """Nothing: it learns examples."""
-
-    @override
-    def choose(self, choice: Choice, old: Sequence[Choice], *, haste: float = 1.0) -> None:
-        """Nothing to learn: the slots' rewards say it all."""
-
-    @override
-    def loss(self, choice: Choice) -> None:
-        """Nothing to lose, either."""
 
     @override
     def snapshot(self) -> bytes:

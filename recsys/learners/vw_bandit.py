@@ -23,9 +23,9 @@ from typing_extensions import override
 
 from recsys.codec import pack, unpack
 from recsys.errors import CorruptRecord, IncompatibleState
-from recsys.features.base import Candidates, Choice, Example
+from recsys.features.base import Candidates, Example
 from recsys.features.encode import TextEncoder
-from recsys.learners.base import Learner
+from recsys.learners.base import ExampleLearner
 from recsys.learners.vw_raw import RawWorkspace, merged
 from recsys.settings import VWSettings
 
@@ -46,7 +46,7 @@ class VWRecord(msgspec.Struct):
     model: bytes
 
 
-class VWBandit(Learner):
+class VWBandit(ExampleLearner):
     """Wraps one workspace.
 
     Parameters
@@ -55,8 +55,6 @@ class VWBandit(Learner):
         Writes candidates and examples as VW text.
     """
 
-    from_examples: ClassVar[bool] = True
-    from_choices: ClassVar[bool] = False
     merged: ClassVar[bool] = True
 
     def __init__(self, settings: VWSettings, encoder: TextEncoder) -> None:
@@ -84,18 +82,6 @@ class VWBandit(Learner):
         if self._settings.weighting == "propensity":
             probability = max(example.propensity, self._settings.propensity_floor)
         self._vw.learn(self._encoder.example(example, -example.reward, probability))
-
-    @override
-    def settle(self, earned: float, promised: float, looks: float) -> None:
-        """Nothing: it learns examples."""
-
-    @override
-    def choose(self, choice: Choice, old: Sequence[Choice], *, haste: float = 1.0) -> None:
-        """Nothing to learn: the slots' rewards say it all."""
-
-    @override
-    def loss(self, choice: Choice) -> None:
-        """Nothing to lose, either."""
 
     @override
     def is_finite(self) -> bool:
