@@ -76,7 +76,8 @@ class ItemCounts:
     @property
     def used(self) -> bool:
         """Whether anything was counted."""
-        return bool(self.liked.any() or self.shown.any() or self.clicked.any())
+        # The sums first: a log of many words of mixing asks for it at each of them.
+        return bool(self._total_shown or self._total_clicked or self.liked.any())
 
     def renumber(self, places: NDArray[np.int64], n_items: int) -> None:
         """Call item i ``places[i]`` from now on, of ``n_items``."""
