@@ -7,8 +7,8 @@ in the user's cache folder; where none of them can be written, each process comp
 
 numba alone would notice a change of the function's own file only, and let one process read the old
 code of a function that another one is just replacing. So the folder is named by all that the code
-is made from: this file, the function's, those of the compiled functions that it calls, and the
-constants that they know.
+is made from: this file, the function's, those of the compiled functions that it calls, the
+constants that they know, and the fields of the named tuples that they take.
 
 Sums may be reassociated, which is what lets them be vectorised: the same machine gives the same
 bytes, another processor may differ in the last digit. NaN and infinity keep their meaning.
@@ -20,7 +20,7 @@ import inspect
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import numba
 
@@ -31,13 +31,20 @@ F = TypeVar("F", bound=Callable[..., object])
 _FAST = {"contract", "reassoc", "arcp", "nsz"}
 
 
-def compiled(function: F) -> F:
+def compiled(function: F, variant: str = "") -> F:
     """Compile a function of arrays and numbers.
 
+    Parameters
+    ----------
+    variant
+        Of several functions that one place in a file makes, what tells this one from the others.
+
+    Notes
+    -----
     It keeps the interpreter's lock: a list is made by some forty calls of a few microseconds, and
     to give it up in each of them, while another thread writes, costs more than that thread gains.
     """
-    folder = _folder(_digest(function))
+    folder = _folder(_digest(function, variant))
     former = numba.config.CACHE_DIR
     # numba looks here once, while it decorates.
     numba.config.CACHE_DIR = str(folder or former)
@@ -47,8 +54,9 @@ def compiled(function: F) -> F:
         numba.config.CACHE_DIR = former
 
 
-def _digest(function: Callable[..., object]) -> str:
+def _digest(function: Callable[..., object], variant: str) -> str:
     digest = hashlib.blake2b(Path(__file__).read_bytes(), digest_size=12)
+    digest.update(variant.encode())
     for ingredient in sorted(_ingredients(function)):
         digest.update(ingredient)
     return digest.hexdigest()
@@ -64,6 +72,22 @@ def _ingredients(function: Callable[..., object]) -> set[bytes]:
             found |= _ingredients(called)
         elif isinstance(known, bool | int | float):
             found.add(f"{name} = {known!r}".encode())
+    for taken in function.__annotations__.values():
+        found |= _records(taken)
+    return found
+
+
+def _records(kind: object) -> set[bytes]:
+    """Return what named tuples of a type there are, and their fields: numba knows only the types.
+
+    One with two fields of a type that have changed places would be taken for the one before.
+    """
+    found = set[bytes]()
+    for one in get_args(kind) or (kind,):
+        if isinstance(one, type) and hasattr(one, "_fields"):
+            found.add(f"{one.__qualname__}{one._fields}".encode())
+            for field in one.__annotations__.values():
+                found |= _records(field)
     return found
 
 

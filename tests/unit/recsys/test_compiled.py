@@ -8,7 +8,13 @@ from pathlib import Path
 import numba
 import pytest
 
-MODULES = ("compiled_caller", "compiled_callee", "compiled_constant")
+MODULES = (
+    "compiled_caller",
+    "compiled_callee",
+    "compiled_constant",
+    "compiled_record",
+    "compiled_reader",
+)
 
 
 @pytest.fixture
@@ -104,3 +110,35 @@ def test_the_users_cache_is_the_last_resort(
         assert function(3) == 106
     assert hits(function) == 1
     assert (tmp_path / "home" / ".cache" / "recsys" / "compiled").is_dir()
+
+
+def record(*fields: str) -> tuple[str, ...]:
+    """Return the lines of a module with a record of two numbers, and its held form."""
+    return (
+        "from typing import NamedTuple",
+        "from recsys.held import holder",
+        "class Record(NamedTuple):",
+        *(f"    {field}: int" for field in fields),
+        "hold = holder(Record)",
+    )
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_fields_that_have_changed_places_are_read_where_they_are(
+    workshop: Path, *, held: bool
+) -> None:
+    """To numba a record is so many numbers: it would read the one for the other."""
+    write(
+        workshop,
+        "reader",
+        "from compiled_record import Record, hold",
+        "from recsys.compiled import compiled",
+        "@compiled",
+        "def first(record: Record, n: int): return record.first + n",
+    )
+    for fields in (("first", "second"), ("second", "first")):
+        write(workshop, "record", *record(*fields))
+        answer()
+        module = importlib.import_module("compiled_reader")
+        made = module.Record(first=1, second=2)
+        assert module.first(module.hold(made) if held else made, 10) == 11
