@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 
 from recsys.codec import pack, unpack
+from recsys.examination import looks
 from recsys.features.base import Choice, Example, narrow
 from recsys.frozen import Frozen
 from recsys.ids import feature_hash
@@ -234,8 +235,8 @@ class Joiner:
         )
 
     def _shares(self, pending: Pending) -> tuple[tuple[int, float], ...]:
-        decay = self._settings.examination_decay
-        looked = [(slot.place + 1.0) ** -decay for slot in pending.slots]
+        seen = looks(len(pending.slots), self._settings.examination_decay)
+        looked = [seen[slot.place] for slot in pending.slots]
         total = sum(looked)
         pairs = zip(pending.slots, looked, strict=True)
         return tuple((slot.item, look / total) for slot, look in pairs if slot.item >= 0)
@@ -285,11 +286,12 @@ class Joiner:
         self._written.pop(pending.decision_id, None)
         earned = [slot.place for slot in pending.slots if slot.earned is not None]
         last_earned = earned[-1] if earned else -1
+        seen = looks(len(pending.slots), self._settings.examination_decay)
         for slot in pending.slots:
-            looked_at = slot.place < last_earned or self._lot(pending, slot.place) < (
-                (slot.place + 1.0) ** -self._settings.examination_decay
-            )
-            if slot.earned is None and looked_at and slot.item >= 0:
+            if slot.earned is not None or slot.item < 0:
+                continue
+            place = slot.place
+            if place < last_earned or self._lot(pending, place) < seen[place]:
                 example = _example(pending, slot, self._settings.default_reward)
                 yield Joined(pending.user_id, pending.arm, example, first=False)
 

@@ -71,9 +71,11 @@ class TastePriors:
         self._places = dict[str, int]()
         self._place_of = np.zeros(64, np.int32)
         self._n_tokens = 0
-        self._priors: NDArray[np.float64] | None = None
-        # By token, since the last lesson.
-        self._of = dict[int, float]()
+        self._priors = np.zeros(0)
+        self._current = False
+        self._names = list[str]()
+        # By name, as long as nothing is learned about it.
+        self._of = dict[str, float]()
 
     @property
     def base(self) -> float:
@@ -107,13 +109,17 @@ class TastePriors:
 
     def of(self, token: int) -> float:
         """Return the prior variance of the taste for what a token says."""
-        prior = self._of.get(token)
+        name = self._name(token)
+        prior = self._of.get(name)
         if prior is None:
-            prior = self._of[token] = self.prior(self._name(token))
+            prior = self._of[name] = self.prior(name)
         return prior
 
     def _name(self, token: int) -> str:
-        return self._catalogue.token(token).partition("=")[0]
+        names = self._names
+        while token >= len(names):
+            names.append(self._catalogue.token(len(names)).partition("=")[0])
+        return names[token]
 
     def by_place(self) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
         """Return the place of each token's attribute, ``(n_tokens or more,)``, and the priors."""
@@ -122,8 +128,11 @@ class TastePriors:
         for token in range(self._n_tokens, n_tokens):
             name = self._name(token)
             self._place_of[token] = self._places.setdefault(name, len(self._places))
-        if self._priors is None or self._n_tokens < n_tokens:
-            self._priors = np.array([self.prior(name) for name in self._places])
+        if len(self._priors) != len(self._places):
+            self._priors, self._current = np.zeros(len(self._places)), False
+        if not self._current:
+            self._priors[:] = [self.prior(name) for name in self._places]
+            self._current = True
         self._n_tokens = n_tokens
         return self._place_of, self._priors
 
@@ -141,11 +150,12 @@ class TastePriors:
         shared.rewards += reward
         shared.count += 1
         shared.noise += unexplained
-        self._priors = None
-        self._of.clear()
+        self._current = False
         for token in tokens:
             if token in tastes.mean:
-                field = shared.fields.setdefault(self._name(token), _Field())
+                name = self._name(token)
+                self._of.pop(name, None)
+                field = shared.fields.setdefault(name, _Field())
                 field.squares += tastes.mean[token] ** 2
                 field.known += 1.0 - tastes.left[token]
 
@@ -161,7 +171,7 @@ class TastePriors:
         shared.rewards += sums.rewards
         shared.count += sums.count
         shared.noise += sums.noise
-        self._priors = None
+        self._current = False
         self._of.clear()
         for name, (squares, known) in sums.fields.items():
             field = shared.fields.setdefault(name, _Field())
@@ -182,6 +192,8 @@ class TastePriors:
         """
         self._shared = unpack(record, _State)
         self._places.clear()
+        self._names.clear()
+        self._place_of.fill(0)
         self._n_tokens = 0
-        self._priors = None
+        self._current = False
         self._of.clear()

@@ -15,8 +15,10 @@ and a policy that explores by gaps tries more for them, until they click again.
 """
 
 from collections.abc import Sequence
+from operator import mul
 from typing import Final
 
+from recsys.examination import looks
 from recsys.learners.base import Learner
 from recsys.settings import TrustSettings
 from recsys.users import User
@@ -47,9 +49,9 @@ def open_list(
         See ``recsys.joiner``.
     """
     account = user.account
-    looks = [(place + 1.0) ** -examination_decay for place in range(len(scores))]
-    promised = sum(look * score for look, score in zip(looks, scores, strict=True))
-    account.open_looks = sum(looks, start=0.0)  # a record holds a float, whatever the list
+    seen = looks(len(scores), examination_decay)
+    promised = sum(map(mul, seen, scores))
+    account.open_looks = sum(seen, start=0.0)  # a record holds a float, whatever the list
     account.open_promised = promised / trust_in(user, settings)
     account.open_earned = 0.0
 
