@@ -280,10 +280,13 @@ class Batcher:
             positions.update(group.positions or {})
         loop = asyncio.get_running_loop()
         started = loop.time()
+
+        def write() -> list[Append]:
+            self._observer.on_write()
+            return self._ledger.append(events, positions)
+
         try:
-            appends = await loop.run_in_executor(
-                self._executor, self._ledger.append, events, positions
-            )
+            appends = await loop.run_in_executor(self._executor, write)
         except StoreError as error:
             self._refuse(groups, str(error))
             if isinstance(error, FlushFailed):

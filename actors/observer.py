@@ -14,10 +14,14 @@ Reason = Literal["invalid", "overloaded", "store"]
 
 
 class Observer(Protocol):
-    """Called from the shard's event loop; must return at once and never raise."""
+    """Called from the shard's event loop, but for one; must return at once and never raise."""
 
     def on_recommend(self, arm: str, seconds: float, *, fallback: bool) -> None:
         """Count one recommendation, which took the engine ``seconds``."""
+        ...
+
+    def on_write(self) -> None:
+        """Hear, on the store's thread, that a commit begins: there is time for what takes long."""
         ...
 
     def on_commit(self, events: int, seconds: float) -> None:
@@ -54,6 +58,10 @@ class Silent(Observer):
 
     @override
     def on_recommend(self, arm: str, seconds: float, *, fallback: bool) -> None:
+        pass
+
+    @override
+    def on_write(self) -> None:
         pass
 
     @override

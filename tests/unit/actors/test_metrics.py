@@ -81,7 +81,9 @@ def test_alarms_and_losses_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_a_shard_tells_is_taken_in_silence() -> None:
     observer = RayObserver(0, lambda: stats(0, 0, 0))
+    observer.on_write()
     observer.on_recommend("learner", 0.001, fallback=True)
+    observer.on_write()
     observer.on_commit(5, 0.002)
     observer.on_commit(0, 0.002)  # positions in outside logs alone
     observer.on_folded(5, 0.003)
