@@ -43,6 +43,9 @@ _LEAST_SCALE = 0.05
 """A smaller scale is learned as slowly as this one, so that no single reward throws it far."""
 
 
+_Array = NDArray[np.float32]
+
+
 class _State(msgspec.Struct):
     columns: list[str]
     weights: Packed
@@ -114,7 +117,7 @@ class ListwiseRanker(Learner):
         if not len(candidates.numeric):
             return np.zeros(0)
         shown = _Shown(candidates.numeric, candidates.shared[None, :])
-        return net.expect(self._rank(shown)[2], self.scale)
+        return net.judge(*self._model(), *shown, self._room_for(shown), self.scale)
 
     @override
     def learn(self, example: Example) -> None:
@@ -133,12 +136,16 @@ class ListwiseRanker(Learner):
         self, shown: _Shown
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         """Return the standardised inputs and the logits; leaves the hidden layer in place."""
+        return net.rank(*self._model(), *shown, self._room_for(shown))
+
+    def _model(self) -> tuple[_Array, _Array, _Array, _Array]:
+        return self._weights, self._offset, self._mean, self._variance
+
+    def _room_for(self, shown: _Shown) -> NDArray[np.float32]:
         n = len(shown.rows)
         if n > len(self._hidden):
             self._hidden = np.zeros((2 * n, self._n_hidden), np.float32)
-        return net.rank(
-            self._weights, self._offset, self._mean, self._variance, *shown, self._hidden
-        )
+        return self._hidden
 
     @override
     def choose(self, choice: Choice, old: Sequence[Choice], *, haste: float = 1.0) -> float | None:

@@ -13,7 +13,17 @@ from numpy.typing import NDArray
 
 from recsys.compiled import compiled
 
-__all__ = ["adapt", "expect", "forward", "gather", "n_weights", "observe", "rank", "standardise"]
+__all__ = [
+    "adapt",
+    "expect",
+    "forward",
+    "gather",
+    "judge",
+    "n_weights",
+    "observe",
+    "rank",
+    "standardise",
+]
 
 Array = NDArray[np.float32]
 
@@ -149,6 +159,21 @@ def rank(
         for d in range(rows.shape[1]):
             logits[i] += rows[i, d] * offset[d]
     return standard, standard_shared, logits
+
+
+@compiled
+def judge(
+    weights: Array,
+    offset: Array,
+    mean: Array,
+    variance: Array,
+    rows: Array,
+    shared: Array,
+    hidden: Array,
+    scale: float,
+) -> NDArray[np.float64]:
+    """Return ``expect`` of the logits that ``rank`` returns."""
+    return expect(rank(weights, offset, mean, variance, rows, shared, hidden)[2], scale)
 
 
 @compiled

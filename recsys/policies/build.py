@@ -1,5 +1,6 @@
 """From the settings of a policy to the policy."""
 
+from functools import lru_cache
 from typing import assert_never
 
 from recsys.policies.base import Policy
@@ -20,6 +21,7 @@ from recsys.settings import (
 __all__ = ["build_policy"]
 
 
+@lru_cache(maxsize=256)
 def build_policy(settings: PolicySettings, exploration: float = 1.0) -> Policy:
     """Return the policy that an arm's settings describe.
 
