@@ -21,6 +21,7 @@ class AttributeSets:
 
     def __init__(self) -> None:
         self._tokens = np.full((64, ATTRIBUTE_COLUMNS), -1, np.int32)
+        self._shown = self._tokens[:0]
         self._of_item = np.full(64, -1, np.int32)
         self._numbers: dict[tuple[int, ...], int] = {}
         self._members = list[int]()
@@ -30,9 +31,10 @@ class AttributeSets:
     def tokens(self) -> NDArray[np.int32]:
         """Tokens of each set, then -1, shape ``(n_sets, ATTRIBUTE_COLUMNS)``.
 
-        Whole rows, so that the array has one layout for ever: code is compiled for a layout.
+        Whole rows, so that the array has one layout for ever: code is compiled for a layout. The
+        same array until there is another set.
         """
-        return self._tokens[: len(self._members)]
+        return self._shown
 
     @property
     def of_item(self) -> NDArray[np.int32]:
@@ -67,6 +69,7 @@ class AttributeSets:
             number = len(self._members)
             self._members.append(0)
             self._tokens = grown(self._tokens, number + 1, fill=-1)
+            self._shown = self._tokens[: number + 1]
         self._numbers[key] = number
         self._tokens[number, : len(key)] = key
         return number

@@ -126,6 +126,16 @@ class Catalogue:
         """
         return self._attributes[: len(self._items)]
 
+    @property
+    def created_table(self) -> NDArray[np.int64]:
+        """``created_ms``, with room for more items behind it: the same array until that is used."""
+        return self._created_ms
+
+    @property
+    def attribute_table(self) -> NDArray[np.int32]:
+        """``attributes``, likewise."""
+        return self._attributes
+
     def token(self, index: int) -> str:
         """Return an attribute token such as ``genre=crime``."""
         return self._tokens[index]

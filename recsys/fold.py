@@ -7,7 +7,6 @@ import msgspec
 import numpy as np
 
 from recsys.candidates.base import Asker
-from recsys.candidates.gather import propose, score
 from recsys.errors import IncompatibleState
 from recsys.events import (
     Adopt,
@@ -235,10 +234,10 @@ def _found(state: State, user: User, item: int, ts_ms: int) -> None:
     if state.catalogue.created_ms[item] >= ts_ms:
         return
     asker = Asker.at(user, ts_ms, eligible(state, user))
-    propose(state.pool, state.sources, asker)
-    if not state.pool.known[item]:
+    state.gather.propose(state.pool, asker)
+    if state.pool.place_of[item] < 0:
         return
-    score(state.pool, state.sources, asker)
+    state.gather.score(state.pool, asker)
     keep = state.settings.candidates.keep
     cut = state.pool.cut(asker.allowed, state.weights, keep, state.seats)
     place = np.flatnonzero(cut.items == item)

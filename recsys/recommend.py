@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.candidates.base import Asker
-from recsys.candidates.gather import fill
 from recsys.candidates.pool import Cut
 from recsys.decision import Recommendation, Request
 from recsys.errors import InvalidEvent
@@ -158,7 +157,7 @@ def _choices(state: State, request: Request, arm: ArmSettings, asker: Asker) -> 
     pool = state.pool
     if request.candidates is not None:
         items, ids = _given(state, request.candidates, request.exclude)
-        fill(pool, state.sources, asker, items[items >= 0])
+        state.gather.fill(pool, asker, items[items >= 0])
         mix = pool.rate(items, state.weights)
         if arm.ranker == "random":
             return _Choices(_alike(items, mix), mix, ids)
@@ -166,7 +165,7 @@ def _choices(state: State, request: Request, arm: ArmSettings, asker: Asker) -> 
             pool.rate(items, state.popularity) if arm.ranker == "popularity" else mix, mix, ids
         )
     allowed = asker.allowed
-    fill(pool, state.sources, asker)
+    state.gather.fill(pool, asker)
     keep = max(state.settings.candidates.keep, request.n)
     mix = pool.cut(allowed, state.weights, keep, state.seats)
     if arm.ranker == "random":
@@ -182,6 +181,7 @@ def _alike(items: NDArray[np.int32], mix: Cut) -> Cut:
         np.zeros(len(items), np.float32),
         mix.largest,
         np.zeros(len(items), np.int32),
+        np.full(len(items), -1, np.int32),
     )
 
 
@@ -198,6 +198,7 @@ def _filled_up(cut: Cut, allowed: NDArray[np.bool_], n: int) -> Cut:
         np.concatenate([cut.mixed, np.zeros(len(others), np.float32)]),
         cut.largest,
         np.arange(len(cut.items) + len(others), dtype=np.int32),
+        np.concatenate([cut.pooled, np.full(len(others), -1, np.int32)]),
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from recsys.candidates.base import Source
 from recsys.candidates.factors import Factors
 from recsys.candidates.fresh import Fresh
-from recsys.candidates.gather import columns_of, seats_of, weights_of
+from recsys.candidates.gather import Gather, columns_of, seats_of, weights_of
 from recsys.candidates.pool import Pool
 from recsys.candidates.popular import Popular
 from recsys.candidates.popular_attributes import PopularAttributes
@@ -135,6 +135,7 @@ class State:
         if settings.learners.personal_bandit.enabled:
             self.personal = (self.personal_bandit, self.user_model)
         self.sources = self._make_sources(settings)
+        self.gather = Gather(self.sources, self.personal_bandit)
         self.weights = weights_of(self.sources)
         self.seats = seats_of(self.sources)
         self.pool = Pool(columns_of(self.sources))
@@ -151,6 +152,7 @@ class State:
             settings.features.without,
         )
         self.settings = _startable(settings, self.features.left_out)
+        self._arm_names = sorted(settings.arms)
         candidates = self.settings.candidates
         histories = (kernel.history for kernel in candidates.transitions.kernels.values())
         self.remembered = max(candidates.factors.history, *histories)
@@ -233,8 +235,8 @@ class State:
 
     def arm_of(self, user_id: str) -> str:
         """Return the arm that a user's hash falls into; arms in the order of their names."""
-        lot = feature_hash(f"arm{self.settings.seed}", user_id) / 2**32
-        names = sorted(self.settings.arms)
+        names = self._arm_names
+        lot = feature_hash(f"arm{self.settings.seed}", user_id) / 2**32 if len(names) > 1 else 0.0
         for name in names:
             lot -= self.settings.arms[name].share
             if lot < 0.0:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.candidates.decayed import DecayedCounts, fade
 from recsys.candidates.popular import Popular
 from recsys.candidates.transitions import Transitions
 from recsys.decision import Request
@@ -167,6 +168,12 @@ def without(fleet: Fleet, gone: str, rounds: int) -> None:
     fleet.engines = {**engines, gone: dead}
 
 
+def faded(counts: DecayedCounts, ts_ms: int) -> NDArray[np.float64]:
+    """Return by what counts are multiplied to be as of a moment, ``(n_windows,)``."""
+    windows = zip(counts.origin_ms.tolist(), counts.half_lives_ms.tolist(), strict=True)
+    return np.array([fade(origin_ms, half_life_ms, ts_ms) for origin_ms, half_life_ms in windows])
+
+
 def known_of(state: State, ts_ms: int) -> Mapping[str, NDArray[np.float64]]:
     """Return all that is a sum, in the order of the items' ids."""
     catalogue = state.catalogue
@@ -195,7 +202,7 @@ def known_of(state: State, ts_ms: int) -> Mapping[str, NDArray[np.float64]]:
         "base_rate": np.array([state.counts.base_rate]),
         "items": state.windows.items.read(order, ts_ms).astype(np.float64),
         "attributes": state.windows.attributes.read(places, ts_ms).astype(np.float64),
-        "popular": liked.counts[order] * liked.fades(ts_ms),
+        "popular": liked.counts[order] * faded(liked, ts_ms),
         "bonds": bonds,
         "bond_likes": table.likes[order],
         "mass": table.mass[order].astype(np.float64),

@@ -52,4 +52,4 @@ def proposals(
 
 def scores(source: Source, user: User, ts_ms: int, n_items: int) -> NDArray[np.float32]:
     """Return the scores of all items, whoever proposed them, ``(n_items, n_columns)``."""
-    return pool_of(source, user, ts_ms, n_items, range(n_items)).scores[:n_items]
+    return pool_of(source, user, ts_ms, n_items, range(n_items)).table(n_items)

@@ -12,7 +12,23 @@ from recsys.codec import pack, unpack
 from recsys.frozen import Frozen, made
 from recsys.users import User
 
-__all__ = ["Asker", "Sizes", "Source", "Untaught", "past_of"]
+__all__ = ["Asker", "Question", "Sizes", "Source", "Untaught", "past_of"]
+
+
+class Question(NamedTuple):
+    """What compiled code reads of an asker; the fields are theirs.
+
+    Attributes
+    ----------
+    session
+        See ``recsys.users.User``.
+    """
+
+    items: NDArray[np.int32]
+    times_ms: NDArray[np.int64]
+    allowed: NDArray[np.bool_]
+    ts_ms: int
+    session: int
 
 
 class Asker(NamedTuple):
@@ -44,6 +60,11 @@ class Asker(NamedTuple):
         """Return a person at a moment."""
         return cls(user, ts_ms, allowed, *past_of(user), approximate)
 
+    @property
+    def question(self) -> Question:
+        """For compiled code."""
+        return Question(self.items, self.times_ms, self.allowed, self.ts_ms, self.user.session)
+
 
 class Sizes(NamedTuple):
     """How many things are known by an index."""
@@ -69,8 +90,9 @@ class Source(ABC):
 
     The fold calls ``learn`` once per positive feedback in log order, before the user's own history
     has taken it in; a request calls ``propose`` of every source and then ``score`` of every source
-    any number of times in between. Neither changes anything but the pool. Memory is bounded by the
-    catalogue's bound or by one of its own.
+    any number of times in between (``recsys.candidates.gather``, by the compiled functions that the
+    methods here call as well). Neither changes anything but the pool, and what of the asker is kept
+    from the one to the other. Memory is bounded by the catalogue's bound or by one of its own.
 
     Attributes
     ----------
@@ -85,6 +107,11 @@ class Source(ABC):
     columns: tuple[str, ...]
     weights: tuple[float, ...]
     seats: tuple[int, ...] = ()
+
+    @property
+    @abstractmethod
+    def held(self) -> object:
+        """All that the source knows, held for compiled code (``recsys.held``)."""
 
     @abstractmethod
     def grow(self, n_items: int) -> None:

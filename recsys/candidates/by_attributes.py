@@ -4,20 +4,62 @@ The score of an item is the worth of its set, times ``1 + boost log(1 + likes)``
 """
 
 import math
-from abc import abstractmethod
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from recsys.candidates.base import Asker, Untaught
+from recsys.arrays import grown
+from recsys.candidates.base import Asker, Question, Untaught
 from recsys.candidates.pool import Pool
-from recsys.candidates.pool_kernels import BLOCK, take_best
+from recsys.candidates.pool_kernels import BLOCK, Scratch, add_items, take_best
 from recsys.catalogue import Catalogue
 from recsys.compiled import compiled
 from recsys.features.counts import ItemCounts
+from recsys.held import Held, holder
 
-__all__ = ["ByAttributes", "best_items", "weigh_sets", "worth_of"]
+__all__ = [
+    "ByAttributes",
+    "Kinds",
+    "best_items",
+    "propose_best",
+    "score",
+    "weigh_sets",
+    "worth_of",
+]
+
+
+class Kinds(NamedTuple):
+    """What sources that judge by attributes know of items, and what they say of sets of attributes.
+
+    Attributes
+    ----------
+    attributes, set_of, log_liked
+        An item's attributes, its set of them, ``log(1 + likes)``; ``(n_items or more, ...)``.
+    sets
+        See ``recsys.attribute_sets``.
+    leaders
+        How many items are proposed.
+    boost
+        Of what others like, 0 for none.
+    worth
+        Of each set for who asked last, ``(n_sets or more,)``: ``score`` follows at once.
+    asked
+        Whether they have any tastes, ``(1,)``.
+    """
+
+    attributes: NDArray[np.int32]
+    set_of: NDArray[np.int32]
+    log_liked: NDArray[np.float64]
+    sets: NDArray[np.int32]
+    leaders: int
+    boost: float
+    worth: NDArray[np.float32]
+    asked: NDArray[np.bool_]
+
+
+hold_kinds = holder(Kinds)
 
 
 class ByAttributes(Untaught):
@@ -40,35 +82,31 @@ class ByAttributes(Untaught):
         self._counts = counts
         self._leaders = leaders
         self._boost = boost
-        self._worth: NDArray[np.float32] | None = None
+        self._worth = np.zeros(64, np.float32)
+        self._asked = np.zeros(1, np.bool_)
+        self._kinds = Held(hold_kinds)
 
-    @abstractmethod
-    def worth(self, asker: Asker) -> NDArray[np.float32] | None:
-        """Return what each set is worth, ``(n_sets,)``; ``None`` for who has no tastes yet."""
-
-    @override
-    def propose(self, asker: Asker, pool: Pool, column: int) -> None:
-        # Kept until ``score``, which follows at once: the pool takes what it needs from there.
-        self._worth = self.worth(asker)
-        if self._worth is None:
-            return
-        of_item, liked = self._catalogue.sets.of_item, self._counts.log_liked
-        allowed = asker.allowed
-        pool.add(best_items(self._worth, of_item, allowed, liked, self._boost, self._leaders))
+    @property
+    def kinds(self) -> Kinds:
+        """For compiled code."""
+        sets = self._catalogue.sets
+        self._worth = grown(self._worth, len(sets.tokens))
+        return self._kinds(
+            Kinds(
+                self._catalogue.attribute_table,
+                sets.of_item,
+                self._counts.log_liked,
+                sets.tokens,
+                self._leaders,
+                self._boost,
+                self._worth,
+                self._asked,
+            )
+        )
 
     @override
     def score(self, asker: Asker, pool: Pool, column: int) -> None:
-        if self._worth is None:
-            return
-        _score_items(
-            self._worth,
-            self._catalogue.sets.of_item,
-            self._counts.log_liked,
-            self._boost,
-            pool.scores,
-            column,
-            pool.items,
-        )
+        score(self.kinds, pool.held, column)
 
 
 @compiled
@@ -140,16 +178,28 @@ def best_items(
 
 
 @compiled
-def _score_items(
-    worth: NDArray[np.float32],
-    set_of: NDArray[np.int32],
-    log_liked: NDArray[np.float64],
-    boost: float,
-    scores: NDArray[np.float32],
-    column: int,
-    items: NDArray[np.int32],
-) -> None:
+def propose_best(kinds: Kinds, question: Question, pool: Scratch) -> None:
+    """Add the best items to a pool, once it is known what sets are worth."""
+    add_items(
+        pool,
+        best_items(
+            kinds.worth,
+            kinds.set_of,
+            question.allowed,
+            kinds.log_liked,
+            kinds.boost,
+            kinds.leaders,
+        ),
+    )
+
+
+@compiled
+def score(kinds: Kinds, pool: Scratch, column: int) -> None:
     """Fill a column of the pool."""
-    for i in range(items.shape[0]):
-        item = items[i]
-        scores[item, column] = worth[set_of[item]] * (1.0 + boost * log_liked[item])
+    if not kinds.asked[0]:
+        return
+    worth, set_of, log_liked, boost = kinds.worth, kinds.set_of, kinds.log_liked, kinds.boost
+    scores, proposed = pool.scores, pool.proposed
+    for i in range(pool.size[0]):
+        item = proposed[i]
+        scores[column, i] = worth[set_of[item]] * (1.0 + boost * log_liked[item])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from recsys.arrays import Packed, grown, moved, pack_array, unpack_array
 from recsys.compiled import compiled
 
-__all__ = ["DecayedCounts"]
+__all__ = ["DecayedCounts", "fade"]
 
 _RESCALE_AT = 40.0
 """Half-lives after which the counts are brought back to the present: far below 2**127, the end of
@@ -34,12 +34,14 @@ class DecayedCounts:
     counts
         As of each window's origin, float32, shape ``(n_keys or more, n_windows)``: fit for
         comparing keys.
+    origin_ms, half_lives_ms
+        By window, int64 and float64, ``(n_windows,)``; an origin is -1 before the first event.
     """
 
     def __init__(self, half_lives_s: Sequence[float]) -> None:
-        self._half_lives_ms = np.array([1000.0 * half_life for half_life in half_lives_s])
-        self.counts = np.zeros((64, len(self._half_lives_ms)), np.float32)
-        self._origin_ms = np.full(len(self._half_lives_ms), -1, np.int64)
+        self.half_lives_ms = np.array([1000.0 * half_life for half_life in half_lives_s])
+        self.counts = np.zeros((64, len(self.half_lives_ms)), np.float32)
+        self.origin_ms = np.full(len(self.half_lives_ms), -1, np.int64)
         self._n_keys = 0
 
     def grow(self, n_keys: int) -> None:
@@ -49,11 +51,7 @@ class DecayedCounts:
 
     def add(self, key: int, ts_ms: int, amount: float) -> None:
         """Count an event."""
-        _add(self.counts, self._origin_ms, self._half_lives_ms, key, ts_ms, amount)
-
-    def fades(self, ts_ms: int) -> NDArray[np.float64]:
-        """Return by what counts are multiplied to be as of a moment, shape ``(n_windows,)``."""
-        return _fades(self._origin_ms, self._half_lives_ms, ts_ms)
+        _add(self.counts, self.origin_ms, self.half_lives_ms, key, ts_ms, amount)
 
     def renumber(self, places: NDArray[np.int64], n_keys: int) -> None:
         """Call key i ``places[i]`` from now on, of ``n_keys``."""
@@ -62,13 +60,13 @@ class DecayedCounts:
 
     def packed(self) -> tuple[Packed, list[int]]:
         """Return the counts and the windows' origins, as parts of a record."""
-        return pack_array(self.counts[: self._n_keys]), self._origin_ms.tolist()
+        return pack_array(self.counts[: self._n_keys]), self.origin_ms.tolist()
 
     def unpack(self, counts: Packed, origin_ms: list[int]) -> None:
         """Replace the counts by packed ones, which must be of the same windows."""
         self.counts = unpack_array(counts, np.float32)
         self._n_keys = len(self.counts)
-        self._origin_ms = np.array(origin_ms, np.int64)
+        self.origin_ms = np.array(origin_ms, np.int64)
 
 
 @compiled
@@ -93,12 +91,10 @@ def _add(
 
 
 @compiled
-def _fades(
-    origin_ms: NDArray[np.int64], half_lives_ms: NDArray[np.float64], ts_ms: int
-) -> NDArray[np.float64]:
-    fades = np.ones(half_lives_ms.shape[0])
-    for window in range(half_lives_ms.shape[0]):
-        if origin_ms[window] >= 0:
-            age = (ts_ms - origin_ms[window]) / half_lives_ms[window]
-            fades[window] = 2.0 ** min(max(-age, -_FADED), _RESCALE_AT)
-    return fades
+def fade(origin_ms: int, half_life_ms: float, ts_ms: int) -> float:
+    """Return by what a window's counts are multiplied to be as of a moment."""
+    if origin_ms < 0:
+        return 1.0
+    age = (ts_ms - origin_ms) / half_life_ms
+    faded: float = 2.0 ** min(max(-age, -_FADED), _RESCALE_AT)
+    return faded

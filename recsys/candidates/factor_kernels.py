@@ -6,10 +6,25 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.candidates.nearest import affinity
+from recsys.candidates.base import Question
+from recsys.candidates.nearest import affinity, scan
+from recsys.candidates.pool_kernels import Scratch, add_items
 from recsys.compiled import compiled
+from recsys.held import holder
 
-__all__ = ["Model", "Rings", "Shape", "begin", "learn", "person", "tell"]
+__all__ = [
+    "Model",
+    "Near",
+    "Rings",
+    "Shape",
+    "Vectors",
+    "begin",
+    "hold_vectors",
+    "learn",
+    "person",
+    "propose",
+    "score",
+]
 
 Array = NDArray[np.float32]
 
@@ -44,8 +59,9 @@ class Shape(NamedTuple):
     gap_floor: float
     rate: float
     negatives: int
-    replays: int
     seed: int
+    history: int
+    leaders: int
 
 
 class Rings(NamedTuple):
@@ -70,6 +86,27 @@ class Rings(NamedTuple):
     weights: Array
     sizes: NDArray[np.int32]
     targets: NDArray[np.int32]
+
+
+class Vectors(NamedTuple):
+    """All that the source knows.
+
+    Attributes
+    ----------
+    latest
+        The vector of who asked last, ``(n_factors,)``: ``score`` follows at once.
+    asked
+        Whether they have one, ``(1,)``.
+    """
+
+    model: Model
+    rings: Rings
+    shape: Shape
+    latest: Array
+    asked: NDArray[np.bool_]
+
+
+hold_vectors = holder(Vectors)
 
 
 @compiled
@@ -126,13 +163,12 @@ def _person(inputs: Array, items: NDArray[np.int32], weights: Array) -> Array:
 
 @compiled
 def learn(
-    model: Model,
-    rings: Rings,
-    shape: Shape,
+    vectors: Vectors,
     items: NDArray[np.int32],
     times_ms: NDArray[np.int64],
     item: int,
     strength: float,
+    replays: int,
     done: tuple[int, int, int],
 ) -> int:
     """Teach a like after a past, and old lessons beside it; put the lesson into its ring.
@@ -141,6 +177,8 @@ def learn(
     ----------
     items, times_ms
         The past, oldest first, ``(n_past,)``.
+    replays
+        How many old lessons.
     done
         How many likes, lessons and lots there were before.
 
@@ -148,13 +186,14 @@ def learn(
     -------
     How many lots there were by then.
     """
+    model, rings, shape = vectors.model, vectors.rings, vectors.shape
     likes, lessons, lots = done
     latest = rings.latest[:likes]
     newest_first = items[::-1].copy()
     weights = _weigh(times_ms, shape)
     lots = _step(model, latest, rings.counts, shape, newest_first, weights, item, strength, lots)
     n_kept = min(lessons, rings.sizes.shape[0])
-    for _ in range(shape.replays if n_kept > 0 else 0):
+    for _ in range(replays if n_kept > 0 else 0):
         row = _lot(shape.seed, lots, n_kept)
         size = rings.sizes[row]
         lots = _step(
@@ -237,19 +276,49 @@ def _descend(
         vectors[row, d] -= np.float32(rate) * step / np.sqrt(squares[row, d] + np.float32(1e-6))
 
 
-@compiled
-def person(
-    model: Model, shape: Shape, items: NDArray[np.int32], times_ms: NDArray[np.int64]
-) -> Array:
-    """Return the vector of whoever has this past, oldest first, ``(n_factors,)``."""
-    return _person(model.inputs, items[::-1].copy(), _weigh(times_ms, shape))
+class Near(NamedTuple):
+    """What an index has found.
+
+    Attributes
+    ----------
+    found
+        Whether one was asked; without one, all items are scanned.
+    """
+
+    found: bool
+    items: NDArray[np.int32]
 
 
 @compiled
-def tell(
-    vector: Array, outputs: Array, scores: Array, column: int, items: NDArray[np.int32]
-) -> None:
+def person(vectors: Vectors, question: Question) -> Array:
+    """Return the vector of whoever has this past, ``(n_factors,)``."""
+    shape = vectors.shape
+    items, times_ms = question.items[-shape.history :], question.times_ms[-shape.history :]
+    return _person(vectors.model.inputs, items[::-1].copy(), _weigh(times_ms, shape))
+
+
+@compiled
+def propose(vectors: Vectors, question: Question, near: Near, pool: Scratch) -> None:
+    """Add the items that the person points to most to a pool."""
+    vectors.asked[0] = question.items.shape[0] > 0
+    if not vectors.asked[0]:
+        return
+    vectors.latest[:] = person(vectors, question)
+    if near.found:
+        add_items(pool, near.items)
+    else:
+        outputs, leaders = vectors.model.outputs, vectors.shape.leaders
+        add_items(pool, scan(vectors.latest, outputs, question.allowed, leaders))
+
+
+@compiled
+def score(vectors: Vectors, pool: Scratch, column: int) -> None:
     """Fill a column of the pool with ``exp(affinity)``."""
-    for i in range(items.shape[0]):
-        product = float(affinity(vector, outputs, items[i]))
-        scores[items[i], column] = math.exp(min(max(product, -_FAR), _FAR))
+    if not vectors.asked[0]:
+        return
+    scores, proposed = pool.scores, pool.proposed
+    vector, outputs = vectors.latest, vectors.model.outputs
+    for i in range(pool.size[0]):
+        item = proposed[i]
+        product = float(affinity(vector, outputs, item))
+        scores[column, i] = math.exp(min(max(product, -_FAR), _FAR))

@@ -30,19 +30,24 @@ from typing_extensions import override
 from recsys.arrays import Packed, grown, moved, pack_array, unpack_array
 from recsys.candidates import factor_kernels as compute
 from recsys.candidates.base import Asker, Sizes, Source, past_of
-from recsys.candidates.nearest import Index, Scan
+from recsys.candidates.nearest import Index
 from recsys.candidates.pool import Pool
 from recsys.codec import pack, unpack
 from recsys.errors import IncompatibleState
+from recsys.held import Held
 from recsys.settings import FactorSettings
 from recsys.users import User
 
-__all__ = ["Factors"]
+__all__ = ["NOT_ASKED", "Factors"]
 
 _WIDTH = 0.035
 """Vectors begin between minus and plus this."""
 _NEWER = 0.1
 """An index may lack so many of its items: they are scanned."""
+
+
+NOT_ASKED = compute.Near(found=False, items=np.zeros(0, np.int32))
+"""What there is to say of an index where there is none."""
 
 
 class _State(msgspec.Struct):
@@ -83,17 +88,26 @@ class Factors(Source):
             settings.gap_floor,
             settings.learning_rate,
             settings.negatives,
-            settings.replays,
             self._seed,
+            settings.history,
+            settings.leaders,
         )
-        self._alone = self._shape._replace(replays=0)
+        self._latest = np.zeros(settings.dimensions, np.float32)
+        self._asked = np.zeros(1, np.bool_)
+        self._held = Held(compute.hold_vectors)
         self._likes = 0
         self._lessons = 0
         self._lots = 0
-        self._person: NDArray[np.float32] | None = None
-        self._scan = Scan()
         self._index: Index | None = None
         self._indexed_likes = 0
+
+    @property
+    @override
+    def held(self) -> compute.Vectors:
+        """All of it, for compiled code."""
+        return self._held(
+            compute.Vectors(self._model, self._rings, self._shape, self._latest, self._asked)
+        )
 
     @override
     def grow(self, n_items: int) -> None:
@@ -107,26 +121,25 @@ class Factors(Source):
 
     @override
     def learn(self, user: User, item: int, ts_ms: int, strength: float) -> None:
-        self._learn(user, item, strength, self._shape)
+        self._learn(user, item, strength, self._settings.replays)
 
     @override
     def mix(self, user: User, item: int, ts_ms: int, strength: float, weight: float) -> None:
         # Its own shard teaches it again. A step is no sum: it is not longer for many likes.
-        self._learn(user, item, strength, self._alone)
+        self._learn(user, item, strength, 0)
 
-    def _learn(self, user: User, item: int, strength: float, shape: compute.Shape) -> None:
+    def _learn(self, user: User, item: int, strength: float, replays: int) -> None:
         rings = self._rings
         size = len(rings.latest)
         if user.items and self._likes:
             items, times_ms = past_of(user, self._settings.history)
             self._lots = compute.learn(
-                self._model,
-                rings,
-                shape,
+                self.held,
                 items,
                 times_ms,
                 item,
                 strength,
+                replays,
                 (min(self._likes, size), self._lessons, self._lots),
             )
             self._lessons += 1
@@ -157,22 +170,21 @@ class Factors(Source):
 
     @override
     def propose(self, asker: Asker, pool: Pool, column: int) -> None:
-        # Kept until ``score``, which follows at once.
-        self._person = None
-        if not len(asker.items):
-            return
-        n = self._settings.history
-        self._person = compute.person(
-            self._model, self._shape, asker.items[-n:], asker.times_ms[-n:]
-        )
-        nearest = self._scan if self._index is None or not asker.approximate else self._index
+        compute.propose(self.held, asker.question, self.near(asker), pool.held)
+
+    def near(self, asker: Asker) -> compute.Near:
+        """Return what an index proposes, best first, if there is one and it may answer."""
+        if self._index is None or not asker.approximate or not len(asker.items):
+            return NOT_ASKED
+        vector = compute.person(self.held, asker.question)
         outputs, leaders = self._model.outputs, self._settings.leaders
-        pool.add(nearest.find(self._person, outputs, asker.allowed, leaders))
+        return compute.Near(
+            found=True, items=self._index.find(vector, outputs, asker.allowed, leaders)
+        )
 
     @override
     def score(self, asker: Asker, pool: Pool, column: int) -> None:
-        if self._person is not None:
-            compute.tell(self._person, self._model.outputs, pool.scores, column, pool.items)
+        compute.score(self.held, pool.held, column)
 
     def to_index(self) -> NDArray[np.float32] | None:
         """Return a copy of what an index is to be made of, ``(n_items, n_factors)``.

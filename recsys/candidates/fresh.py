@@ -1,21 +1,42 @@
 """Fresh items: new in the catalogue and hardly shown yet."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from recsys.candidates.base import Asker, Untaught
+from recsys.candidates.base import Asker, Question, Untaught
 from recsys.candidates.pool import Pool
-from recsys.candidates.pool_kernels import add_items, insert
+from recsys.candidates.pool_kernels import Scratch, add_items, take_best
 from recsys.catalogue import Catalogue
 from recsys.compiled import compiled
 from recsys.features.counts import ItemCounts
+from recsys.held import Held, holder
 from recsys.settings import FreshSettings
 
-__all__ = ["Fresh"]
+__all__ = ["Fresh", "propose", "score"]
 
 _CONSIDERED = 200
 """Only so many of the newest items are looked at."""
+
+
+class Arrivals(NamedTuple):
+    """All that the source knows.
+
+    Attributes
+    ----------
+    created_ms, shown
+        When items came and how often they were shown, ``(n_items or more,)``.
+    """
+
+    created_ms: NDArray[np.int64]
+    shown: NDArray[np.float64]
+    half_life_ms: float
+    leaders: int
+
+
+hold_arrivals = holder(Arrivals)
 
 
 class Fresh(Untaught):
@@ -34,29 +55,28 @@ class Fresh(Untaught):
         self._leaders = settings.leaders
         self._catalogue = catalogue
         self._counts = counts
+        self._held = Held(hold_arrivals)
+
+    @property
+    @override
+    def held(self) -> Arrivals:
+        """All of it, for compiled code."""
+        return self._held(
+            Arrivals(
+                self._catalogue.created_table,
+                self._counts.shown,
+                self._half_life_ms,
+                self._leaders,
+            )
+        )
 
     @override
     def propose(self, asker: Asker, pool: Pool, column: int) -> None:
-        pool.count = _propose(
-            self._catalogue.created_ms,
-            asker.allowed,
-            self._counts.shown,
-            (asker.ts_ms, self._half_life_ms, self._leaders),
-            pool.proposed,
-            pool.known,
-            pool.count,
-        )
+        propose(self.held, asker.question, pool.held)
 
     @override
     def score(self, asker: Asker, pool: Pool, column: int) -> None:
-        _score(
-            self._catalogue.created_ms,
-            self._counts.shown,
-            (asker.ts_ms, self._half_life_ms),
-            pool.scores,
-            column,
-            pool.items,
-        )
+        score(self.held, asker.question, pool.held, column)
 
 
 @compiled
@@ -66,38 +86,28 @@ def _worth(created_ms: int, shown: float, ts_ms: int, half_life_ms: float) -> fl
 
 
 @compiled
-def _propose(
-    created_ms: NDArray[np.int64],
-    allowed: NDArray[np.bool_],
-    shown: NDArray[np.float64],
-    limits: tuple[int, float, int],
-    proposed: NDArray[np.int32],
-    known: NDArray[np.bool_],
-    count: int,
-) -> int:
-    """Add the freshest to a pool; returns the pool's new count."""
-    ts_ms, half_life_ms, leaders = limits
-    items = np.empty(leaders, np.int32)
-    scores = np.empty(leaders, np.float32)
-    n = 0
-    n_items = created_ms.shape[0]
-    # The newest first, so that most of the others end at the first comparison.
-    for item in range(n_items - 1, max(0, n_items - _CONSIDERED) - 1, -1):
-        if allowed[item]:
-            worth = _worth(created_ms[item], shown[item], ts_ms, half_life_ms)
-            n = insert(items, scores, n, item, np.float32(worth))
-    return add_items(items[:n], proposed, known, count)
+def propose(arrivals: Arrivals, question: Question, pool: Scratch) -> None:
+    """Add the freshest to a pool."""
+    created_ms, shown, half_life_ms = arrivals.created_ms, arrivals.shown, arrivals.half_life_ms
+    allowed, ts_ms = question.allowed, question.ts_ms
+    items = np.empty(arrivals.leaders, np.int32)
+    scores = np.empty(arrivals.leaders, np.float32)
+    first = max(allowed.shape[0] - _CONSIDERED, 0)
+    worth = np.empty(allowed.shape[0] - first, np.float32)
+    for i in range(worth.shape[0]):
+        item = first + i
+        worth[i] = _worth(created_ms[item], shown[item], ts_ms, half_life_ms)
+    for i in range(worth.shape[0]):
+        worth[i] = worth[i] if allowed[first + i] else np.float32(-np.inf)
+    n = take_best(worth, first, items, scores, 0)
+    add_items(pool, items[:n])
 
 
 @compiled
-def _score(
-    created_ms: NDArray[np.int64],
-    shown: NDArray[np.float64],
-    moment: tuple[int, float],
-    scores: NDArray[np.float32],
-    column: int,
-    items: NDArray[np.int32],
-) -> None:
-    for i in range(items.shape[0]):
-        item = items[i]
-        scores[item, column] = _worth(created_ms[item], shown[item], moment[0], moment[1])
+def score(arrivals: Arrivals, question: Question, pool: Scratch, column: int) -> None:
+    """Fill a column of the pool."""
+    created_ms, shown, half_life_ms = arrivals.created_ms, arrivals.shown, arrivals.half_life_ms
+    scores, proposed = pool.scores, pool.proposed
+    for i in range(pool.size[0]):
+        item = proposed[i]
+        scores[column, i] = _worth(created_ms[item], shown[item], question.ts_ms, half_life_ms)

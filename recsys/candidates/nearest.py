@@ -8,17 +8,15 @@ learned must not depend on it.
 """
 
 import math
-from abc import ABC, abstractmethod
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import override
 
 from recsys.candidates.pool_kernels import BLOCK, insert, take_best
 from recsys.compiled import compiled
 
-__all__ = ["Index", "Nearest", "Scan", "affinity"]
+__all__ = ["Index", "affinity", "scan"]
 
 Array = NDArray[np.float32]
 
@@ -34,40 +32,7 @@ _WIDE: Final = 4
 """So many times what is wanted is taken from the index, for what has moved since."""
 
 
-_NONE: Final = np.zeros(0, np.int32)
-
-
-class Nearest(ABC):
-    """Finds the items whose vectors have the largest products with a given one."""
-
-    @abstractmethod
-    def find(
-        self, vector: Array, vectors: Array, allowed: NDArray[np.bool_], n: int
-    ) -> NDArray[np.int32]:
-        """Return up to ``n`` items, best first, ties by index.
-
-        Parameters
-        ----------
-        vector
-            Shape ``(n_factors,)``.
-        vectors
-            As they are now, shape ``(n_items or more, n_factors)``.
-        allowed
-            Which items may be found, shape ``(n_items,)``.
-        """
-
-
-class Scan(Nearest):
-    """Looks at all items."""
-
-    @override
-    def find(
-        self, vector: Array, vectors: Array, allowed: NDArray[np.bool_], n: int
-    ) -> NDArray[np.int32]:
-        return _best_of(vector, vectors, _NONE, 0, allowed, n)
-
-
-class Index(Nearest):
+class Index:
     """Looks at an eighth of the items.
 
     To make one takes .1 s per 100,000 items and does not hold the interpreter: another thread may
@@ -108,10 +73,16 @@ class Index(Nearest):
         # So that nobody who asks waits for the compiler.
         self.find(vectors[0], vectors, np.ones(self.n_items, np.bool_), 1)
 
-    @override
     def find(
         self, vector: Array, vectors: Array, allowed: NDArray[np.bool_], n: int
     ) -> NDArray[np.int32]:
+        """Do as ``scan``, but for what it misses.
+
+        Parameters
+        ----------
+        vectors
+            As they are now.
+        """
         bits = np.packbits(allowed[: self.n_items], bitorder="little")
         chosen = self._faiss.SearchParametersIVF(
             sel=self._faiss.IDSelectorBitmap(bits), nprobe=self._index.nprobe
@@ -151,9 +122,24 @@ def _best_of(
     for start in range(first, allowed.shape[0], BLOCK):
         size = min(BLOCK, allowed.shape[0] - start)
         for i in range(size):
-            product = np.float32(-np.inf)
-            if allowed[start + i]:
-                product = affinity(vector, vectors, start + i)
-            scores[i] = product
+            scores[i] = affinity(vector, vectors, start + i)
+        for i in range(size):
+            scores[i] = scores[i] if allowed[start + i] else np.float32(-np.inf)
         found = take_best(scores[:size], start, items, best, found)
     return items[:found]
+
+
+@compiled
+def scan(vector: Array, vectors: Array, allowed: NDArray[np.bool_], n: int) -> NDArray[np.int32]:
+    """Return up to ``n`` items whose vectors have the largest products with one, ties by index.
+
+    Parameters
+    ----------
+    vector
+        Shape ``(n_factors,)``.
+    vectors
+        Shape ``(n_items or more, n_factors)``.
+    allowed
+        Which items may be found, shape ``(n_items,)``.
+    """
+    return _best_of(vector, vectors, np.empty(0, np.int32), 0, allowed, n)

@@ -1,52 +1,85 @@
 """The inner loops of ``recsys.candidates.pool``."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.compiled import compiled
+from recsys.held import holder
 
-__all__ = ["BLOCK", "TINY", "add_first", "add_items", "clear", "cut", "insert", "take_best"]
+__all__ = [
+    "BLOCK",
+    "TINY",
+    "Scratch",
+    "add_first",
+    "add_items",
+    "clear",
+    "cut",
+    "hold_scratch",
+    "insert",
+    "largest",
+    "take_best",
+]
 
 TINY = 1e-20
 """A column whose maximum is smaller says nothing: to divide by it would leave float32."""
 BLOCK = 4096
 """Scores that are made before the best of them are looked for: they fit into the nearest cache."""
 _LANES = 16
-"""Maxima that are looked for side by side, as many as fit into the widest register."""
+"""Numbers that are looked at side by side, as many as fit into the widest register."""
 _PARTS = 64
 """Parts of a block whose maxima tell how good the best must be."""
+_COMPARED = 128
+"""So many, beside a full list, are compared with each other; of more, the worst leave first."""
+
+
+class Scratch(NamedTuple):
+    """What a pool consists of; ``room`` is that of all items or more.
+
+    Attributes
+    ----------
+    scores, proposed, place_of
+        See ``recsys.candidates.pool.Pool``.
+    size
+        How many items are proposed, ``(1,)``.
+    """
+
+    scores: NDArray[np.float32]
+    proposed: NDArray[np.int32]
+    place_of: NDArray[np.int32]
+    size: NDArray[np.int64]
+
+
+hold_scratch = holder(Scratch)
 
 
 @compiled
-def add_items(
-    items: NDArray[np.int32], proposed: NDArray[np.int32], known: NDArray[np.bool_], count: int
-) -> int:
-    """Append the new ones among ``items`` to ``proposed``; returns how many there are now."""
+def add_items(pool: Scratch, items: NDArray[np.int32]) -> None:
+    """Propose the new ones among ``items``."""
+    # Not through the pool in the loop: every access would be a look into memory.
+    place_of, proposed = pool.place_of, pool.proposed
+    count = pool.size[0]
     for i in range(items.shape[0]):
         item = items[i]
-        if not known[item]:
-            known[item] = True
+        if place_of[item] < 0:
+            place_of[item] = count
             proposed[count] = item
             count += 1
-    return count
+    pool.size[0] = count
 
 
 @compiled
-def add_first(
-    orders: NDArray[np.int32],
-    n: int,
-    allowed: NDArray[np.bool_],
-    proposed: NDArray[np.int32],
-    known: NDArray[np.bool_],
-    count: int,
-) -> int:
-    """Append the first ``n`` of each order that are allowed; returns how many there are now.
+def add_first(pool: Scratch, orders: NDArray[np.int32], n: int, allowed: NDArray[np.bool_]) -> None:
+    """Propose the first ``n`` of each order that are allowed.
 
     Parameters
     ----------
     orders
         Items, best first, then -1, shape ``(n_orders, n_places)``.
     """
+    place_of, proposed = pool.place_of, pool.proposed
+    count = pool.size[0]
     for order in range(orders.shape[0]):
         left = n
         for place in range(orders.shape[1]):
@@ -56,11 +89,11 @@ def add_first(
             if not allowed[item]:
                 continue
             left -= 1
-            if not known[item]:
-                known[item] = True
+            if place_of[item] < 0:
+                place_of[item] = count
                 proposed[count] = item
                 count += 1
-    return count
+    pool.size[0] = count
 
 
 @compiled
@@ -106,8 +139,13 @@ def _bar(scores: NDArray[np.float32], n: int) -> np.float32:
         for part in range(_PARTS):
             score = scores[start + part]
             largest[part] = score if score > largest[part] else largest[part]
-    largest.sort()
-    bar: np.float32 = largest[_PARTS - n]
+    bar = np.float32(np.inf)
+    for part in range(_PARTS):
+        better = 0
+        for other in range(_PARTS):
+            better += largest[other] > largest[part]
+        if better < n:
+            bar = min(bar, largest[part])
     return bar
 
 
@@ -129,112 +167,177 @@ def take_best(
         The list, as for ``insert``.
     """
     full = items.shape[0]
-    least = best[n - 1] if n == full and n > 0 else _bar(scores, full)
-    for start in range(0, scores.shape[0], _PARTS):
-        end = min(start + _PARTS, scores.shape[0])
-        # Most parts end here, counted many items at a time.
-        above = 0
-        for i in range(start, end):
-            above += scores[i] >= least
-        if not above:
-            continue
-        for i in range(start, end):
-            # Of a full list a later item takes no place by a tie.
-            if scores[i] > least or (n < full and scores[i] == least and least > -np.inf):
-                n = insert(items, best, n, first + i, scores[i])
-                if n == full and n > 0:
-                    least = best[n - 1]
-    return n
+    if full == 0:
+        return 0
+    least = best[n - 1] if n == full else _bar(scores, full)
+    # Whoever reaches the bar is collected without a branch. To insert them one by one would cost a
+    # mispredicted branch or two each.
+    found = np.empty(n + scores.shape[0] + 1, np.int32)
+    worth = np.empty(n + scores.shape[0] + 1, np.float32)
+    found[:n], worth[:n] = items[:n], best[:n]
+    n_found = n
+    for i in range(scores.shape[0]):
+        found[n_found] = first + i
+        worth[n_found] = scores[i]
+        n_found += (scores[i] >= least) & (scores[i] > -np.inf)
+    if n_found > full + _COMPARED:
+        n_found = _narrow(found[:n_found], worth[:n_found], full)
+    return order(found[:n_found], worth[:n_found], items, best)
 
 
 @compiled
-def clear(scores: NDArray[np.float32], items: NDArray[np.int32], known: NDArray[np.bool_]) -> None:
-    """Wipe the rows of some items."""
-    for item in items:
-        known[item] = False
-        for column in range(scores.shape[1]):
-            scores[item, column] = 0.0
+def _narrow(found: NDArray[np.int32], worth: NDArray[np.float32], full: int) -> int:
+    """Leave the ``full`` best, of equal ones the first, in the order in which they stand."""
+    n: int = found.shape[0]
+    least = np.partition(worth, n - full)[n - full]
+    better = 0
+    for i in range(n):
+        better += worth[i] > least
+    equal = full - better
+    kept: int = 0
+    for i in range(n):
+        found[kept], worth[kept] = found[i], worth[i]
+        ties = (worth[i] == least) & (equal > 0)
+        equal -= ties
+        kept += (worth[i] > least) | ties
+    return kept
+
+
+@compiled
+def order(
+    found: NDArray[np.int32],
+    worth: NDArray[np.float32],
+    items: NDArray[np.int32],
+    best: NDArray[np.float32],
+) -> int:
+    """Write the best of what was found, ties by index, as many as fit; returns how many.
+
+    Each one's place is how many are better, counted many at a time.
+    """
+    n = found.shape[0]
+    places = np.zeros(n, np.int32)
+    for j in range(n):
+        item, score = found[j], worth[j]
+        for i in range(n):
+            better = (score > worth[i]) | ((score == worth[i]) & (item < found[i]))
+            places[i] += np.int32(better)
+    for i in range(n):
+        if places[i] < items.shape[0]:
+            items[places[i]] = found[i]
+            best[places[i]] = worth[i]
+    written: int = min(n, items.shape[0])
+    return written
+
+
+@compiled
+def clear(pool: Scratch) -> None:
+    """Forget all that is proposed, and its scores."""
+    count = pool.size[0]
+    place_of, proposed, scores = pool.place_of, pool.proposed, pool.scores
+    for i in range(count):
+        place_of[proposed[i]] = -1
+    for column in range(scores.shape[0]):
+        scores[column, :count] = 0.0
+    pool.size[0] = 0
 
 
 @compiled
 def cut(
-    scores: NDArray[np.float32],
-    proposed: NDArray[np.int32],
+    pool: Scratch,
     allowed: NDArray[np.bool_],
     weights: NDArray[np.float32],
     seats: NDArray[np.int64],
-    totals: NDArray[np.float32],
-    largest: NDArray[np.float32],
-    items: NDArray[np.int32],
-    mixed: NDArray[np.float32],
-) -> int:
-    """Fill ``items`` and ``mixed`` with the best of the pool; returns how many there are.
+    keep: int,
+) -> tuple[
+    NDArray[np.int32],
+    NDArray[np.float32],
+    NDArray[np.float32],
+    NDArray[np.int32],
+    NDArray[np.int32],
+]:
+    """Return the fields of ``recsys.candidates.pool.Cut``.
 
     Parameters
     ----------
     seats
         How many places each column's best are given at the end, ``(n_columns,)``; the list has to
         be full for that, as nobody needs a seat where all fit.
-    totals
-        Scratch, by item, ``(n_items or more,)``.
-    largest
-        Filled with each column's maximum, ``(n_columns,)``; all 0 before.
     """
-    n_columns = scores.shape[1]
-    seen = np.empty(proposed.shape[0], np.int32)
-    # A column beside the other: what is done to all items is then done to sixteen at a time.
-    table = np.empty((n_columns, proposed.shape[0]), np.float32)
-    n_seen = 0
-    for i in range(proposed.shape[0]):
-        item = proposed[i]
-        if allowed[item]:
-            seen[n_seen] = item
-            for column in range(n_columns):
-                table[column, n_seen] = scores[item, column]
-            n_seen += 1
-    scale = np.zeros(n_columns, np.float32)
-    mix = np.zeros(n_seen, np.float32)
+    count = pool.size[0]
+    proposed, scores = pool.proposed[:count], pool.scores
+    n_columns = scores.shape[0]
+    size = min(keep, count)
+    items, mixed = np.empty(size, np.int32), np.empty(size, np.float32)
+    maxima = np.zeros(n_columns, np.float32)
+    # 1 for what may be shown: to multiply takes no branch.
+    shown = np.empty(count, np.float32)
+    n_shown = 0
+    for i in range(count):
+        shown[i] = allowed[proposed[i]]
+        n_shown += allowed[proposed[i]]
+    mix = np.zeros(count, np.float32)
     for column in range(n_columns):
-        largest[column] = _largest(table[column, :n_seen])
-        if largest[column] > TINY:
-            scale[column] = weights[column] / largest[column]
-        for i in range(n_seen):
-            mix[i] += scale[column] * table[column, i]
-    n = 0
-    least = _bar(mix, items.shape[0])
-    for i in range(n_seen):
-        totals[seen[i]] = mix[i]
-        # Most items end here, without a call.
-        if mix[i] > 0.0 and mix[i] >= least and (n < items.shape[0] or mix[i] >= mixed[n - 1]):
-            n = insert(items, mixed, n, seen[i], mix[i])
-    if n == items.shape[0] and 0 < n < n_seen:
-        _seat(table, seen[:n_seen], seats, totals, items, mixed)
+        values = scores[column, :count]
+        maxima[column] = largest(values, shown)
+        if maxima[column] > TINY and weights[column] > 0.0:
+            scale = weights[column] / maxima[column]
+            for i in range(count):
+                mix[i] += scale * values[i]
+    for i in range(count):
+        mix[i] = mix[i] if shown[i] > 0.0 else np.float32(0.0)
+    n = _collect(proposed, mix, items, mixed)
+    if n == size and 0 < n < n_shown:
+        _seat(pool, shown, seats, mix, items, mixed)
+    places = np.empty(n, np.int32)
+    for i in range(n):
+        places[i] = pool.place_of[items[i]]
+    return items[:n], mixed[:n], maxima, np.arange(n).astype(np.int32), places
+
+
+@compiled
+def _collect(
+    proposed: NDArray[np.int32],
+    worth: NDArray[np.float32],
+    items: NDArray[np.int32],
+    best: NDArray[np.float32],
+) -> int:
+    """Write the best of some items that are worth more than 0, as ``order``."""
+    least = _bar(worth, items.shape[0])
+    found = np.empty(proposed.shape[0] + 1, np.int32)
+    score = np.empty(proposed.shape[0] + 1, np.float32)
+    n_found = 0
+    for i in range(proposed.shape[0]):
+        found[n_found] = proposed[i]
+        score[n_found] = worth[i]
+        n_found += (worth[i] > 0.0) & (worth[i] >= least)
+    n: int = order(found[:n_found], score[:n_found], items, best)
     return n
 
 
 @compiled
-def _largest(values: NDArray[np.float32]) -> np.float32:
-    """Return the largest value over 0, or 0; NaN is none."""
+def largest(values: NDArray[np.float32], shown: NDArray[np.float32]) -> np.float32:
+    """Return the largest value over 0 of those that are shown (1, others 0), or 0; NaN is none."""
     lanes = np.zeros(_LANES, np.float32)
     whole = values.shape[0] - values.shape[0] % _LANES
     for start in range(0, whole, _LANES):
         for lane in range(_LANES):
-            value = values[start + lane]
+            value = values[start + lane] * shown[start + lane]
             lanes[lane] = value if value > lanes[lane] else lanes[lane]
-    largest = np.float32(0.0)
+    most = np.float32(0.0)
     for lane in range(_LANES):
-        largest = max(largest, lanes[lane])
+        most = max(most, lanes[lane])
     for i in range(whole, values.shape[0]):
-        largest = max(largest, values[i])
-    return largest
+        value = values[i] * shown[i]
+        most = value if value > most else most
+    return most
 
 
 @compiled
 def _seat(
-    table: NDArray[np.float32],
-    seen: NDArray[np.int32],
+    pool: Scratch,
+    shown: NDArray[np.float32],
     seats: NDArray[np.int64],
-    totals: NDArray[np.float32],
+    mix: NDArray[np.float32],
     items: NDArray[np.int32],
     mixed: NDArray[np.float32],
 ) -> None:
@@ -242,11 +345,12 @@ def _seat(
 
     Parameters
     ----------
-    table
-        Scores of the items ``seen`` by column, ``(n_columns, n_seen or more)``.
-    totals
-        What each item has in the mix, by item, ``(n_items or more,)``.
+    shown
+        1 for what may be, 0 for what may not, ``(n_proposed,)``.
+    mix
+        What each item has in the mix, ``(n_proposed,)``.
     """
+    n_proposed = shown.shape[0]
     chosen = np.empty(seats.sum(), np.int32)
     n_chosen = 0
     for column in range(seats.shape[0]):
@@ -254,12 +358,8 @@ def _seat(
             continue
         best = np.empty(seats[column], np.int32)
         worth = np.empty(seats[column], np.float32)
-        n = 0
-        least = _bar(table[column, : seen.shape[0]], seats[column])
-        for i in range(seen.shape[0]):
-            score = table[column, i]
-            if score > 0.0 and score >= least and (n < worth.shape[0] or score >= worth[n - 1]):
-                n = insert(best, worth, n, seen[i], score)
+        values = pool.scores[column, :n_proposed] * shown
+        n = _collect(pool.proposed[:n_proposed], values, best, worth)
         for i in range(n):
             if not (chosen[:n_chosen] == best[i]).any():
                 chosen[n_chosen] = best[i]
@@ -282,4 +382,4 @@ def _seat(
         n_kept += 1
     for i in range(items.shape[0] - n_kept):
         items[n_kept + i] = chosen[i]
-        mixed[n_kept + i] = totals[chosen[i]]
+        mixed[n_kept + i] = mix[pool.place_of[chosen[i]]]

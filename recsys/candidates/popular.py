@@ -1,17 +1,45 @@
 """Popularity: how often an item was liked lately, under several notions of lately."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from recsys.candidates.base import Asker, Sizes
+from recsys.candidates.base import Asker, Question, Sizes
+from recsys.candidates.decayed import fade
 from recsys.candidates.leading import Leading
 from recsys.candidates.pool import Pool
+from recsys.candidates.pool_kernels import Scratch, add_first
 from recsys.catalogue import Catalogue
 from recsys.compiled import compiled
+from recsys.held import Held, holder
 from recsys.settings import PopularSettings
 
-__all__ = ["Popular"]
+__all__ = ["Popular", "propose", "score"]
+
+
+class Counted(NamedTuple):
+    """All that the source knows.
+
+    Attributes
+    ----------
+    orders
+        The leaders of each window, best first, then -1, ``(n_windows, n_places)``.
+    n
+        How many of each window are proposed.
+    counts, origin_ms, half_lives_ms
+        See ``recsys.candidates.decayed``.
+    """
+
+    orders: NDArray[np.int32]
+    n: int
+    counts: NDArray[np.float32]
+    origin_ms: NDArray[np.int64]
+    half_lives_ms: NDArray[np.float64]
+
+
+hold_counted = holder(Counted)
 
 
 class Popular(Leading):
@@ -28,6 +56,7 @@ class Popular(Leading):
         super().__init__("popular", windows, settings.leaders)
         self.longest = f"popular_{max(windows, key=lambda name: windows[name].half_life_s)}"
         self._catalogue = catalogue
+        self._held = Held(hold_counted)
 
     @override
     def grow(self, n_items: int) -> None:
@@ -51,20 +80,39 @@ class Popular(Leading):
             items = items[np.argpartition(-counts[items], n - 1)[:n]]
         return items[np.lexsort((items, -counts[items]))].astype(np.int32)
 
+    @property
+    @override
+    def held(self) -> Counted:
+        """All of it, for compiled code."""
+        liked = self._liked
+        return self._held(
+            Counted(
+                self._leaders, self._leading, liked.counts, liked.origin_ms, liked.half_lives_ms
+            )
+        )
+
+    @override
+    def propose(self, asker: Asker, pool: Pool, column: int) -> None:
+        propose(self.held, asker.question, pool.held)
+
     @override
     def score(self, asker: Asker, pool: Pool, column: int) -> None:
-        fades = self._liked.fades(asker.ts_ms)
-        _fill(self._liked.counts, fades, pool.scores, column, pool.items)
+        score(self.held, asker.question, pool.held, column)
 
 
 @compiled
-def _fill(
-    counts: NDArray[np.float32],
-    fades: NDArray[np.float64],
-    scores: NDArray[np.float32],
-    column: int,
-    items: NDArray[np.int32],
-) -> None:
-    for i in range(items.shape[0]):
-        for window in range(counts.shape[1]):
-            scores[items[i], column + window] = np.float32(counts[items[i], window] * fades[window])
+def propose(counted: Counted, question: Question, pool: Scratch) -> None:
+    """Add each window's leaders to a pool."""
+    add_first(pool, counted.orders, counted.n, question.allowed)
+
+
+@compiled
+def score(counted: Counted, question: Question, pool: Scratch, column: int) -> None:
+    """Fill a column of the pool for each window."""
+    counts, scores, proposed = counted.counts, pool.scores, pool.proposed
+    count = pool.size[0]
+    for window in range(counts.shape[1]):
+        faded = fade(counted.origin_ms[window], counted.half_lives_ms[window], question.ts_ms)
+        for i in range(count):
+            item = proposed[i]
+            scores[column + window, i] = np.float32(counts[item, window] * faded)

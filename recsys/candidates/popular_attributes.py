@@ -9,20 +9,50 @@ once per window: ``recent_tastes`` with everybody for the person. It knows what 
 anybody has met may be worth when a kind of items comes into fashion.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from recsys.candidates.base import Asker, Sizes
+from recsys.candidates.base import Asker, Question, Sizes
 from recsys.candidates.by_attributes import best_items, weigh_sets, worth_of
+from recsys.candidates.decayed import fade
 from recsys.candidates.leading import Leading
 from recsys.candidates.pool import Pool
+from recsys.candidates.pool_kernels import Scratch, add_first
 from recsys.catalogue import Catalogue
 from recsys.compiled import compiled
 from recsys.features.counts import ItemCounts
+from recsys.held import Held, holder
 from recsys.settings import PopularAttributeSettings
 
-__all__ = ["PopularAttributes"]
+__all__ = ["PopularAttributes", "propose", "score"]
+
+
+class CountedKinds(NamedTuple):
+    """All that the source knows.
+
+    Attributes
+    ----------
+    orders, n
+        As of ``recsys.candidates.popular``.
+    counts, origin_ms, half_lives_ms
+        By attribute, see ``recsys.candidates.decayed``.
+    attributes, log_liked
+        What items have, and how often they are liked, ``(n_items or more, ...)``.
+    """
+
+    orders: NDArray[np.int32]
+    n: int
+    counts: NDArray[np.float32]
+    origin_ms: NDArray[np.int64]
+    half_lives_ms: NDArray[np.float64]
+    attributes: NDArray[np.int32]
+    log_liked: NDArray[np.float64]
+
+
+hold_counted_kinds = holder(CountedKinds)
 
 
 class PopularAttributes(Leading):
@@ -34,6 +64,7 @@ class PopularAttributes(Leading):
         super().__init__("popular_attributes", settings.windows, settings.leaders)
         self._catalogue = catalogue
         self._counts = counts
+        self._held = Held(hold_counted_kinds)
 
     @override
     def grow(self, n_items: int) -> None:
@@ -56,31 +87,47 @@ class PopularAttributes(Leading):
         weigh_sets(self._liked.counts, window, sets.tokens, worth)
         return best_items(worth, sets.of_item, alive, self._counts.log_liked, 1.0, n)
 
+    @property
+    @override
+    def held(self) -> CountedKinds:
+        """All of it, for compiled code."""
+        liked = self._liked
+        return self._held(
+            CountedKinds(
+                self._leaders,
+                self._leading,
+                liked.counts,
+                liked.origin_ms,
+                liked.half_lives_ms,
+                self._catalogue.attribute_table,
+                self._counts.log_liked,
+            )
+        )
+
+    @override
+    def propose(self, asker: Asker, pool: Pool, column: int) -> None:
+        propose(self.held, asker.question, pool.held)
+
     @override
     def score(self, asker: Asker, pool: Pool, column: int) -> None:
-        _fill(
-            self._liked.counts,
-            self._liked.fades(asker.ts_ms),
-            self._catalogue.attributes,
-            self._counts.log_liked,
-            pool.scores,
-            column,
-            pool.items,
-        )
+        score(self.held, asker.question, pool.held, column)
 
 
 @compiled
-def _fill(
-    counts: NDArray[np.float32],
-    fades: NDArray[np.float64],
-    attributes: NDArray[np.int32],
-    log_liked: NDArray[np.float64],
-    scores: NDArray[np.float32],
-    column: int,
-    items: NDArray[np.int32],
-) -> None:
-    for i in range(items.shape[0]):
-        item = items[i]
-        for window in range(counts.shape[1]):
-            worth = worth_of(counts, window, attributes, item) * fades[window]
-            scores[item, column + window] = np.float32(worth * (1.0 + log_liked[item]))
+def propose(counted: CountedKinds, question: Question, pool: Scratch) -> None:
+    """Add each window's leaders to a pool."""
+    add_first(pool, counted.orders, counted.n, question.allowed)
+
+
+@compiled
+def score(counted: CountedKinds, question: Question, pool: Scratch, column: int) -> None:
+    """Fill a column of the pool for each window."""
+    counts, attributes, log_liked = counted.counts, counted.attributes, counted.log_liked
+    scores, proposed = pool.scores, pool.proposed
+    count = pool.size[0]
+    for window in range(counts.shape[1]):
+        faded = fade(counted.origin_ms[window], counted.half_lives_ms[window], question.ts_ms)
+        for i in range(count):
+            item = proposed[i]
+            worth = worth_of(counts, window, attributes, item) * faded
+            scores[column + window, i] = np.float32(worth * (1.0 + log_liked[item]))

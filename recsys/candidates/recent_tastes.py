@@ -9,19 +9,42 @@ Unlike the personal bandit, which weighs all evidence since ever, it turns withi
 of many items with the same attributes it prefers those that others like.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
 from recsys.arrays import grown
-from recsys.candidates.base import Asker
-from recsys.candidates.by_attributes import ByAttributes, weigh_sets
+from recsys.candidates.base import Asker, Question
+from recsys.candidates.by_attributes import ByAttributes, Kinds, propose_best, weigh_sets
+from recsys.candidates.pool import Pool
+from recsys.candidates.pool_kernels import Scratch
 from recsys.catalogue import Catalogue
 from recsys.compiled import compiled
 from recsys.features.counts import ItemCounts
+from recsys.held import Held, holder
 from recsys.settings import RecentTasteSettings
 
-__all__ = ["RecentTastes"]
+__all__ = ["RecentTastes", "propose"]
+
+
+class Recent(NamedTuple):
+    """All that the source knows.
+
+    Attributes
+    ----------
+    by_token
+        Scratch, 0 before and after, ``(n_tokens or more, 1)``.
+    """
+
+    kinds: Kinds
+    history: int
+    decay: float
+    by_token: NDArray[np.float32]
+
+
+hold_recent = holder(Recent)
 
 
 class RecentTastes(ByAttributes):
@@ -38,32 +61,32 @@ class RecentTastes(ByAttributes):
         self._history = settings.history
         self._decay = settings.decay
         self._by_token = np.zeros((64, 1), np.float32)
+        self._held = Held(hold_recent)
 
     @override
     def grow(self, n_items: int) -> None:
         self._by_token = grown(self._by_token, self._catalogue.n_tokens)
 
+    @property
     @override
-    def worth(self, asker: Asker) -> NDArray[np.float32] | None:
-        if not len(asker.items):
-            return None
-        sets = self._catalogue.sets.tokens
-        out = np.empty(len(sets), np.float32)
-        past = asker.items[-self._history :]
-        _weigh(self._catalogue.attributes, sets, past, self._decay, self._by_token, out)
-        return out
+    def held(self) -> Recent:
+        """All of it, for compiled code."""
+        return self._held(Recent(self.kinds, self._history, self._decay, self._by_token))
+
+    @override
+    def propose(self, asker: Asker, pool: Pool, column: int) -> None:
+        propose(self.held, asker.question, pool.held)
 
 
 @compiled
-def _weigh(
-    attributes: NDArray[np.int32],
-    sets: NDArray[np.int32],
-    past: NDArray[np.int32],
-    decay: float,
-    by_token: NDArray[np.float32],
-    worth: NDArray[np.float32],
-) -> None:
-    """Write what each set of attributes is worth; ``by_token`` is 0 before and after."""
+def propose(recent: Recent, question: Question, pool: Scratch) -> None:
+    """Add the best items by the likes before to a pool."""
+    kinds = recent.kinds
+    kinds.asked[0] = question.items.shape[0] > 0
+    if not kinds.asked[0]:
+        return
+    attributes, by_token, decay = kinds.attributes, recent.by_token, recent.decay
+    past = question.items[-recent.history :]
     for lag in range(past.shape[0]):
         item = past[past.shape[0] - 1 - lag]
         for column in range(attributes.shape[1]):
@@ -71,11 +94,11 @@ def _weigh(
             if token < 0:
                 break
             by_token[token, 0] += np.float32(decay**lag)
-    weigh_sets(by_token, 0, sets, worth)
+    weigh_sets(by_token, 0, kinds.sets, kinds.worth)
     for lag in range(past.shape[0]):
-        item = past[past.shape[0] - 1 - lag]
         for column in range(attributes.shape[1]):
-            token = attributes[item, column]
+            token = attributes[past[lag], column]
             if token < 0:
                 break
             by_token[token, 0] = 0.0
+    propose_best(kinds, question, pool)

@@ -6,9 +6,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.candidates.base import Question
+from recsys.candidates.pool_kernels import Scratch
 from recsys.compiled import compiled
+from recsys.held import holder
 
-__all__ = ["Postings", "Ring", "lengths_of", "propose", "unroll"]
+__all__ = ["Postings", "Ring", "Shelves", "hold_shelves", "lengths_of", "propose", "unroll"]
 
 _VANISHED = 1e-6
 """A like that counts less than this ends the walk through the history."""
@@ -44,6 +47,33 @@ class Postings(NamedTuple):
     likes: NDArray[np.int64]
 
 
+class Shelves(NamedTuple):
+    """All that the source knows.
+
+    Attributes
+    ----------
+    started
+        Sessions ever, ``(1,)``.
+    history, decay, gap_ms, neighbours
+        The settings.
+    similarity, found
+        Scratch of the ring's size; the former is 0 before and after.
+    """
+
+    ring: Ring
+    postings: Postings
+    started: NDArray[np.int64]
+    history: int
+    decay: float
+    gap_ms: float
+    neighbours: int
+    similarity: NDArray[np.float32]
+    found: NDArray[np.int64]
+
+
+hold_shelves = holder(Shelves)
+
+
 @compiled
 def lengths_of(
     serials: NDArray[np.int32], likes: NDArray[np.int64], oldest: int
@@ -74,36 +104,23 @@ def unroll(
 
 
 @compiled
-def propose(
-    ring: Ring,
-    postings: Postings,
-    started: int,
-    items: NDArray[np.int32],
-    times_ms: NDArray[np.int64],
-    own: int,
-    limits: tuple[float, float, int],
-    similarity: NDArray[np.float32],
-    found: NDArray[np.int64],
-    scores: NDArray[np.float32],
-    proposed: NDArray[np.int32],
-    known: NDArray[np.bool_],
-    count: int,
-) -> int:
-    """Add the items of similar sessions to a pool; returns the pool's new count.
-
-    ``similarity`` and ``found`` are scratch of the ring's size; the former is 0 before and after.
-    """
-    decay, gap_ms, neighbours = limits
+def propose(shelves: Shelves, question: Question, pool: Scratch, column: int) -> None:
+    """Add the items of similar sessions to a pool, scored."""
+    ring, postings, started = shelves.ring, shelves.postings, shelves.started[0]
+    similarity, found = shelves.similarity, shelves.found
+    items, times_ms = question.items[-shelves.history :], question.times_ms[-shelves.history :]
     size = ring.sizes.shape[0]
     occurrences = postings.serials.shape[1]
     newest_row = started % size
+    scores, place_of, proposed = pool.scores, pool.place_of, pool.proposed
+    count = pool.size[0]
     n_found = 0
     n_past = items.shape[0]
     for lag in range(n_past):
         at = n_past - 1 - lag
-        near = decay**lag
+        near = shelves.decay**lag
         # Below float32's range a session would look as if it had not been found yet.
-        if times_ms[n_past - 1] - times_ms[at] > gap_ms or near < _VANISHED:
+        if times_ms[n_past - 1] - times_ms[at] > shelves.gap_ms or near < _VANISHED:
             break
         item = items[at]
         place = postings.likes[item] % occurrences
@@ -114,7 +131,7 @@ def propose(
             if age > size:
                 # Given up for a newer session, like all before it.
                 break
-            if serial == own:
+            if serial == question.session:
                 continue
             row = newest_row - age
             if row < 0:
@@ -126,10 +143,9 @@ def propose(
     for i in range(n_found):
         similarity[found[i]] /= math.sqrt(ring.sizes[found[i]] + 3.0)
     threshold = np.float32(0.0)
-    if n_found > neighbours:
-        threshold = np.partition(similarity[found[:n_found]], n_found - neighbours)[
-            n_found - neighbours
-        ]
+    surplus = n_found - shelves.neighbours
+    if surplus > 0:
+        threshold = np.partition(similarity[found[:n_found]], surplus)[surplus]
     for i in range(n_found):
         row = found[i]
         worth = similarity[row]
@@ -138,9 +154,9 @@ def propose(
             continue
         for place in range(ring.sizes[row]):
             item = ring.items[row, place]
-            if not known[item]:
-                known[item] = True
+            if place_of[item] < 0:
+                place_of[item] = count
                 proposed[count] = item
                 count += 1
-            scores[item] += worth
-    return count
+            scores[column, place_of[item]] += worth
+    pool.size[0] = count

@@ -21,6 +21,7 @@ from recsys.candidates.base import Asker, Source
 from recsys.candidates.pool import Pool
 from recsys.codec import pack, unpack
 from recsys.errors import IncompatibleState
+from recsys.held import Held
 from recsys.settings import SessionSettings
 from recsys.users import User
 
@@ -55,9 +56,33 @@ class Sessions(Source):
             np.zeros((64, settings.occurrences), np.int32), np.zeros(64, np.int64)
         )
         self._n_items = 0
-        self._started = 0
+        self._count = np.zeros(1, np.int64)
+        self._held = Held(compute.hold_shelves)
         self._similarity = np.zeros(size, np.float32)
         self._found = np.zeros(size, np.int64)
+
+    @property
+    @override
+    def held(self) -> compute.Shelves:
+        """All of it, for compiled code."""
+        settings = self._settings
+        return self._held(
+            compute.Shelves(
+                self._ring,
+                self._postings,
+                self._count,
+                settings.history,
+                settings.decay,
+                self._gap_ms,
+                settings.neighbours,
+                self._similarity,
+                self._found,
+            )
+        )
+
+    @property
+    def _started(self) -> int:
+        return int(self._count[0])
 
     @override
     def grow(self, n_items: int) -> None:
@@ -78,7 +103,7 @@ class Sessions(Source):
             user.session = self._started
             row = user.session % size
             ring.sizes[row] = 0
-            self._started += 1
+            self._count[0] += 1
         ring.items[row, ring.sizes[row]] = item
         ring.sizes[row] += 1
         serials, likes = self._postings
@@ -94,25 +119,7 @@ class Sessions(Source):
 
     @override
     def propose(self, asker: Asker, pool: Pool, column: int) -> None:
-        if not len(asker.items):
-            return
-        settings = self._settings
-        n = settings.history
-        pool.count = compute.propose(
-            self._ring,
-            self._postings,
-            self._started,
-            asker.items[-n:],
-            asker.times_ms[-n:],
-            asker.user.session,
-            (settings.decay, self._gap_ms, settings.neighbours),
-            self._similarity,
-            self._found,
-            pool.scores[:, column],
-            pool.proposed,
-            pool.known,
-            pool.count,
-        )
+        compute.propose(self.held, asker.question, pool.held, column)
 
     @override
     def score(self, asker: Asker, pool: Pool, column: int) -> None:
@@ -173,4 +180,4 @@ class Sessions(Source):
         serials[np.arange(occurrences) < lengths[:, None]] = unpack_array(state.serials, np.int32)
         self._postings = compute.Postings(serials, lengths.astype(np.int64))
         self._n_items = len(lengths)
-        self._started = state.started
+        self._count[0] = state.started

@@ -1,4 +1,7 @@
-"""The inner loops of ``recsys.candidates.transitions``; its docstring has the formulas."""
+"""What ``recsys.candidates.transitions`` knows, and how it learns; it has the formulas.
+
+``recsys.candidates.transition_search`` asks.
+"""
 
 import math
 from typing import NamedTuple
@@ -6,19 +9,27 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.candidates.pool_kernels import TINY
 from recsys.compiled import compiled
+from recsys.held import holder
 
-__all__ = ["Kernels", "Table", "compact", "learn", "propose"]
+__all__ = [
+    "NEGLIGIBLE",
+    "Bonds",
+    "Found",
+    "Kernels",
+    "Table",
+    "compact",
+    "hold_bonds",
+    "learn",
+    "weigh",
+]
 
 _BOTH, _FORWARD, _BACKWARD = 0, 1, 2
 _VANISHED = 1e-6
 _COMPARED = 32
 """A full row gives up the weakest of so many neighbours, others each time: to compare all would
 take longer than all the rest."""
-_COARSE = 18
-"""Bits of a float32 that do not count: five of its fraction do."""
-_NEGLIGIBLE = 1e-3
+NEGLIGIBLE = 1e-3
 """A place in the history that weighs less under every kernel ends the walk through it."""
 
 
@@ -59,8 +70,59 @@ class Table(NamedTuple):
     mass: NDArray[np.float32]
 
 
+class Found(NamedTuple):
+    """The neighbours of a history, packed: most of them are proposed by nobody.
+
+    Attributes
+    ----------
+    place_of
+        Where an item stands in the others, -1 where it is no neighbour, ``(n_items or more,)``.
+    items, scores
+        Shapes ``(n_items or more,)`` and ``(n_kernels, n_items or more)``.
+    size
+        How many they are, ``(1,)``.
+    """
+
+    place_of: NDArray[np.int32]
+    items: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    size: NDArray[np.int64]
+
+
+class Bonds(NamedTuple):
+    """All that the source knows.
+
+    Attributes
+    ----------
+    origin_ms
+        When the weights of forgetful kernels are 1, ``(1,)``; -1 before the first like.
+    half_life_ms
+        By kernel, ``(n_kernels,)``.
+    worth
+        What kernels weigh in the mix, ``(n_kernels,)``.
+    leaders
+        About so many neighbours are proposed.
+    evicted
+        Neighbours that were given up for new ones, ``(1,)``.
+    found
+        Of who asked last, as ``score`` follows at once.
+    """
+
+    table: Table
+    kernels: Kernels
+    origin_ms: NDArray[np.int64]
+    half_life_ms: NDArray[np.float64]
+    worth: NDArray[np.float32]
+    leaders: int
+    evicted: NDArray[np.int64]
+    found: Found
+
+
+hold_bonds = holder(Bonds)
+
+
 @compiled
-def _weigh(kernels: Kernels, lag: int, gap_ms: int, out: NDArray[np.float64]) -> float:
+def weigh(kernels: Kernels, lag: int, gap_ms: int, out: NDArray[np.float64]) -> float:
     """Write w(lag) of every kernel, ``(n_kernels,)``; returns the largest."""
     largest = 0.0
     gap_s = abs(gap_ms) / 1000.0
@@ -106,15 +168,13 @@ def _place(table: Table, kernels: Kernels, row: int, item: int, evicted: NDArray
 
 @compiled
 def learn(
-    table: Table,
-    kernels: Kernels,
+    bonds: Bonds,
     items: NDArray[np.int32],
     times_ms: NDArray[np.int64],
     item: int,
     ts_ms: int,
     scale: NDArray[np.float64],
     strength: float,
-    evicted: NDArray[np.int64],
 ) -> None:
     """Add a like of ``item`` after a history, oldest first, shapes ``(n_past,)``.
 
@@ -122,15 +182,14 @@ def learn(
     ----------
     scale
         What the like weighs, by kernel, ``(n_kernels,)``.
-    evicted
-        Counts, ``(1,)``.
     """
+    table, kernels, evicted = bonds.table, bonds.kernels, bonds.evicted
     n_kernels = scale.shape[0]
     weight = np.zeros(n_kernels)
     n_past = items.shape[0]
     for lag in range(n_past):
         past = items[n_past - 1 - lag]
-        if _weigh(kernels, lag, ts_ms - times_ms[n_past - 1 - lag], weight) < _NEGLIGIBLE:
+        if weigh(kernels, lag, ts_ms - times_ms[n_past - 1 - lag], weight) < NEGLIGIBLE:
             break
         if past == item:
             continue
@@ -171,214 +230,3 @@ def compact(table: Table, n_items: int) -> tuple[NDArray[np.int32], NDArray[np.f
                 weights[at, k] = table.weights[row, place, k]
             at += 1
     return neighbours, weights
-
-
-@compiled
-def _add_up(
-    table: Table,
-    kernels: Kernels,
-    items: NDArray[np.int32],
-    times_ms: NDArray[np.int64],
-    scores: NDArray[np.float32],
-    column: int,
-    proposed: NDArray[np.int32],
-    known: NDArray[np.bool_],
-    count: int,
-) -> int:
-    """Add the neighbours of a history, oldest first, to a pool; returns the pool's new count."""
-    n_kernels = table.weights.shape[2]
-    weight = np.zeros(n_kernels)
-    n_past = items.shape[0]
-    for lag in range(n_past):
-        past = items[n_past - 1 - lag]
-        gap_ms = times_ms[n_past - 1] - times_ms[n_past - 1 - lag]
-        if _weigh(kernels, lag, gap_ms, weight) < _NEGLIGIBLE:
-            break
-        first, last = n_kernels, 0
-        for k in range(n_kernels):
-            if kernels.share[k]:
-                weight[k] /= table.mass[past, k] + 3.0
-            else:
-                weight[k] /= math.sqrt(table.likes[past] + kernels.shrink)
-            if weight[k] > 0.0:
-                first, last = min(first, k), k + 1
-        for place in range(table.used[past]):
-            item = table.neighbours[past, place]
-            if not known[item]:
-                known[item] = True
-                proposed[count] = item
-                count += 1
-            for k in range(first, last):
-                added = weight[k] * table.weights[past, place, k]
-                scores[item, column + k] += np.float32(added)
-    return count
-
-
-@compiled
-def _normalise(
-    table: Table,
-    kernels: Kernels,
-    age_ms: int,
-    half_life_ms: NDArray[np.float64],
-    scores: NDArray[np.float32],
-    column: int,
-    items: NDArray[np.int32],
-    out: NDArray[np.float32],
-) -> None:
-    """Divide the sums of the pool's items by how often each is liked, and by the inflation.
-
-    Parameters
-    ----------
-    age_ms
-        Since the origin of the weights of forgetful kernels.
-    out
-        Filled with the same scores, ``(n_items, n_kernels)``.
-    """
-    deflation = np.empty(half_life_ms.shape[0])
-    for k in range(deflation.shape[0]):
-        # A question may name a time long before the first like, or long after the last.
-        deflation[k] = 2.0 ** min(max(-age_ms / half_life_ms[k], -100.0), 40.0)
-    for i in range(items.shape[0]):
-        item = items[i]
-        cosine = 1.0 / math.sqrt(table.likes[item] + kernels.shrink)
-        for k in range(deflation.shape[0]):
-            factor = deflation[k] if kernels.share[k] else deflation[k] * cosine
-            score = scores[item, column + k] * np.float32(factor)
-            scores[item, column + k] = score
-            out[i, k] = score
-
-
-@compiled
-def _worth(
-    scores: NDArray[np.float32],
-    weights: NDArray[np.float32],
-    items: NDArray[np.int32],
-    allowed: NDArray[np.bool_],
-) -> NDArray[np.float32]:
-    """Return the sum of each row, each column divided by its maximum; 0 for what is not allowed."""
-    n_columns = weights.shape[0]
-    largest = np.zeros(n_columns, np.float32)
-    for i in range(items.shape[0]):
-        if allowed[items[i]]:
-            for k in range(n_columns):
-                largest[k] = max(largest[k], scores[i, k])
-    worth = np.zeros(items.shape[0], np.float32)
-    for k in range(n_columns):
-        if largest[k] > TINY:
-            scale = weights[k] / largest[k]
-            for i in range(items.shape[0]):
-                worth[i] += scale * scores[i, k]
-    for i in range(items.shape[0]):
-        if not allowed[items[i]]:
-            worth[i] = 0.0
-    return worth
-
-
-@compiled
-def _keep_best(
-    scores: NDArray[np.float32],
-    weights: NDArray[np.float32],
-    allowed: NDArray[np.bool_],
-    most: int,
-    proposed: NDArray[np.int32],
-    known: NDArray[np.bool_],
-    aside: NDArray[np.int32],
-) -> int:
-    """Put aside all but about the best ``most`` of some items of a pool; returns how many stay.
-
-    The best are those with the largest sums of their scores, each divided by its maximum; what is
-    not ``allowed`` is none of them.
-
-    Parameters
-    ----------
-    scores
-        Of the items ``proposed``, ``(n_items, n_columns)``.
-    weights
-        Of the columns, ``(n_columns,)``.
-    aside
-        Filled with those that leave, ``(n_items or more,)``.
-    """
-    worth = _worth(scores, weights, proposed, allowed)
-    bar = _bar(worth, most)
-    n_best = 0
-    n_left = 0
-    for i in range(worth.shape[0]):
-        item = proposed[i]
-        if worth[i] >= bar:
-            proposed[n_best] = item
-            n_best += 1
-        else:
-            known[item] = False
-            aside[n_left] = item
-            n_left += 1
-    return n_best
-
-
-@compiled
-def _bar(worth: NDArray[np.float32], most: int) -> np.float32:
-    """Return what ``most`` values over 0 reach, and few more; the least of them if there are less.
-
-    Counted by the upper bits of the values, which order them within 3 %: to find the very n-th
-    takes ten times as long.
-    """
-    bits = worth.view(np.int32)
-    counts = np.zeros(1 << (31 - _COARSE), np.int32)
-    top = 0
-    for i in range(bits.shape[0]):
-        place = bits[i] >> _COARSE
-        counts[place] += 1
-        top = max(top, place)
-    left = most
-    place = top
-    while place > 0:
-        left -= counts[place]
-        if left <= 0:
-            break
-        place -= 1
-    edge = np.empty(1, np.int32)
-    edge[0] = max(place, 1) << _COARSE
-    bar: np.float32 = edge.view(np.float32)[0]
-    return bar
-
-
-@compiled
-def propose(
-    table: Table,
-    kernels: Kernels,
-    items: NDArray[np.int32],
-    times_ms: NDArray[np.int64],
-    age_ms: int,
-    half_life_ms: NDArray[np.float64],
-    weights: NDArray[np.float32],
-    most: int,
-    allowed: NDArray[np.bool_],
-    scores: NDArray[np.float32],
-    column: int,
-    proposed: NDArray[np.int32],
-    known: NDArray[np.bool_],
-    count: int,
-    spare: NDArray[np.int32],
-) -> tuple[int, int]:
-    """Add about the best ``most`` neighbours of a history to a pool.
-
-    Parameters
-    ----------
-    items, times_ms
-        The history, oldest first, ``(n_past,)``.
-    age_ms, half_life_ms
-        Since the origin of the weights of forgetful kernels; half-lives by kernel.
-    weights
-        Of the kernels in the mix, ``(n_kernels,)``.
-    spare
-        Filled with the other neighbours, which have their scores all the same.
-
-    Returns
-    -------
-    The pool's new count, and how many the others are.
-    """
-    end = _add_up(table, kernels, items, times_ms, scores, column, proposed, known, count)
-    found = proposed[:end]
-    own = np.empty((end, weights.shape[0]), np.float32)
-    _normalise(table, kernels, age_ms, half_life_ms, scores, column, found, own)
-    left = _keep_best(own[count:], weights, allowed, most, found[count:], known, spare)
-    return count + left, end - count - left

@@ -20,11 +20,13 @@ from typing_extensions import override
 
 from recsys.arrays import Packed, grown, moved, pack_array, unpack_array
 from recsys.candidates import transition_kernels as compute
+from recsys.candidates import transition_search as search
 from recsys.candidates.base import Asker, Sizes, Source, past_of
 from recsys.candidates.pool import Pool
 from recsys.codec import pack, unpack
 from recsys.errors import IncompatibleState
 from recsys.frozen import Frozen
+from recsys.held import Held
 from recsys.settings import TransitionSettings
 from recsys.users import User
 
@@ -58,7 +60,6 @@ class Transitions(Source):
         lasting = np.array([kernel.half_life_s is None for kernel in kernels.values()])
         self.columns = tuple(f"transitions_{name}" for name in kernels)
         self.weights = tuple(kernel.weight for kernel in kernels.values())
-        self._worth = np.array(self.weights, np.float32)
         self._leaders = settings.leaders
         self._neighbours = settings.neighbours
         self._history = max(kernel.history for kernel in kernels.values())
@@ -78,8 +79,11 @@ class Transitions(Source):
         self._forgets = not lasting.all()
         self._unscaled = np.ones(len(kernels))
         self._n_items = 0
-        self._origin_ms = -1
+        self._origin_ms = np.full(1, -1, np.int64)
         self._evicted = np.zeros(1, np.int64)
+        self._worth = np.array(self.weights, np.float32)
+        self._held = Held(compute.hold_bonds)
+        self._found = self._none_found(64)
         self._table = self._empty(64)
 
     def _empty(self, n_items: int) -> compute.Table:
@@ -90,6 +94,33 @@ class Transitions(Source):
             np.zeros((n_items, self._neighbours, n_kernels), np.float32),
             np.zeros(n_items, np.float64),
             np.zeros((n_items, n_kernels), np.float32),
+        )
+
+    def _none_found(self, n_items: int) -> compute.Found:
+        return compute.Found(
+            np.full(n_items, -1, np.int32),
+            np.zeros(n_items, np.int32),
+            np.zeros((len(self.columns), n_items), np.float32),
+            np.zeros(1, np.int64),
+        )
+
+    @property
+    @override
+    def held(self) -> compute.Bonds:
+        """All of it, for compiled code."""
+        if len(self._found.items) < len(self._table.used):
+            self._found = self._none_found(len(self._table.used))
+        return self._held(
+            compute.Bonds(
+                self._table,
+                self._shape,
+                self._origin_ms,
+                self._half_life_ms,
+                self._worth,
+                self._leaders,
+                self._evicted,
+                self._found,
+            )
         )
 
     @property
@@ -113,17 +144,7 @@ class Transitions(Source):
     def learn(self, user: User, item: int, ts_ms: int, strength: float) -> None:
         scale = self._inflation(ts_ms) * strength
         items, times_ms = past_of(user, self._history)
-        compute.learn(
-            self._table,
-            self._shape,
-            items,
-            times_ms,
-            item,
-            ts_ms,
-            scale,
-            strength,
-            self._evicted,
-        )
+        compute.learn(self.held, items, times_ms, item, ts_ms, scale, strength)
 
     @override
     def renumber(self, items: NDArray[np.int64], tokens: NDArray[np.int64], n: Sizes) -> None:
@@ -140,42 +161,26 @@ class Transitions(Source):
 
     @override
     def propose(self, asker: Asker, pool: Pool, column: int) -> None:
-        pool.count, aside = compute.propose(
-            self._table,
-            self._shape,
-            asker.items,
-            asker.times_ms,
-            asker.ts_ms - self._origin_ms if self._origin_ms >= 0 else 0,
-            self._half_life_ms,
-            self._worth,
-            self._leaders,
-            asker.allowed,
-            pool.scores,
-            column,
-            pool.proposed,
-            pool.known,
-            pool.count,
-            pool.spare,
-        )
-        pool.put_aside(aside)
+        search.propose(self.held, asker.question, pool.held)
 
     @override
     def score(self, asker: Asker, pool: Pool, column: int) -> None:
-        """Nothing to add: what may have a score has it since ``propose``, in the pool or aside."""
+        search.score(self.held, pool.held, column)
 
     def _inflation(self, ts_ms: int) -> NDArray[np.float64]:
         """Return what a like of now weighs, by kernel, ``(n_kernels,)``."""
-        if self._origin_ms < 0:
-            self._origin_ms = ts_ms
+        if self._origin_ms[0] < 0:
+            self._origin_ms[0] = ts_ms
         if not self._forgets:
             return self._unscaled
-        ages = np.maximum((ts_ms - self._origin_ms) / self._half_life_ms, -_RESCALE_AT)
+        ages = np.maximum((ts_ms - self._origin_ms[0]) / self._half_life_ms, -_RESCALE_AT)
         if ages.max(initial=0.0) > _RESCALE_AT:
             # After a pause of any length the old weights may vanish: that is forgetting.
             self._table.weights[:] *= np.exp2(-np.minimum(ages, 200.0)).astype(np.float32)
-            self._origin_ms = ts_ms
+            self._origin_ms[0] = ts_ms
             ages[:] = 0.0
-        return np.exp2(ages)
+        inflation: NDArray[np.float64] = np.exp2(ages)
+        return inflation
 
     @override
     def snapshot(self) -> bytes:
@@ -187,7 +192,7 @@ class Transitions(Source):
         used = table.used[:n].copy()
         neighbours, weights = compute.compact(table, n)
         likes, mass = table.likes[:n].copy(), table.mass[:n].copy()
-        origin_ms, evicted = self._origin_ms, self.evicted
+        origin_ms, evicted = int(self._origin_ms[0]), self.evicted
         return lambda: pack(
             _State(
                 list(self.columns),
@@ -222,5 +227,5 @@ class Transitions(Source):
             mass=unpack_array(state.mass, np.float32),
         )
         self._n_items = len(used)
-        self._origin_ms = state.origin_ms
+        self._origin_ms[0] = state.origin_ms
         self._evicted[0] = state.evicted

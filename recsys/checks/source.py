@@ -152,13 +152,14 @@ def _proposes(make: MakeSource) -> None:
 
 def _given(make: MakeSource) -> None:
     source, world = _taught(make)
+    n_items = len(world.catalogue)
     for user in world.users:
         alone = _ask(source, world, user)
         among = _ask(source, world, user, given=_everything(world))
         expect(among.count == len(world.catalogue), f"{among.count} items in the pool")
         own = alone.items
         expect(
-            np.array_equal(alone.scores[own], among.scores[own]),
+            np.array_equal(alone.table(n_items)[own], among.table(n_items)[own]),
             "what it proposed itself has other scores beside what others proposed",
         )
 
@@ -173,12 +174,12 @@ def _elsewhere(make: MakeSource) -> None:
         asker = Asker.at(user, NOW_MS, world.catalogue.alive)
         source.propose(asker, pool, 1)
         source.score(asker, pool, 1)
-        outside = np.ones(len(pool.scores), np.bool_)
-        outside[pool.items] = False
-        expect(np.array_equal(~outside, pool.known), "the pool does not know what it holds")
-        outside[pool.aside] = False
-        expect(not pool.scores[outside].any(), "an item out of the pool has a score")
-        expect(not pool.scores[:, [0, width + 1]].any(), "another source's column was written")
+        count = np.arange(pool.count)
+        expect(np.array_equal(pool.place_of[pool.items], count), "the pool lost its way")
+        outside = np.setdiff1d(_everything(world), pool.items)
+        expect(bool((pool.place_of[outside] < 0).all()), "the pool thinks it holds what it lacks")
+        expect(not pool.scores[:, pool.count :].any(), "an item out of the pool has a score")
+        expect(not pool.scores[[0, width + 1]].any(), "another source's column was written")
 
 
 def _clears(make: MakeSource) -> None:
@@ -188,7 +189,7 @@ def _clears(make: MakeSource) -> None:
         pool.clear()
         expect(pool.count == 0, "items are left")
         expect(not pool.scores.any(), "scores are left")
-        expect(not pool.known.any(), "items are thought to be there")
+        expect(bool((pool.place_of < 0).all()), "items are thought to be there")
 
 
 def _pure(make: MakeSource) -> None:

@@ -70,7 +70,7 @@ def mixed(
     target = state.catalogue.index(event.item)
     if target is not None and not candidates[target]:
         target = None
-    scores = state.pool.scores[: len(candidates)] * candidates[:, None]
+    scores = state.pool.table(len(candidates)) * candidates[:, None]
     items = np.arange(len(candidates), dtype=np.int32)
     largest = scores.max(axis=0, initial=0.0)
     return target, state.pool.rate(items, state.weights, largest).mixed, candidates

@@ -106,7 +106,7 @@ class _Run:
         target, total, candidates = mixed(self.engine, event)
         if target is None:
             self.not_candidates += 1
-        scores = self.engine.state.pool.scores[: len(total)]
+        scores = self.engine.state.pool.table(len(total))
         for name, column in zip(self.sources, (total, *scores.T), strict=True):
             self.sources[name].add(_rank(column, target, candidates))
 

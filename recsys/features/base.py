@@ -97,6 +97,8 @@ class Choice(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 def context_hashes(context: Context) -> tuple[int, ...]:
     """Hash a context's entries; numbers are rounded to two digits, so that near values share."""
+    if not context:
+        return ()
     hashes = list[int]()
     for name, value in context.items():
         text = f"{value:.2g}" if type(value) in {float, int} else str(value)

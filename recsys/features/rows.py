@@ -7,9 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.compiled import compiled
+from recsys.features.half import round_to_half
 from recsys.features.windows import crossed
+from recsys.held import holder
+from recsys.learners.taste_kernels import TASTE_COLUMNS, Known, Posterior
+from recsys.learners.taste_kernels import describe as describe_tastes
 
-__all__ = ["Items", "bound", "fill_rows", "fill_shared"]
+__all__ = ["Choices", "Facts", "Moment", "describe", "halve", "hold_facts"]
 
 _PRIOR_CLICKS = 2.0
 """Expected clicks for which the average stands in."""
@@ -24,15 +28,30 @@ _TINY = 1e-20
 """As in ``recsys.candidates.pool``."""
 _DAY_MS = 86_400_000.0
 _SESSION_MS = 1_800_000
+_LARGEST = 65504.0
+"""Of float16."""
 _LATELY = 64
 """Attributes whose lifts are kept within a request: candidates have the same few."""
 
-Windows = tuple[NDArray[np.float32], NDArray[np.int64]]
 
+class Facts(NamedTuple):
+    """What is known of items; arrays of shape ``(n_items or more, ...)`` if nothing else is said.
 
-class Items(NamedTuple):
-    """What is known per item, arrays of shape ``(n_items or more, ...)``."""
+    Attributes
+    ----------
+    scores
+        Of the sources, see ``recsys.candidates.pool``.
+    averaged
+        How many likes went into the usual pause and depth.
+    item_counts, item_last_ms, attribute_counts, attribute_last_ms, crossed_counts, crossed_last_ms
+        See ``recsys.features.windows``; by item, by attribute, and by item and context hashed.
+    half_lives_ms
+        Of the windows of items and attributes, ``(n_windows,)``.
+    n_crossings
+        Rows of the last two that are in use.
+    """
 
+    scores: NDArray[np.float32]
     created_ms: NDArray[np.int64]
     attributes: NDArray[np.int32]
     log_liked: NDArray[np.float64]
@@ -40,6 +59,67 @@ class Items(NamedTuple):
     usual_pause: NDArray[np.float32]
     usual_depth: NDArray[np.float32]
     averaged: NDArray[np.float32]
+    item_counts: NDArray[np.float32]
+    item_last_ms: NDArray[np.int64]
+    attribute_counts: NDArray[np.float32]
+    attribute_last_ms: NDArray[np.int64]
+    crossed_counts: NDArray[np.float32]
+    crossed_last_ms: NDArray[np.int64]
+    half_lives_ms: NDArray[np.float64]
+    crossed_half_life_ms: float
+    n_crossings: int
+
+
+hold_facts = holder(Facts)
+
+
+class Choices(NamedTuple):
+    """Among what somebody chooses, each of shape ``(n_candidates,)`` but for ``largest``.
+
+    Attributes
+    ----------
+    items, mixed, largest, places, pooled
+        See ``recsys.candidates.pool.Cut``.
+    seen
+        How often the person was shown each.
+    """
+
+    items: NDArray[np.int32]
+    mixed: NDArray[np.float32]
+    largest: NDArray[np.float32]
+    places: NDArray[np.int32]
+    pooled: NDArray[np.int32]
+    seen: NDArray[np.float32]
+
+
+class Moment(NamedTuple):
+    """Who asks, and for what.
+
+    Attributes
+    ----------
+    times_ms
+        Of the person's likes, oldest first, ``(n_past,)``.
+    tokens
+        Hashes of the context and of the list's length, ``(n_tokens,)``.
+    last_liked
+        ``log(1 + likes)`` of the item that they liked last.
+    clicks, shown
+        Of the person.
+    base
+        The average share of slots that are clicked.
+    n_pool, list_size
+        How many items were proposed, and how many will be shown.
+    """
+
+    times_ms: NDArray[np.int64]
+    tokens: NDArray[np.int64]
+    ts_ms: int
+    last_liked: float
+    clicks: float
+    shown: float
+    base: float
+    n_pool: int
+    list_size: int
 
 
 @compiled
@@ -60,6 +140,7 @@ def _lift(
 def _crossed_lift(
     counts: NDArray[np.float32],
     last_ms: NDArray[np.int64],
+    n_rows: int,
     half_life_ms: float,
     item: int,
     tokens: NDArray[np.int64],
@@ -69,7 +150,7 @@ def _crossed_lift(
     """Return the log of an item's rate in a context over its own, averaged over the tokens."""
     total = 0.0
     for i in range(tokens.shape[0]):
-        row = crossed(item, tokens[i], last_ms.shape[0])
+        row = crossed(item, tokens[i], n_rows)
         fade = 1.0
         if counts[row, 0, 1] != 0.0 or counts[row, 0, 2] != 0.0:
             fade = 2.0 ** (-max(ts_ms - last_ms[row], 0) / half_life_ms)
@@ -80,48 +161,31 @@ def _crossed_lift(
 
 
 @compiled
-def fill_rows(
-    rows: NDArray[np.float32],
-    scores: NDArray[np.float32],
-    candidates: NDArray[np.int32],
-    mixed: NDArray[np.float32],
-    places: NDArray[np.int32],
-    largest: NDArray[np.float32],
-    items: Items,
-    seen: NDArray[np.float32],
-    item_windows: Windows,
-    attribute_windows: Windows,
-    half_lives_ms: NDArray[np.float64],
-    crossings: Windows,
-    crossing_half_life_ms: float,
-    tokens: NDArray[np.int64],
-    ts_ms: int,
-    pause_ms: int,
-) -> None:
+def fill_rows(rows: NDArray[np.float32], facts: Facts, choices: Choices, moment: Moment) -> None:
     """Write the columns up to those of the personal models, in the order of the table.
 
-    Parameters
-    ----------
-    candidates
-        Dense indices, shape ``(n_candidates,)``; -1 for an item that the catalogue lacks, which is
-        described as one that no source speaks for and that nobody has liked.
-    seen
-        How often the person was shown each, ``(n_candidates,)``.
-    tokens
-        Hashes of the context and of the list's length.
-    pause_ms
-        Since the person's last like, -1 when there is none.
+    An item -1 is one that the catalogue lacks, and is described as one that no source speaks for
+    and that nobody has liked.
     """
-    n_sources = scores.shape[1]
+    scores, candidates, largest = facts.scores, choices.items, choices.largest
+    mixed, places, seen = choices.mixed, choices.places, choices.seen
+    created_ms, last_liked_ms, log_liked = facts.created_ms, facts.last_liked_ms, facts.log_liked
+    usual_pause, usual_depth, averaged = facts.usual_pause, facts.usual_depth, facts.averaged
+    attributes, half_lives_ms = facts.attributes, facts.half_lives_ms
+    item_counts, item_last_ms = facts.item_counts, facts.item_last_ms
+    attribute_counts, attribute_last_ms = facts.attribute_counts, facts.attribute_last_ms
+    ts_ms, n_past = moment.ts_ms, moment.times_ms.shape[0]
+    pause_ms = max(ts_ms - moment.times_ms[n_past - 1], 0) if n_past else -1
+    n_sources = scores.shape[0]
     n_windows = half_lives_ms.shape[0]
     log_pause = math.log1p(pause_ms / 1000.0) if pause_ms >= 0 else -1.0
     none_relative, none = np.float32(math.log(1e-3)), np.float32(math.log(1e-4))
     known = np.full(_LATELY, -1, np.int32)
     lifts = np.empty((_LATELY, n_windows))
     for i in range(candidates.shape[0]):
-        item = candidates[i]
+        item, place = candidates[i], choices.pooled[i]
         for source in range(n_sources):
-            score = scores[item, source] if item >= 0 else np.float32(0.0)
+            score = scores[source, place] if place >= 0 else np.float32(0.0)
             if score == 0.0:
                 rows[i, source] = none_relative
                 rows[i, n_sources + source] = none
@@ -135,41 +199,41 @@ def fill_rows(
         if item < 0:
             rows[i, at + 4] = _NEVER
             continue
-        rows[i, at + 2] = items.log_liked[item]
-        rows[i, at + 3] = math.log1p(max(ts_ms - items.created_ms[item], 0) / 3_600_000.0)
-        if items.last_liked_ms[item] > 0:
-            since_ms = max(ts_ms - items.last_liked_ms[item], 0)
+        rows[i, at + 2] = log_liked[item]
+        rows[i, at + 3] = math.log1p(max(ts_ms - created_ms[item], 0) / 3_600_000.0)
+        if last_liked_ms[item] > 0:
+            since_ms = max(ts_ms - last_liked_ms[item], 0)
             rows[i, at + 4] = math.log1p(since_ms / 60_000.0)
         else:
             rows[i, at + 4] = _NEVER
-        rows[i, at + 5] = items.usual_pause[item]
-        rows[i, at + 6] = items.usual_depth[item]
-        if pause_ms >= 0 and items.averaged[item] > 0.0:
-            rows[i, at + 7] = abs(log_pause - items.usual_pause[item])
+        rows[i, at + 5] = usual_pause[item]
+        rows[i, at + 6] = usual_depth[item]
+        if pause_ms >= 0 and averaged[item] > 0.0:
+            rows[i, at + 7] = abs(log_pause - usual_pause[item])
         rows[i, at + 8] = math.log1p(seen[i])
         at += 9
-        age_ms = max(ts_ms - item_windows[1][item], 0)
+        age_ms = max(ts_ms - item_last_ms[item], 0)
         for window in range(n_windows):
             # Of an item that was neither shown nor clicked all of them are 0, as they are already.
-            if not item_windows[0][item, window].any():
+            if not item_counts[item, window].any():
                 continue
             fade = 2.0 ** (-age_ms / half_lives_ms[window])
-            rows[i, at + window] = _lift(item_windows[0], item, window, fade)
-            shown = fade * item_windows[0][item, window, 0]
+            rows[i, at + window] = _lift(item_counts, item, window, fade)
+            shown = fade * item_counts[item, window, 0]
             rows[i, at + n_windows + window] = math.log1p(shown)
         count = 0
         total = np.zeros(n_windows)
-        for column in range(items.attributes.shape[1]):
-            token = items.attributes[item, column]
+        for place_of_token in range(attributes.shape[1]):
+            token = attributes[item, place_of_token]
             if token < 0:
                 break
             place = token % _LATELY
             if known[place] != token:
                 known[place] = token
-                age_ms = max(ts_ms - attribute_windows[1][token], 0)
+                age_ms = max(ts_ms - attribute_last_ms[token], 0)
                 for window in range(n_windows):
                     fade = 2.0 ** (-age_ms / half_lives_ms[window])
-                    lifts[place, window] = _lift(attribute_windows[0], token, window, fade)
+                    lifts[place, window] = _lift(attribute_counts, token, window, fade)
             for window in range(n_windows):
                 total[window] += lifts[place, window]
             count += 1
@@ -178,47 +242,40 @@ def fill_rows(
         at += 3 * n_windows
         rate = math.exp(rows[i, at - 2 * n_windows - 1])
         rows[i, at] = _crossed_lift(
-            crossings[0], crossings[1], crossing_half_life_ms, item, tokens, rate, ts_ms
+            facts.crossed_counts,
+            facts.crossed_last_ms,
+            facts.n_crossings,
+            facts.crossed_half_life_ms,
+            item,
+            moment.tokens,
+            rate,
+            ts_ms,
         )
 
 
 @compiled
-def bound(rows: NDArray[np.float32], first: int, largest: float) -> None:
-    """Keep the columns from ``first`` on between minus and plus ``largest``; NaN stays."""
+def _bound(rows: NDArray[np.float32], first: int, end: int) -> None:
+    """Keep columns within what float16 holds; NaN stays."""
     for i in range(rows.shape[0]):
-        for column in range(first, rows.shape[1]):
-            if rows[i, column] > largest:
-                rows[i, column] = largest
-            elif rows[i, column] < -largest:
-                rows[i, column] = -largest
+        for column in range(first, end):
+            if rows[i, column] > _LARGEST:
+                rows[i, column] = _LARGEST
+            elif rows[i, column] < -_LARGEST:
+                rows[i, column] = -_LARGEST
 
 
 @compiled
-def fill_shared(
-    values: NDArray[np.float32],
-    times_ms: NDArray[np.int64],
-    ts_ms: int,
-    last_liked: float,
-    done: tuple[float, float, float],
-    n_pool: int,
-    list_size: int,
-    largest: NDArray[np.float32],
-) -> None:
+def fill_shared(values: NDArray[np.float32], moment: Moment, largest: NDArray[np.float32]) -> None:
     """Write the features of a request.
 
     Parameters
     ----------
-    times_ms
-        Of the person's likes, oldest first, ``(n_past,)``.
-    last_liked
-        ``log(1 + likes)`` of the item that they liked last.
-    done
-        Clicks and shown slots of the person, and the average share of slots that are clicked.
     largest
         Maxima of the sources' scores, ``(n_columns,)``.
     """
+    times_ms, ts_ms, base = moment.times_ms, moment.ts_ms, moment.base
+    clicks, shown = moment.clicks, moment.shown
     n = times_ms.shape[0]
-    clicks, shown, base = done
     pause_ms = max(ts_ms - times_ms[n - 1], 0) if n else -1
     session = 0
     while session < n and times_ms[n - 1] - times_ms[n - 1 - session] <= _SESSION_MS:
@@ -230,13 +287,55 @@ def fill_shared(
     values[2] = 1.0 if 0 <= pause_ms < 60_000 else 0.0
     values[3] = math.log1p(session)
     values[4] = math.log1p(n)
-    values[5] = last_liked
+    values[5] = moment.last_liked
     values[6] = math.log1p(span_ms / 1000.0)
-    values[7] = math.log1p(n_pool)
+    values[7] = math.log1p(moment.n_pool)
     values[8] = math.log((clicks + 10.0 * base) / (shown + 10.0) / base)
     values[9] = math.log1p(shown)
-    values[10] = math.log1p(list_size)
+    values[10] = math.log1p(moment.list_size)
     values[11] = math.sin(angle)
     values[12] = math.cos(angle)
     for source in range(largest.shape[0]):
         values[13 + source] = math.log(largest[source] + np.float32(1e-3))
+
+
+@compiled
+def describe(
+    facts: Facts,
+    choices: Choices,
+    moment: Moment,
+    width: tuple[int, int, int],
+    posterior: Posterior | None,
+    known: Known,
+    base: float,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Return all features in a row, ``(n_candidates * n_columns + n_shared,)``, and as both tables.
+
+    Parameters
+    ----------
+    width
+        How many columns there are before those of the personal models, in all, and of the request.
+    posterior
+        If there is one, its columns follow the common ones; those of others are 0.
+    known, base
+        See ``recsys.learners.taste_kernels.describe``.
+    """
+    n = choices.items.shape[0]
+    n_common, n_all, n_shared = width
+    values = np.zeros(n * n_all + n_shared, np.float32)
+    rows = values[: n * n_all].reshape((n, n_all))
+    shared = values[n * n_all :]
+    fill_rows(rows, facts, choices, moment)
+    if posterior is not None:
+        describe_tastes(posterior, known, choices.items, base, rows, n_common)
+        _bound(rows, n_common, n_common + TASTE_COLUMNS)
+    fill_shared(shared, moment, choices.largest)
+    return values, rows, shared
+
+
+@compiled
+def halve(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
+    """Return the values as float16 holds them, as numbers and as its bits; same shape."""
+    rounded, halves = np.empty_like(values), np.empty(values.shape[0], np.uint16)
+    round_to_half(values, halves, rounded)
+    return rounded, halves

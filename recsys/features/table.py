@@ -19,13 +19,15 @@ from numpy.typing import NDArray
 from recsys.candidates.base import Asker
 from recsys.candidates.pool import Cut, Pool
 from recsys.catalogue import Catalogue
+from recsys.features import rows as compute
 from recsys.features.columns import Column, Family, keep, of_candidates, of_requests
 from recsys.features.counts import ItemCounts
 from recsys.features.habits import ItemHabits
-from recsys.features.half import round_to_half
-from recsys.features.rows import Items, bound, fill_rows, fill_shared
 from recsys.features.windows import CLICKED, EXPECTED, SHOWN, Kind, WindowCounts, cross
+from recsys.held import Held
 from recsys.learners.base import PersonalModel
+from recsys.learners.personal_bandit import PersonalBandit
+from recsys.learners.taste_kernels import NOTHING_KNOWN
 
 __all__ = ["NOWHERE", "Asked", "FeatureTable", "Windows", "surface"]
 
@@ -116,12 +118,22 @@ class FeatureTable:
         self._counts = counts
         self._habits = habits
         self._item_windows, self._attribute_windows, self._crossings = windows
-        self._personal = personal
         spans = [_span(half_life) for half_life in self._item_windows.half_lives_ms.tolist()]
         common = of_candidates(pool.columns, spans)
         own = (Column(column, None) for model in personal for column in model.columns)
         candidates, requests = (*common, *own), of_requests(pool.columns)
-        self._n_common, self._n_all, self._n_shared = len(common), len(candidates), len(requests)
+        self._width = len(common), len(candidates), len(requests)
+        self._bandit: PersonalBandit | None = None
+        self._others = list[tuple[PersonalModel, int]]()
+        column = len(common)
+        for model in personal:
+            if isinstance(model, PersonalBandit):
+                self._bandit = model
+            else:
+                self._others.append((model, column))
+            column += len(model.columns)
+        self._crossed_half_life_ms = float(self._crossings.half_lives_ms[0])
+        self._held = Held(compute.hold_facts)
         self._selects = bool(without)
         self._kept, self._shared_kept = keep(candidates, without), keep(requests, without)
         self.columns, self.shared_columns = self._kept.names, self._shared_kept.names
@@ -138,19 +150,42 @@ class FeatureTable:
         list_size
             How many items will be shown, 0 when there is no list.
         """
-        n = len(cut.items)
+        user, items, n = asker.user, cut.items, len(cut.items)
+        seen = np.zeros(n, np.float32)
+        if user.seen:
+            seen[:] = [user.seen.get(item, 0) for item in items.tolist()]
+        log_liked, base_rate = self._counts.log_liked, self._counts.base_rate
+        moment = compute.Moment(
+            asker.times_ms,
+            tokens,
+            asker.ts_ms,
+            float(log_liked[user.items[-1]]) if user.items else 0.0,
+            float(user.clicks),
+            float(user.shown),
+            base_rate,
+            self._pool.count,
+            list_size,
+        )
+        bandit = self._bandit
         # One after the other in one piece of memory, so that they are rounded at once.
-        values = np.zeros(n * self._n_all + self._n_shared, np.float32)
-        rows = values[: n * self._n_all].reshape(n, self._n_all)
-        shared = values[n * self._n_all :]
-        self._fill_rows(rows, asker, cut, tokens)
-        self._fill_shared(shared, asker, cut, list_size)
+        values, rows, shared = compute.describe(
+            self._facts(),
+            compute.Choices(items, cut.mixed, cut.largest, cut.places, cut.pooled, seen),
+            moment,
+            self._width,
+            None if bandit is None else bandit.held,
+            NOTHING_KNOWN if bandit is None else bandit.known(user),
+            1.0 if bandit is None else bandit.base,
+        )
+        for model, column in self._others:
+            if not model.silent:
+                answers = model.features(user, items).clip(-_LARGEST, _LARGEST)
+                rows[:, column : column + len(model.columns)] = answers
         if self._selects:
             rows = rows.take(self._kept.places, axis=1)
             values = np.concatenate([rows.reshape(-1), shared.take(self._shared_kept.places)])
         # Scored is what is logged.
-        rounded, halves = np.empty_like(values), np.empty(len(values), np.uint16)
-        round_to_half(values, halves, rounded)
+        rounded, halves = compute.halve(values)
         logged, end = halves.view(np.float16), rows.size
         return Asked(
             rounded[:end].reshape(rows.shape),
@@ -159,62 +194,29 @@ class FeatureTable:
             logged[end:],
         )
 
-    def _fill_rows(
-        self, rows: NDArray[np.float32], asker: Asker, cut: Cut, tokens: NDArray[np.int64]
-    ) -> None:
-        user, ts_ms, items = asker.user, asker.ts_ms, cut.items
-        pause_ms = max(ts_ms - user.times_ms[-1], 0) if user.times_ms else -1
-        known = Items(
-            self._catalogue.created_ms,
-            self._catalogue.attributes,
-            self._counts.log_liked,
-            self._habits.last_ms,
-            self._habits.pause,
-            self._habits.depth,
-            self._habits.likes,
-        )
-        n_crossings = self._crossings.n_keys
-        seen = np.zeros(len(items), np.float32)
-        if user.seen:
-            seen[:] = [user.seen.get(item, 0) for item in items.tolist()]
-        fill_rows(
-            rows,
-            self._pool.scores,
-            cut.items,
-            cut.mixed,
-            cut.places,
-            cut.largest,
-            known,
-            seen,
-            (self._item_windows.counts, self._item_windows.last_ms),
-            (self._attribute_windows.counts, self._attribute_windows.last_ms),
-            self._item_windows.half_lives_ms,
-            (self._crossings.counts[:n_crossings], self._crossings.last_ms[:n_crossings]),
-            float(self._crossings.half_lives_ms[0]),
-            tokens,
-            ts_ms,
-            pause_ms,
-        )
-        column = self._n_common
-        for model in self._personal:
-            after = column + len(model.columns)
-            rows[:, column:after] = model.features(user, items)
-            column = after
-        bound(rows, self._n_common, _LARGEST)
-
-    def _fill_shared(
-        self, shared: NDArray[np.float32], asker: Asker, cut: Cut, list_size: int
-    ) -> None:
-        user = asker.user
-        fill_shared(
-            shared,
-            asker.times_ms,
-            asker.ts_ms,
-            float(self._counts.log_liked[user.items[-1]]) if user.items else 0.0,
-            (float(user.clicks), float(user.shown), self._counts.base_rate),
-            self._pool.count,
-            list_size,
-            cut.largest,
+    def _facts(self) -> compute.Facts:
+        counts, habits, catalogue = self._counts, self._habits, self._catalogue
+        crossings = self._crossings
+        return self._held(
+            compute.Facts(
+                self._pool.scores,
+                catalogue.created_table,
+                catalogue.attribute_table,
+                counts.log_liked,
+                habits.last_ms,
+                habits.pause,
+                habits.depth,
+                habits.likes,
+                self._item_windows.counts,
+                self._item_windows.last_ms,
+                self._attribute_windows.counts,
+                self._attribute_windows.last_ms,
+                crossings.counts,
+                crossings.last_ms,
+                self._item_windows.half_lives_ms,
+                self._crossed_half_life_ms,
+                crossings.n_keys,
+            )
         )
 
     def show(self, items: Sequence[int], ts_ms: int) -> None:

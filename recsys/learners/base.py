@@ -160,6 +160,8 @@ class PersonalModel(ABC):
 
     columns: ClassVar[tuple[str, ...]]
     """Names of the features it answers."""
+    silent: bool = False
+    """Whether all of them are 0, whoever asks."""
 
     @abstractmethod
     def features(self, user: User, items: NDArray[np.int32]) -> NDArray[np.float32]:

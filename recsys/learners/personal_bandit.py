@@ -23,7 +23,7 @@ item, ``sqrt(sum x**2 v_t)``, is what is still unknown about the person, and dri
 
 import math
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,24 +31,19 @@ from typing_extensions import override
 
 from recsys.arrays import grown
 from recsys.catalogue import Catalogue
-from recsys.compiled import compiled
+from recsys.held import Held
 from recsys.learners.base import PersonalModel
+from recsys.learners.taste_kernels import (
+    Known,
+    Posterior,
+    describe,
+    hold_posterior,
+)
 from recsys.learners.taste_priors import TastePriors
 from recsys.settings import PersonalBanditSettings
 from recsys.users import Tastes, User
 
 __all__ = ["PersonalBandit"]
-
-
-class _Known(NamedTuple):
-    """A person's tastes as arrays, shape ``(n_tokens_known,)``, and what brings them to now."""
-
-    tokens: NDArray[np.int32]
-    means: NDArray[np.float64]
-    left: NDArray[np.float64]
-    touched: NDArray[np.int64]
-    lessons: int
-    keep: float
 
 
 class PersonalBandit(PersonalModel):
@@ -61,9 +56,10 @@ class PersonalBandit(PersonalModel):
         self._catalogue = catalogue
         self.priors = TastePriors(settings, catalogue)
         self._by_token = np.zeros((64, 2))
+        self._held = Held(hold_posterior)
         self._keep = 1.0 - settings.drift
         # A request asks for them twice.
-        self._latest: tuple[Tastes, _Known] | None = None
+        self._latest: tuple[Tastes, Known] | None = None
 
     @property
     def base(self) -> float:
@@ -88,42 +84,24 @@ class PersonalBandit(PersonalModel):
         the base left.
         """
         out = np.empty((len(items), 3), np.float32)
-        _posterior(
-            self._catalogue.attributes,
-            items,
-            self._known(user),
-            *self.priors.by_place(),
-            self.base,
-            self._table(),
-            out,
-        )
+        describe(self.held, self.known(user), items, self.base, out, 0)
         return out
 
-    def optimistic(self, user: User, optimism: float) -> NDArray[np.float32]:
-        """Return ``max(mean + optimism * deviation, 0)`` by set of attributes, ``(n_sets,)``."""
-        sets = self._catalogue.sets.tokens
-        out = np.empty(len(sets), np.float32)
-        _optimistic(
-            sets,
-            self._catalogue.n_tokens,
-            self._known(user),
-            *self.priors.by_place(),
-            optimism,
-            self._table(),
-            out,
-        )
-        return out
-
-    def _table(self) -> NDArray[np.float64]:
+    @property
+    def held(self) -> Posterior:
+        """What all people's tastes have in common, for compiled code."""
         self._by_token = grown(self._by_token, self._catalogue.n_tokens)
-        return self._by_token
+        return self._held(
+            Posterior(self._catalogue.attribute_table, *self.priors.by_place(), self._by_token)
+        )
 
-    def _known(self, user: User) -> _Known:
+    def known(self, user: User) -> Known:
+        """Return a person's tastes, for compiled code."""
         tastes = user.tastes
         if self._latest is not None and self._latest[0] is tastes:
             return self._latest[1]
         n = len(tastes.mean)
-        known = _Known(
+        known = Known(
             np.fromiter(tastes.mean.keys(), np.int32, n),
             np.fromiter(tastes.mean.values(), np.float64, n),
             np.fromiter(tastes.left.values(), np.float64, n),
@@ -204,99 +182,3 @@ class PersonalBandit(PersonalModel):
     def restore(self, record: bytes) -> None:
         self.priors.restore(record)
         self._latest = None
-
-
-@compiled
-def _spread(known: _Known, by_token: NDArray[np.float64]) -> None:
-    """Write means and shares that are known, as of now, into a table, ``(n_tokens, 2)``."""
-    for i in range(known.tokens.shape[0]):
-        kept = known.keep ** (known.lessons - known.touched[i])
-        by_token[known.tokens[i], 0] = known.means[i] * kept
-        by_token[known.tokens[i], 1] = (1.0 - known.left[i]) * kept**2
-
-
-@compiled
-def _wipe(known: _Known, by_token: NDArray[np.float64]) -> None:
-    """Leave nothing behind: it would be the next person's taste."""
-    for i in range(known.tokens.shape[0]):
-        by_token[known.tokens[i], 0] = 0.0
-        by_token[known.tokens[i], 1] = 0.0
-
-
-@compiled
-def _sum_up(
-    attributes: NDArray[np.int32],
-    item: int,
-    places: NDArray[np.int32],
-    priors: NDArray[np.float64],
-    by_token: NDArray[np.float64],
-) -> tuple[float, float]:
-    """Return mean and variance of the person's part of an item."""
-    total = 0.0
-    spread = 0.0
-    count = 0
-    for column in range(attributes.shape[1]):
-        token = attributes[item, column]
-        if token < 0:
-            break
-        total += by_token[token, 0]
-        spread += priors[places[token]] * (1.0 - by_token[token, 1])
-        count += 1
-    if count == 0:
-        return 0.0, 0.0
-    return total / math.sqrt(count), spread / count
-
-
-@compiled
-def _posterior(
-    attributes: NDArray[np.int32],
-    items: NDArray[np.int32],
-    known: _Known,
-    places: NDArray[np.int32],
-    priors: NDArray[np.float64],
-    base: float,
-    by_token: NDArray[np.float64],
-    out: NDArray[np.float32],
-) -> None:
-    _spread(known, by_token)
-    for i in range(items.shape[0]):
-        mean, variance = 0.0, 0.0
-        if items[i] >= 0:
-            mean, variance = _sum_up(attributes, items[i], places, priors, by_token)
-        out[i, 0] = mean
-        out[i, 1] = math.sqrt(variance)
-        out[i, 2] = math.log(max(base + mean, 0.1 * base) / base)
-    _wipe(known, by_token)
-
-
-@compiled
-def _optimistic(
-    sets: NDArray[np.int32],
-    n_tokens: int,
-    known: _Known,
-    places: NDArray[np.int32],
-    priors: NDArray[np.float64],
-    optimism: float,
-    by_token: NDArray[np.float64],
-    out: NDArray[np.float32],
-) -> None:
-    _spread(known, by_token)
-    # What ``_sum_up`` looks up, once per token instead of once per token of every set.
-    tastes = np.empty((n_tokens, 2))
-    for token in range(n_tokens):
-        tastes[token, 0] = by_token[token, 0]
-        tastes[token, 1] = priors[places[token]] * (1.0 - by_token[token, 1])
-    _wipe(known, by_token)
-    for number in range(out.shape[0]):
-        total = 0.0
-        spread = 0.0
-        count = 0
-        for column in range(sets.shape[1]):
-            token = sets[number, column]
-            if token < 0:
-                break
-            total += tastes[token, 0]
-            spread += tastes[token, 1]
-            count += 1
-        best = total + optimism * math.sqrt(spread)
-        out[number] = max(best, 0.0) / math.sqrt(max(count, 1))

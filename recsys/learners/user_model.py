@@ -60,6 +60,7 @@ class UserModel(PersonalModel):
 
     def __init__(self, settings: UserModelSettings, catalogue: Catalogue, key: bytes) -> None:
         self._settings = settings
+        self.silent = not settings.enabled
         self._catalogue = catalogue
         self._key = key
         self._live = dict[str, RiverModel]()

@@ -41,7 +41,7 @@ def pairs(source: Factors, *after: tuple[int, int], rounds: int = 200) -> None:
 class Lesson:
     """One like of item 2 after 0 and 1, beside negatives that are all item 3."""
 
-    SHAPE = compute.Shape(0.5, 1000.0, 0.25, 1.0, 4, 0, SEED)
+    SHAPE = compute.Shape(0.5, 1000.0, 0.25, 1.0, 4, SEED, 2, 1)
     TIMES_MS = np.array([0, 2000], np.int64)
 
     def __init__(self) -> None:
@@ -79,7 +79,9 @@ class Lesson:
             np.zeros(7, np.int32),
         )
         items = np.array([0, 1], np.int32)
-        lots = compute.learn(model, rings, self.SHAPE, items, self.TIMES_MS, 2, 1.0, (4, 8, 0))
+        nobody = np.zeros(3, np.float32), np.zeros(1, np.bool_)
+        vectors = compute.hold_vectors(compute.Vectors(model, rings, self.SHAPE, *nobody))
+        lots = compute.learn(vectors, items, self.TIMES_MS, 2, 1.0, 0, (4, 8, 0))
         assert lots == 4
         # The second row of the ring, after eight lessons in seven rows.
         assert rings.items[1].tolist() == [1, 0]

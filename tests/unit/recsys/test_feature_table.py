@@ -17,8 +17,9 @@ from recsys.features.habits import ItemHabits
 from recsys.features.table import NOWHERE, FeatureTable, Windows, surface
 from recsys.features.windows import WindowCounts
 from recsys.learners.personal_bandit import PersonalBandit
-from recsys.settings import CatalogueSettings, PersonalBanditSettings
-from recsys.users import User
+from recsys.learners.user_model import UserModel
+from recsys.settings import CatalogueSettings, PersonalBanditSettings, UserModelSettings
+from recsys.users import Tastes, User
 
 HOUR_MS = 3_600_000
 NONE = np.zeros(0, np.bool_)
@@ -74,12 +75,14 @@ def cut_of(
     mixed: list[float] | None = None,
     largest: tuple[float, float] = (4.0, 0.0),
     places: list[int] | None = None,
+    pooled: list[int] | None = None,
 ) -> Cut:
     return Cut(
         np.array(items, np.int32),
         np.array(mixed or [0.0] * len(items), np.float32),
         np.array(largest, np.float32),
         np.array(places or range(len(items)), np.int32),
+        np.array(items if pooled is None else pooled, np.int32),
     )
 
 
@@ -125,8 +128,9 @@ def test_what_is_kept_stays_in_its_place() -> None:
 def test_scores_are_logarithms_relative_and_absolute() -> None:
     one = world()
     one.pool.add(np.array([1, 0, 2], np.int32))
-    one.pool.scores[:3] = [[4.0, 0.0], [1.0, 0.0], [0.0, 0.0]]
-    columns, shared = asked(one, cut_of([0, 1, 2], [0.8, 0.2, 0.0], places=[0, 1, 7]))
+    one.pool.scores[0, :3] = [1.0, 4.0, 0.0]
+    cut = cut_of([0, 1, 2], [0.8, 0.2, 0.0], places=[0, 1, 7], pooled=[1, 0, 2])
+    columns, shared = asked(one, cut)
     logs = [math.log(1.0 + 1e-3), math.log(0.25 + 1e-3), math.log(1e-3)]
     assert columns["first_relative"] == pytest.approx(logs, abs=1e-3, rel=HALF)
     assert columns["second_relative"] == pytest.approx([math.log(1e-3)] * 3, rel=HALF)
@@ -274,8 +278,9 @@ def test_whatever_happened_in_whatever_order_features_are_finite(ts_ms: int) -> 
 def test_an_item_that_the_catalogue_lacks_is_one_that_nobody_speaks_for() -> None:
     one = world()
     one.pool.add(np.array([0], np.int32))
-    one.pool.scores[0] = [4.0, 2.0]
-    columns, _ = asked(one, cut_of([0, -1, 2], [0.8, 0.0, 0.0], (4.0, 2.0)))
+    one.pool.scores[:, 0] = [4.0, 2.0]
+    cut = cut_of([0, -1, 2], [0.8, 0.0, 0.0], (4.0, 2.0), pooled=[0, -1, -1])
+    columns, _ = asked(one, cut)
     for name in ("first_relative", "second_log", "mix", "like_recency", "taste", "shown_1h"):
         assert columns[name][1] == columns[name][2], name
     assert columns["mix"][0] > columns["mix"][1]
@@ -326,18 +331,22 @@ def test_values_are_those_that_are_logged() -> None:
         np.testing.assert_array_equal(values, logged.astype(np.float32))
 
 
-class Loud(PersonalBandit):
+class Loud(UserModel):
     """Answers numbers that float16 has no room for."""
 
     @override
     def features(self, user: User, items: NDArray[np.int32]) -> NDArray[np.float32]:
-        return np.full((len(items), 3), [1e30, -1e30, 1.0], np.float32)
+        return np.array([[1e30], [-1e30]], np.float32)
 
 
 def test_answers_too_large_for_their_format_are_cut() -> None:
     one = world()
-    loud = Loud(PersonalBanditSettings(), one.catalogue)
-    table = FeatureTable(one.pool, one.catalogue, one.counts, one.habits, some_windows(), [loud])
+    bandit = PersonalBandit(PersonalBanditSettings(), one.catalogue)
+    models = [bandit, Loud(UserModelSettings(enabled=True), one.catalogue, b"k" * 32)]
+    table = FeatureTable(one.pool, one.catalogue, one.counts, one.habits, some_windows(), models)
     table.grow()
-    rows, *_ = table.ask(Asker.at(User(user_id="u"), 0, NONE), cut_of([0, 1]), NOWHERE, 2)
-    assert rows[:, -3:].tolist() == [[65504.0, -65504.0, 1.0]] * 2
+    fan = User(user_id="u", tastes=Tastes(mean={0: 1e30}, left={0: 1.0}, touched={0: 0}))
+    rows, *_ = table.ask(Asker.at(fan, 0, NONE), cut_of([0, 1]), NOWHERE, 2)
+    assert one.catalogue[1].tokens == [0]
+    assert rows[:, table.places["user_model"]].tolist() == [65504.0, -65504.0]
+    assert rows[1, table.places["taste"]] == 65504.0

@@ -1,15 +1,17 @@
 """The nearest items: a scan is exact, and an index finds nearly the same."""
 
 import sys
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from recsys.candidates.nearest import Index, Nearest, Scan
+from recsys.candidates.nearest import Index, scan
 
 N_ITEMS, N_FACTORS, WANTED = 5000, 16, 50
 Array = NDArray[np.float32]
+Find = Callable[[Array, Array, NDArray[np.bool_], int], NDArray[np.int32]]
 
 
 def vectors_of(n_items: int = N_ITEMS) -> Array:
@@ -38,13 +40,13 @@ def by_numpy(vector: Array, vectors: Array, n: int) -> list[int]:
 
 def test_a_scan_is_exact() -> None:
     for vector in people():
-        assert Scan().find(vector, VECTORS, ALLOWED, 5).tolist() == by_numpy(vector, VECTORS, 5)
+        assert scan(vector, VECTORS, ALLOWED, 5).tolist() == by_numpy(vector, VECTORS, 5)
 
 
 def test_ties_go_to_the_lower_index() -> None:
     same = np.ones((8, 2), np.float32)
-    for nearest in (Scan(), Index(same)):
-        found = nearest.find(same[0], same, np.ones(8, np.bool_), 3)
+    for find in (scan, Index(same).find):
+        found = find(same[0], same, np.ones(8, np.bool_), 3)
         assert found.tolist() == [0, 1, 2]
 
 
@@ -80,13 +82,13 @@ def test_what_came_or_moved_since_is_judged_as_it_is_now() -> None:
     assert first not in found
 
 
-@pytest.mark.parametrize("nearest", [Scan(), Index(VECTORS)])
+@pytest.mark.parametrize("find", [scan, Index(VECTORS).find])
 @pytest.mark.parametrize("share", [0.1, 0.9])
-def test_what_was_removed_takes_no_place(nearest: Nearest, share: float) -> None:
+def test_what_was_removed_takes_no_place(find: Find, share: float) -> None:
     """Nor does a catalogue of which most was removed leave an index with little to find."""
     vector = people()[0]
     allowed = np.random.default_rng(3).random(N_ITEMS) >= share
-    found = nearest.find(vector, VECTORS, allowed, WANTED).tolist()
+    found = find(vector, VECTORS, allowed, WANTED).tolist()
     assert len(found) == WANTED
     assert allowed[found].all()
     left = [item for item in by_numpy(vector, VECTORS, N_ITEMS) if allowed[item]]
@@ -96,8 +98,8 @@ def test_what_was_removed_takes_no_place(nearest: Nearest, share: float) -> None
 
 def test_where_all_is_removed_nothing_is_found() -> None:
     nothing = np.zeros(N_ITEMS, np.bool_)
-    for nearest in (Scan(), Index(VECTORS)):
-        assert not len(nearest.find(VECTORS[0], VECTORS, nothing, WANTED))
+    for find in (scan, Index(VECTORS).find):
+        assert not len(find(VECTORS[0], VECTORS, nothing, WANTED))
 
 
 @pytest.mark.parametrize("n_items", [1, 2, 17])
@@ -105,7 +107,7 @@ def test_few_items_are_all_found(n_items: int) -> None:
     vectors, allowed = VECTORS[:n_items], np.ones(n_items, np.bool_)
     index = Index(vectors)
     found = index.find(vectors[0], vectors, allowed, WANTED)
-    assert found.tolist() == Scan().find(vectors[0], vectors, allowed, WANTED).tolist()
+    assert found.tolist() == scan(vectors[0], vectors, allowed, WANTED).tolist()
 
 
 def test_without_faiss_an_index_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from recsys.catalogue import Catalogue
 from recsys.learners.personal_bandit import PersonalBandit
+from recsys.learners.taste_kernels import optimistic
 from recsys.settings import CatalogueSettings, PersonalBanditSettings
 from recsys.users import User
 
@@ -15,11 +16,15 @@ ITEMS: list[list[str]] = [["a"], ["a", "b"], ["c", "d", "e"], [], ["b", "c"]]
 EVERYTHING = np.array([0, 1, 2, 3, 4, -1], np.int32)
 
 
-def bandit(settings: PersonalBanditSettings = SETTINGS) -> PersonalBandit:
-    catalogue = Catalogue(CatalogueSettings())
+def catalogue() -> Catalogue:
+    made = Catalogue(CatalogueSettings())
     for number, tags in enumerate(ITEMS):
-        catalogue.upsert(f"i{number}", 0, {"tag": tags})
-    return PersonalBandit(settings, catalogue)
+        made.upsert(f"i{number}", 0, {"tag": tags})
+    return made
+
+
+def bandit(settings: PersonalBanditSettings = SETTINGS) -> PersonalBandit:
+    return PersonalBandit(settings, catalogue())
 
 
 def base_rate(model: PersonalBandit) -> float:
@@ -210,11 +215,15 @@ def test_what_a_set_may_be_worth_is_its_mean_and_half_its_deviation() -> None:
         model.learn(user, item, reward, shown=True)
     mean, deviation, _ = model.posterior(user, EVERYTHING[:-1]).T
     expected = np.maximum(mean + 0.5 * deviation, 0.0)
-    found = model.optimistic(user, 0.5)
+    sets = catalogue().sets.tokens
+    found = np.empty(len(sets), np.float32)
+    optimistic(model.held, model.known(user), sets, 0.5, found)
     assert len(found) == len(ITEMS)
     np.testing.assert_allclose(found, expected, rtol=1e-6)
     assert (found[:3] > 0.0).any()
-    assert not bandit().optimistic(User(user_id="stranger"), 0.0).any()
+    # Of a stranger nothing is known, and nothing of the one before is left behind.
+    optimistic(model.held, model.known(User(user_id="stranger")), sets, 0.0, found)
+    assert not found.any()
 
 
 def test_dislikes_may_outweigh_everything() -> None:

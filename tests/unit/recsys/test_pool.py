@@ -1,19 +1,10 @@
 """The pool: what is in it, what is best in it, and what the next request finds of it."""
 
-from typing import ClassVar
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from typing_extensions import override
 
-from recsys.candidates.base import Asker, Source
-from recsys.candidates.gather import columns_of, fill, seats_of, weights_of
 from recsys.candidates.pool import Pool
-from recsys.users import User
-from tests.pools import all_but, person
-
-NOBODY = Asker.at(person(), 0, all_but((), 8))
 
 
 def filled(rows: dict[int, list[float]], n_items: int = 100) -> Pool:
@@ -21,13 +12,13 @@ def filled(rows: dict[int, list[float]], n_items: int = 100) -> Pool:
     pool = Pool([f"column{number}" for number in range(len(next(iter(rows.values()))))])
     pool.grow(n_items)
     pool.add(np.array(list(rows), np.int32))
-    for item, row in rows.items():
-        pool.scores[item] = row
+    for place, row in enumerate(rows.values()):
+        pool.scores[:, place] = row
     return pool
 
 
 def everything(pool: Pool) -> NDArray[np.bool_]:
-    return np.ones(len(pool.known), np.bool_)
+    return np.ones(len(pool.place_of), np.bool_)
 
 
 def weights(*values: float) -> NDArray[np.float32]:
@@ -40,7 +31,7 @@ def test_an_item_is_in_the_pool_once_where_it_came_first() -> None:
     pool.add(np.array([7, 2, 7], np.int32))
     pool.add(np.array([5, 2], np.int32))
     assert pool.items.tolist() == [7, 2, 5]
-    assert np.flatnonzero(pool.known).tolist() == [2, 5, 7]
+    assert np.flatnonzero(pool.place_of >= 0).tolist() == [2, 5, 7]
 
 
 def test_the_mix_divides_each_column_by_its_best() -> None:
@@ -89,7 +80,7 @@ def test_the_cut_of_many_equals_sorting_them_all() -> None:
         values = rng.integers(0, 6, 200).astype(np.float32)
         order = rng.permutation(200)
         pool = filled({int(item): [float(values[item])] for item in order}, n_items=200)
-        allowed = rng.random(len(pool.known)) < 0.8
+        allowed = rng.random(len(pool.place_of)) < 0.8
         found = [item for item in np.flatnonzero(values).tolist() if allowed[item]]
         expected = sorted(found, key=lambda item: (-values[item], item))[:50]
         assert pool.cut(allowed, weights(1.0), 50).items.tolist() == expected
@@ -134,7 +125,7 @@ def test_a_pool_grows_and_keeps_what_it_holds() -> None:
     pool = filled({3: [1.0]}, n_items=10)
     pool.grow(1000)
     pool.add(np.array([999], np.int32))
-    pool.scores[999] = 2.0
+    pool.scores[0, 1] = 2.0
     assert pool.cut(everything(pool), weights(1.0), 5).items.tolist() == [999, 3]
 
 
@@ -196,67 +187,3 @@ def test_where_all_fit_seats_change_nothing() -> None:
     pool = filled({item: [10.0 - item, float(item)] for item in range(4)})
     cut = pool.cut(everything(pool), weights(1.0, 0.0), 10, seats(0, 2))
     assert cut.items.tolist() == [0, 1, 2, 3]
-
-
-class Fixed(Source):
-    """Proposes some items and gives every item its number times a factor."""
-
-    def __init__(self, name: str, factor: float, proposes: list[int]) -> None:
-        self.columns = (f"{name}_plain", f"{name}_squared")
-        self.weights = (factor, 0.0)
-        self.seats = (0, len(proposes)) if name == "one" else ()
-        self._factor = factor
-        self._proposes = np.array(proposes, np.int32)
-
-    @override
-    def grow(self, n_items: int) -> None: ...
-
-    @override
-    def learn(self, user: User, item: int, ts_ms: int, strength: float) -> None: ...
-
-    @override
-    def propose(self, asker: Asker, pool: Pool, column: int) -> None:
-        pool.add(self._proposes)
-
-    @override
-    def score(self, asker: Asker, pool: Pool, column: int) -> None:
-        pool.scores[pool.items, column] = self._factor * pool.items
-        pool.scores[pool.items, column + 1] = pool.items**2
-
-    @override
-    def snapshot(self) -> bytes:
-        return b""
-
-    @override
-    def restore(self, record: bytes) -> None: ...
-
-
-class TestGather:
-    """Several sources, one question."""
-
-    SOURCES: ClassVar[list[Source]] = [Fixed("one", 2.0, [5, 3]), Fixed("other", 3.0, [3, 7])]
-
-    def test_columns_and_weights_stand_in_the_order_of_the_sources(self) -> None:
-        assert columns_of(self.SOURCES) == (
-            "one_plain", "one_squared", "other_plain", "other_squared",
-        )  # fmt: skip
-        assert weights_of(self.SOURCES).tolist() == [2.0, 0.0, 3.0, 0.0]
-        assert seats_of(self.SOURCES).tolist() == [0, 2, 0, 0]
-
-    def test_every_source_scores_what_any_of_them_proposed(self) -> None:
-        pool = Pool(columns_of(self.SOURCES))
-        pool.grow(20)
-        fill(pool, self.SOURCES, NOBODY, np.array([9], np.int32))
-        assert pool.items.tolist() == [9, 5, 3, 7]
-        for item in (9, 5, 3, 7):
-            assert pool.scores[item].tolist() == [2 * item, item**2, 3 * item, item**2]
-        assert np.flatnonzero(pool.scores.any(axis=1)).tolist() == [3, 5, 7, 9]
-
-    def test_a_request_finds_nothing_of_the_one_before(self) -> None:
-        pool = Pool(columns_of(self.SOURCES))
-        pool.grow(20)
-        fill(pool, self.SOURCES, NOBODY, np.array([9, 11], np.int32))
-        fill(pool, self.SOURCES[:1], NOBODY)
-        assert pool.items.tolist() == [5, 3]
-        assert np.flatnonzero(pool.scores.any(axis=1)).tolist() == [3, 5]
-        assert not pool.scores[:, 2:].any()

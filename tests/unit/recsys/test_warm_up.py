@@ -36,9 +36,9 @@ def test_there_is_something_to_compile() -> None:
     nothing = {name: set[str]() for name in signatures()}
     compiled = " ".join(compiled_since(nothing))
     for name in (
-        "transition_kernels.propose",
-        "session_kernels.propose",
-        "rows.fill_rows",
+        "gather_kernels.ask",
+        "transition_kernels.learn",
+        "rows.describe",
         "net.gather",
     ):
         assert name in compiled

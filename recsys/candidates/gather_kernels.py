@@ -1,0 +1,132 @@
+"""One question to all sources, in one call: see ``recsys.candidates.gather``.
+
+A source that is switched off is ``None``, and nothing is compiled for it. Their columns stand in
+the order of the arguments.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.candidates.base import Question
+from recsys.candidates.by_attributes import score as score_by_attributes
+from recsys.candidates.factor_kernels import Near, Vectors
+from recsys.candidates.factor_kernels import propose as propose_factors
+from recsys.candidates.factor_kernels import score as score_factors
+from recsys.candidates.fresh import Arrivals
+from recsys.candidates.fresh import propose as propose_fresh
+from recsys.candidates.fresh import score as score_fresh
+from recsys.candidates.pool_kernels import Scratch, add_items, clear
+from recsys.candidates.popular import Counted
+from recsys.candidates.popular import propose as propose_popular
+from recsys.candidates.popular import score as score_popular
+from recsys.candidates.popular_attributes import CountedKinds
+from recsys.candidates.popular_attributes import propose as propose_popular_attributes
+from recsys.candidates.popular_attributes import score as score_popular_attributes
+from recsys.candidates.recent_tastes import Recent
+from recsys.candidates.recent_tastes import propose as propose_recent_tastes
+from recsys.candidates.session_kernels import Shelves
+from recsys.candidates.session_kernels import propose as propose_sessions
+from recsys.candidates.tastes import Liked
+from recsys.candidates.tastes import propose as propose_tastes
+from recsys.candidates.transition_kernels import Bonds
+from recsys.candidates.transition_search import propose as propose_transitions
+from recsys.candidates.transition_search import score as score_transitions
+from recsys.compiled import compiled
+from recsys.learners.taste_kernels import Known
+
+__all__ = ["PROPOSE", "SCORE", "Inquiry", "ask"]
+
+PROPOSE, SCORE = 1, 2
+"""The two steps, see ``ask``."""
+
+
+class Inquiry(NamedTuple):
+    """What the sources are inquiry.
+
+    Attributes
+    ----------
+    known
+        Tastes of the person.
+    near
+        For factors.
+    given
+        Items that are in the pool whoever proposes them.
+    """
+
+    question: Question
+    known: Known
+    near: Near
+    given: NDArray[np.int32]
+
+
+@compiled
+def ask(
+    steps: int,
+    inquiry: Inquiry,
+    pool: Scratch,
+    transitions: Bonds | None,
+    sessions: Shelves | None,
+    factors: Vectors | None,
+    popular: Counted | None,
+    popular_attributes: CountedKinds | None,
+    fresh: Arrivals | None,
+    tastes: Liked | None,
+    recent_tastes: Recent | None,
+) -> None:
+    """Wipe the pool and let every source propose, then score what all of them proposed.
+
+    Parameters
+    ----------
+    steps
+        ``PROPOSE``, ``SCORE`` or both, added. One function for all, as it takes seconds to compile.
+    """
+    question = inquiry.question
+    if steps & PROPOSE:
+        clear(pool)
+        add_items(pool, inquiry.given)
+    column = 0
+    if transitions is not None:
+        if steps & PROPOSE:
+            propose_transitions(transitions, question, pool)
+        column += transitions.worth.shape[0]
+    if sessions is not None:
+        # They score while they propose.
+        if steps & PROPOSE:
+            propose_sessions(sessions, question, pool, column)
+        column += 1
+    if steps & PROPOSE:
+        if factors is not None:
+            propose_factors(factors, question, inquiry.near, pool)
+        if popular is not None:
+            propose_popular(popular, question, pool)
+        if popular_attributes is not None:
+            propose_popular_attributes(popular_attributes, question, pool)
+        if fresh is not None:
+            propose_fresh(fresh, question, pool)
+        if tastes is not None:
+            propose_tastes(tastes, question, inquiry.known, pool)
+        if recent_tastes is not None:
+            propose_recent_tastes(recent_tastes, question, pool)
+    if not steps & SCORE:
+        return
+    if transitions is not None:
+        score_transitions(transitions, pool, 0)
+    if factors is not None:
+        score_factors(factors, pool, column)
+        column += 1
+    if popular is not None:
+        score_popular(popular, question, pool, column)
+        column += popular.counts.shape[1]
+    if popular_attributes is not None:
+        score_popular_attributes(popular_attributes, question, pool, column)
+        column += popular_attributes.counts.shape[1]
+    if fresh is not None:
+        score_fresh(fresh, question, pool, column)
+        column += 1
+    if tastes is not None:
+        score_by_attributes(tastes.kinds, pool, column)
+        column += 1
+    if recent_tastes is not None:
+        score_by_attributes(recent_tastes.kinds, pool, column)
