@@ -127,7 +127,8 @@ class FeatureTable:
         self._others = list[tuple[PersonalModel, int]]()
         column = len(common)
         for model in personal:
-            if isinstance(model, PersonalBandit):
+            # Its columns are written with the common ones, which they must follow.
+            if isinstance(model, PersonalBandit) and column == len(common):
                 self._bandit = model
             else:
                 self._others.append((model, column))
