@@ -235,8 +235,8 @@ class Joiner:
         )
 
     def _shares(self, pending: Pending) -> tuple[tuple[int, float], ...]:
-        seen = looks(len(pending.slots), self._settings.examination_decay)
-        looked = [seen[slot.place] for slot in pending.slots]
+        by_place = looks(len(pending.slots), self._settings.examination_decay)
+        looked = [by_place[slot.place] for slot in pending.slots]
         total = sum(looked)
         pairs = zip(pending.slots, looked, strict=True)
         return tuple((slot.item, look / total) for slot, look in pairs if slot.item >= 0)
@@ -286,12 +286,12 @@ class Joiner:
         self._written.pop(pending.decision_id, None)
         earned = [slot.place for slot in pending.slots if slot.earned is not None]
         last_earned = earned[-1] if earned else -1
-        seen = looks(len(pending.slots), self._settings.examination_decay)
+        by_place = looks(len(pending.slots), self._settings.examination_decay)
         for slot in pending.slots:
             if slot.earned is not None or slot.item < 0:
                 continue
             place = slot.place
-            if place < last_earned or self._lot(pending, place) < seen[place]:
+            if place < last_earned or self._lot(pending, place) < by_place[place]:
                 example = _example(pending, slot, self._settings.default_reward)
                 yield Joined(pending.user_id, pending.arm, example, first=False)
 

@@ -43,6 +43,32 @@ class _Held(NamedTuple):
     recent_tastes: Recent | None
 
 
+class _Sources(NamedTuple):
+    """The sources in that order."""
+
+    transitions: Transitions | None
+    sessions: Sessions | None
+    factors: Factors | None
+    popular: Popular | None
+    popular_attributes: PopularAttributes | None
+    fresh: Fresh | None
+    tastes: Tastes | None
+    recent_tastes: RecentTastes | None
+
+    def held(self) -> _Held:
+        """Return what they know as of now."""
+        return _Held(
+            None if self.transitions is None else self.transitions.held,
+            None if self.sessions is None else self.sessions.held,
+            None if self.factors is None else self.factors.held,
+            None if self.popular is None else self.popular.held,
+            None if self.popular_attributes is None else self.popular_attributes.held,
+            None if self.fresh is None else self.fresh.held,
+            None if self.tastes is None else self.tastes.held,
+            None if self.recent_tastes is None else self.recent_tastes.held,
+        )
+
+
 def columns_of(sources: Sequence[Source]) -> tuple[str, ...]:
     """Return the columns of all sources, in their order."""
     return tuple(column for source in sources for column in source.columns)
@@ -75,25 +101,17 @@ class Gather:
 
     def __init__(self, sources: Sequence[Source], bandit: PersonalBandit) -> None:
         self._bandit = bandit
-        self._transitions = _one(sources, Transitions)
-        self._sessions = _one(sources, Sessions)
-        self._factors = _one(sources, Factors)
-        self._popular = _one(sources, Popular)
-        self._popular_attributes = _one(sources, PopularAttributes)
-        self._fresh = _one(sources, Fresh)
-        self._tastes = _one(sources, Tastes)
-        self._recent_tastes = _one(sources, RecentTastes)
-        known = (
-            self._transitions,
-            self._sessions,
-            self._factors,
-            self._popular,
-            self._popular_attributes,
-            self._fresh,
-            self._tastes,
-            self._recent_tastes,
+        self._sources = _Sources(
+            _one(sources, Transitions),
+            _one(sources, Sessions),
+            _one(sources, Factors),
+            _one(sources, Popular),
+            _one(sources, PopularAttributes),
+            _one(sources, Fresh),
+            _one(sources, Tastes),
+            _one(sources, RecentTastes),
         )
-        if [one for one in known if one is not None] != [*sources]:
+        if [one for one in self._sources if one is not None] != [*sources]:
             message = f"these sources cannot be asked together: {sources}"
             raise TypeError(message)
 
@@ -116,22 +134,12 @@ class Gather:
         self._ask(compute.SCORE, pool, asker, NOBODY)
 
     def _ask(self, steps: int, pool: Pool, asker: Asker, given: NDArray[np.int32]) -> None:
-        near = NOT_ASKED if self._factors is None else self._factors.near(asker)
+        factors = self._sources.factors
+        proposes = steps & compute.PROPOSE
+        near = factors.near(asker) if proposes and factors is not None else NOT_ASKED
         known = self._bandit.known(asker.user)
         inquiry = compute.Inquiry(asker.question, known, near, given)
-        compute.ask(steps, inquiry, pool.held, *self._held())
-
-    def _held(self) -> _Held:
-        return _Held(
-            None if self._transitions is None else self._transitions.held,
-            None if self._sessions is None else self._sessions.held,
-            None if self._factors is None else self._factors.held,
-            None if self._popular is None else self._popular.held,
-            None if self._popular_attributes is None else self._popular_attributes.held,
-            None if self._fresh is None else self._fresh.held,
-            None if self._tastes is None else self._tastes.held,
-            None if self._recent_tastes is None else self._recent_tastes.held,
-        )
+        compute.ask(steps, inquiry, pool.held, *self._sources.held())
 
 
 def _one(sources: Sequence[Source], kind: type[SourceT]) -> SourceT | None:

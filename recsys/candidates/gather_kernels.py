@@ -17,12 +17,10 @@ from recsys.candidates.factor_kernels import score as score_factors
 from recsys.candidates.fresh import Arrivals
 from recsys.candidates.fresh import propose as propose_fresh
 from recsys.candidates.fresh import score as score_fresh
-from recsys.candidates.pool_kernels import Scratch, add_items, clear
+from recsys.candidates.pool_kernels import Scratch, add_first, add_items, clear
 from recsys.candidates.popular import Counted
-from recsys.candidates.popular import propose as propose_popular
 from recsys.candidates.popular import score as score_popular
 from recsys.candidates.popular_attributes import CountedKinds
-from recsys.candidates.popular_attributes import propose as propose_popular_attributes
 from recsys.candidates.popular_attributes import score as score_popular_attributes
 from recsys.candidates.recent_tastes import Recent
 from recsys.candidates.recent_tastes import propose as propose_recent_tastes
@@ -100,9 +98,9 @@ def ask(
         if factors is not None:
             propose_factors(factors, question, inquiry.near, pool)
         if popular is not None:
-            propose_popular(popular, question, pool)
+            add_first(pool, popular.orders, popular.n, question.allowed)
         if popular_attributes is not None:
-            propose_popular_attributes(popular_attributes, question, pool)
+            add_first(pool, popular_attributes.orders, popular_attributes.n, question.allowed)
         if fresh is not None:
             propose_fresh(fresh, question, pool)
         if tastes is not None:

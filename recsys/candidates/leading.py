@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from recsys.arrays import Packed, pack_array, unpack_array
-from recsys.candidates.base import Source
+from recsys.candidates.base import Asker, Source
 from recsys.candidates.decayed import DecayedCounts
+from recsys.candidates.pool import Pool
 from recsys.codec import pack, unpack
 from recsys.errors import IncompatibleState
 from recsys.settings import PopularWindow
@@ -75,6 +76,10 @@ class Leading(Source):
         for window, row in enumerate(self._leaders):
             found = self._lead(window, len(row))
             row[: len(found)] = found
+
+    @override
+    def propose(self, asker: Asker, pool: Pool, column: int) -> None:
+        pool.add_first(self._leaders, self._leading, asker.allowed)
 
     @override
     def snapshot(self) -> bytes:

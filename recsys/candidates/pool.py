@@ -114,6 +114,16 @@ class Pool:
         """Propose items; those that are proposed already stay where they are."""
         compute.add_items(self.held, items)
 
+    def add_first(self, orders: NDArray[np.int32], n: int, allowed: NDArray[np.bool_]) -> None:
+        """Propose the first ``n`` of each order that are allowed.
+
+        Parameters
+        ----------
+        orders
+            Items, best first, then -1, shape ``(n_orders, n_places)``.
+        """
+        compute.add_first(self.held, orders, n, allowed)
+
     def clear(self) -> None:
         """Wipe what the request before has left."""
         compute.clear(self.held)

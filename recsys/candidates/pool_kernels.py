@@ -71,13 +71,7 @@ def add_items(pool: Scratch, items: NDArray[np.int32]) -> None:
 
 @compiled
 def add_first(pool: Scratch, orders: NDArray[np.int32], n: int, allowed: NDArray[np.bool_]) -> None:
-    """Propose the first ``n`` of each order that are allowed.
-
-    Parameters
-    ----------
-    orders
-        Items, best first, then -1, shape ``(n_orders, n_places)``.
-    """
+    """Do as ``recsys.candidates.pool.Pool.add_first``."""
     place_of, proposed = pool.place_of, pool.proposed
     count = pool.size[0]
     for order in range(orders.shape[0]):
@@ -134,18 +128,18 @@ def _bar(scores: NDArray[np.float32], n: int) -> np.float32:
     """
     if n > _PARTS or n == 0 or scores.shape[0] < 2 * _PARTS:
         return np.float32(-np.inf)
-    largest = np.full(_PARTS, -np.inf, np.float32)
+    maxima = np.full(_PARTS, -np.inf, np.float32)
     for start in range(0, scores.shape[0] - _PARTS + 1, _PARTS):
         for part in range(_PARTS):
             score = scores[start + part]
-            largest[part] = score if score > largest[part] else largest[part]
+            maxima[part] = score if score > maxima[part] else maxima[part]
     bar = np.float32(np.inf)
     for part in range(_PARTS):
         better = 0
         for other in range(_PARTS):
-            better += largest[other] > largest[part]
+            better += maxima[other] > maxima[part]
         if better < n:
-            bar = min(bar, largest[part])
+            bar = min(bar, maxima[part])
     return bar
 
 

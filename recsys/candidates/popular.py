@@ -10,13 +10,13 @@ from recsys.candidates.base import Asker, Question, Sizes
 from recsys.candidates.decayed import fade
 from recsys.candidates.leading import Leading
 from recsys.candidates.pool import Pool
-from recsys.candidates.pool_kernels import Scratch, add_first
+from recsys.candidates.pool_kernels import Scratch
 from recsys.catalogue import Catalogue
 from recsys.compiled import compiled
 from recsys.held import Held, holder
 from recsys.settings import PopularSettings
 
-__all__ = ["Popular", "propose", "score"]
+__all__ = ["Counted", "Popular", "score"]
 
 
 class Counted(NamedTuple):
@@ -92,18 +92,8 @@ class Popular(Leading):
         )
 
     @override
-    def propose(self, asker: Asker, pool: Pool, column: int) -> None:
-        propose(self.held, asker.question, pool.held)
-
-    @override
     def score(self, asker: Asker, pool: Pool, column: int) -> None:
         score(self.held, asker.question, pool.held, column)
-
-
-@compiled
-def propose(counted: Counted, question: Question, pool: Scratch) -> None:
-    """Add each window's leaders to a pool."""
-    add_first(pool, counted.orders, counted.n, question.allowed)
 
 
 @compiled

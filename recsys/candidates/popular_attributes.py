@@ -20,14 +20,14 @@ from recsys.candidates.by_attributes import best_items, weigh_sets, worth_of
 from recsys.candidates.decayed import fade
 from recsys.candidates.leading import Leading
 from recsys.candidates.pool import Pool
-from recsys.candidates.pool_kernels import Scratch, add_first
+from recsys.candidates.pool_kernels import Scratch
 from recsys.catalogue import Catalogue
 from recsys.compiled import compiled
 from recsys.features.counts import ItemCounts
 from recsys.held import Held, holder
 from recsys.settings import PopularAttributeSettings
 
-__all__ = ["PopularAttributes", "propose", "score"]
+__all__ = ["CountedKinds", "PopularAttributes", "score"]
 
 
 class CountedKinds(NamedTuple):
@@ -105,18 +105,8 @@ class PopularAttributes(Leading):
         )
 
     @override
-    def propose(self, asker: Asker, pool: Pool, column: int) -> None:
-        propose(self.held, asker.question, pool.held)
-
-    @override
     def score(self, asker: Asker, pool: Pool, column: int) -> None:
         score(self.held, asker.question, pool.held, column)
-
-
-@compiled
-def propose(counted: CountedKinds, question: Question, pool: Scratch) -> None:
-    """Add each window's leaders to a pool."""
-    add_first(pool, counted.orders, counted.n, question.allowed)
 
 
 @compiled

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.candidates.pool import Cut
 from recsys.compiled import compiled
 from recsys.features.half import round_to_half
 from recsys.features.windows import crossed
@@ -13,7 +14,7 @@ from recsys.held import holder
 from recsys.learners.taste_kernels import TASTE_COLUMNS, Known, Posterior
 from recsys.learners.taste_kernels import describe as describe_tastes
 
-__all__ = ["Choices", "Facts", "Moment", "describe", "halve", "hold_facts"]
+__all__ = ["Facts", "Moment", "describe", "halve", "hold_facts"]
 
 _PRIOR_CLICKS = 2.0
 """Expected clicks for which the average stands in."""
@@ -73,25 +74,6 @@ class Facts(NamedTuple):
 hold_facts = holder(Facts)
 
 
-class Choices(NamedTuple):
-    """Among what somebody chooses, each of shape ``(n_candidates,)`` but for ``largest``.
-
-    Attributes
-    ----------
-    items, mixed, largest, places, pooled
-        See ``recsys.candidates.pool.Cut``.
-    seen
-        How often the person was shown each.
-    """
-
-    items: NDArray[np.int32]
-    mixed: NDArray[np.float32]
-    largest: NDArray[np.float32]
-    places: NDArray[np.int32]
-    pooled: NDArray[np.int32]
-    seen: NDArray[np.float32]
-
-
 class Moment(NamedTuple):
     """Who asks, and for what.
 
@@ -99,6 +81,8 @@ class Moment(NamedTuple):
     ----------
     times_ms
         Of the person's likes, oldest first, ``(n_past,)``.
+    seen
+        How often they were shown each candidate, ``(n_candidates,)``.
     tokens
         Hashes of the context and of the list's length, ``(n_tokens,)``.
     last_liked
@@ -112,6 +96,7 @@ class Moment(NamedTuple):
     """
 
     times_ms: NDArray[np.int64]
+    seen: NDArray[np.float32]
     tokens: NDArray[np.int64]
     ts_ms: int
     last_liked: float
@@ -161,14 +146,14 @@ def _crossed_lift(
 
 
 @compiled
-def fill_rows(rows: NDArray[np.float32], facts: Facts, choices: Choices, moment: Moment) -> None:
+def fill_rows(rows: NDArray[np.float32], facts: Facts, cut: Cut, moment: Moment) -> None:
     """Write the columns up to those of the personal models, in the order of the table.
 
     An item -1 is one that the catalogue lacks, and is described as one that no source speaks for
     and that nobody has liked.
     """
-    scores, candidates, largest = facts.scores, choices.items, choices.largest
-    mixed, places, seen = choices.mixed, choices.places, choices.seen
+    scores, candidates, largest = facts.scores, cut.items, cut.largest
+    mixed, places, seen = cut.mixed, cut.places, moment.seen
     created_ms, last_liked_ms, log_liked = facts.created_ms, facts.last_liked_ms, facts.log_liked
     usual_pause, usual_depth, averaged = facts.usual_pause, facts.usual_depth, facts.averaged
     attributes, half_lives_ms = facts.attributes, facts.half_lives_ms
@@ -183,7 +168,7 @@ def fill_rows(rows: NDArray[np.float32], facts: Facts, choices: Choices, moment:
     known = np.full(_LATELY, -1, np.int32)
     lifts = np.empty((_LATELY, n_windows))
     for i in range(candidates.shape[0]):
-        item, place = candidates[i], choices.pooled[i]
+        item, place = candidates[i], cut.pooled[i]
         for source in range(n_sources):
             score = scores[source, place] if place >= 0 else np.float32(0.0)
             if score == 0.0:
@@ -302,7 +287,7 @@ def fill_shared(values: NDArray[np.float32], moment: Moment, largest: NDArray[np
 @compiled
 def describe(
     facts: Facts,
-    choices: Choices,
+    cut: Cut,
     moment: Moment,
     width: tuple[int, int, int],
     posterior: Posterior | None,
@@ -320,16 +305,16 @@ def describe(
     known, base
         See ``recsys.learners.taste_kernels.describe``.
     """
-    n = choices.items.shape[0]
+    n = cut.items.shape[0]
     n_common, n_all, n_shared = width
     values = np.zeros(n * n_all + n_shared, np.float32)
     rows = values[: n * n_all].reshape((n, n_all))
     shared = values[n * n_all :]
-    fill_rows(rows, facts, choices, moment)
+    fill_rows(rows, facts, cut, moment)
     if posterior is not None:
-        describe_tastes(posterior, known, choices.items, base, rows, n_common)
+        describe_tastes(posterior, known, cut.items, base, rows, n_common)
         _bound(rows, n_common, n_common + TASTE_COLUMNS)
-    fill_shared(shared, moment, choices.largest)
+    fill_shared(shared, moment, cut.largest)
     return values, rows, shared
 
 

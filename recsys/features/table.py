@@ -158,6 +158,7 @@ class FeatureTable:
         log_liked, base_rate = self._counts.log_liked, self._counts.base_rate
         moment = compute.Moment(
             asker.times_ms,
+            seen,
             tokens,
             asker.ts_ms,
             float(log_liked[user.items[-1]]) if user.items else 0.0,
@@ -171,7 +172,7 @@ class FeatureTable:
         # One after the other in one piece of memory, so that they are rounded at once.
         values, rows, shared = compute.describe(
             self._facts(),
-            compute.Choices(items, cut.mixed, cut.largest, cut.places, cut.pooled, seen),
+            cut,
             moment,
             self._width,
             None if bandit is None else bandit.held,

@@ -49,9 +49,9 @@ def open_list(
         See ``recsys.joiner``.
     """
     account = user.account
-    seen = looks(len(scores), examination_decay)
-    promised = sum(map(mul, seen, scores))
-    account.open_looks = sum(seen, start=0.0)  # a record holds a float, whatever the list
+    by_place = looks(len(scores), examination_decay)
+    promised = sum(map(mul, by_place, scores))
+    account.open_looks = sum(by_place, start=0.0)  # a record holds a float, whatever the list
     account.open_promised = promised / trust_in(user, settings)
     account.open_earned = 0.0
 
