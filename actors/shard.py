@@ -280,6 +280,8 @@ class Shard:
         recommendation = self._engine.recommend(request)
         decision = recommendation.decision
         self._batcher.offer(decision)
+        if recommendation.degraded:
+            self._upkeep.hurry()
         self._observer.on_recommend(
             decision.policy, perf_counter() - started, fallback=decision.fallback
         )

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from time import perf_counter
+from typing import Final
 
 from actors.batcher import SLICE_S, Batcher, Doomed
 from actors.disk import Disk
@@ -22,9 +23,15 @@ __all__ = ["Upkeep"]
 
 _log = logging.getLogger(__name__)
 
+_ROUND_S: Final = 5.0
+"""From one round to the next, where snapshots are not wanted more often."""
+
 
 class Upkeep:
     """The upkeep of one shard.
+
+    What a snapshot costs depends on what the shard holds, not on what is new: so one is taken when
+    there is much to learn again, when the one before is old, or when something waits for it.
 
     Parameters
     ----------
@@ -58,6 +65,9 @@ class Upkeep:
         self._index = index
         self._engine = engine
         self._every_s = settings.snapshot_every_s
+        self._events = settings.snapshot_events
+        self._hurried = False
+        self._since = perf_counter()
         self._batcher = batcher
         self._observer = observer
         self._blocking = blocking
@@ -71,32 +81,53 @@ class Upkeep:
         return self.disk.trouble() + self.healer.trouble()
 
     async def run(self) -> None:
-        """Take snapshots, and have items indexed, until the shard stops."""
+        """Do a round again and again, until the shard stops."""
         while True:
             tuck_away()
             await self.disk.look()
             try:
-                async with asyncio.timeout(self._every_s):
+                async with asyncio.timeout(min(self._every_s, _ROUND_S)):
                     await self._stopping.wait()
             except TimeoutError:
-                await self.snapshot()
-                await self._finish_erasures()
-                await self._bury()
-                await self._indexer.round()
+                await self.round()
             else:
                 return
+
+    async def round(self) -> None:
+        """Do what is due."""
+        await self._snapshot_if_due()
+        await self._finish_erasures()
+        await self._bury()
+        await self._indexer.round()
+
+    def hurry(self) -> None:
+        """Take a snapshot in the next round: something is wrong that it would find."""
+        self._hurried = True
 
     async def snapshot(self) -> None:
         """Take a snapshot if anything was learned since the last one; failures are logged."""
         async with self.snapshots:
-            await self._take_snapshot()
+            if not await self.healer.forbids() and self._new():
+                await self._take_snapshot()
+
+    async def _snapshot_if_due(self) -> None:
+        async with self.snapshots:
+            if not await self.healer.forbids() and self._due():
+                await self._take_snapshot()
+
+    def _due(self) -> bool:
+        new = self._new()
+        if not new:
+            return False
+        waited = self._hurried or self._engine.erasures.pending
+        return waited or new >= self._events or perf_counter() - self._since >= self._every_s
+
+    def _new(self) -> int:
+        """Return how many events the last snapshot does not contain."""
+        stats = self._engine.stats()
+        return stats.sequence - stats.snapshot_sequence
 
     async def _take_snapshot(self) -> None:
-        if await self.healer.forbids():
-            return
-        stats = self._engine.stats()
-        if stats.sequence == stats.snapshot_sequence:
-            return
         started = perf_counter()
         try:
             capture = await self._captured()
@@ -117,6 +148,7 @@ class Upkeep:
             _log.exception("shard %d: no snapshot", self._index)
             return
         self.healer.well()
+        self._since, self._hurried = started, False
         self._observer.on_snapshot(perf_counter() - started)
 
     async def _captured(self) -> Capture:

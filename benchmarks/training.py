@@ -108,7 +108,7 @@ def measure(data: Path, engine: EngineSettings) -> Costs:
         closing(_Watched.open(folder, settings.engine)) as watched,
     ):
         watched.watch = watch
-        teacher = Teacher(watched, settings.engine.store.snapshot_every_s)
+        teacher = Teacher(watched)
         for batch in batches:
             with watch.over("decode"):
                 events = decode_batch(batch)

@@ -269,7 +269,8 @@ class LearnerSettings(Section):
 class StoreSettings(Section):
     """Durability of a shard."""
 
-    snapshot_every_s: float = Field(5.0, gt=0)
+    snapshot_every_s: float = Field(60.0, gt=0)
+    snapshot_events: int = Field(10_000, ge=1)
     commit_events: int = Field(100, ge=1)
     decisions_linger_s: float = Field(0.02, ge=0, le=1)
     queue_events: int = Field(20_000, ge=1)

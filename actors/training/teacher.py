@@ -45,6 +45,8 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 
+_SNAPSHOT_EVERY_S: Final = 5.0
+"""At the least; longer where snapshots take long."""
 _SNAPSHOT_SHARE: Final = 0.02
 """Snapshots take at most this part of the time: they are for going on, not for being safe."""
 
@@ -120,19 +122,16 @@ class Teacher:
 
     Parameters
     ----------
-    snapshot_every_s
-        At the least; longer where snapshots take long.
     name
         Under which the shard mixes; empty when it does not.
     """
 
-    def __init__(self, engine: Engine, snapshot_every_s: float, name: str = "") -> None:
+    def __init__(self, engine: Engine, name: str = "") -> None:
         self._engine = engine
         self._told = 0
         if name and (begin := engine.mix.begin(name)) is not None:
             engine.apply([begin])
-        self._every_s = snapshot_every_s
-        self._next_s = perf_counter() + snapshot_every_s
+        self._next_s = perf_counter() + _SNAPSHOT_EVERY_S
 
     def teach(self, events: Sequence[Event]) -> Taught:
         """Make events durable and learn the new ones.
@@ -203,7 +202,7 @@ class Teacher:
         started_s = perf_counter()
         self._engine.snapshot()
         ended_s = perf_counter()
-        self._next_s = ended_s + max(self._every_s, (ended_s - started_s) / _SNAPSHOT_SHARE)
+        self._next_s = ended_s + max(_SNAPSHOT_EVERY_S, (ended_s - started_s) / _SNAPSHOT_SHARE)
 
 
 def prepare_process() -> None:
@@ -220,8 +219,7 @@ def work(index: int, settings: ServerSettings, pipe: Connection) -> None:
         folder = shard_folder(settings.shards.data_dir, index)
         with closing(Engine.open(folder, settings.engine)) as engine:
             name = mixing_name(index, engine.key) if mixes(settings) else ""
-            every_s = settings.engine.store.snapshot_every_s
-            teacher = Teacher(engine, every_s, name)
+            teacher = Teacher(engine, name)
             if name:
                 pipe.send_bytes(_encoder.encode(Ready(teacher.position)))
             report = _teach(teacher, pipe)

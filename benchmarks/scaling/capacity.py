@@ -82,7 +82,7 @@ def shard_use(costs: Costs, demand: Demand, shards: int, layout: MixLayout) -> f
     """Return the share of a shard's core that is taken at the peak."""
     lists, events = demand.lists_per_s / shards, demand.events_per_s / shards
     commits = min(lists + events, 1.0 / costs.seconds("flush_us"))
-    snapshots = costs.seconds("capture_us") / costs.mean("snapshot_every_s")
+    snapshots = costs.seconds("capture_us") / costs.mean("snapshot_round_s")
     return (
         lists * list_work_s(costs)
         + events * costs.seconds("event_us")

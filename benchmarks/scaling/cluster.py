@@ -215,7 +215,7 @@ class Cluster:
         self._next(place).tell(self.shards[place], self.events[place])
 
     def _snapshots(self, costs: Costs) -> None:
-        every_s, work_s = costs.mean("snapshot_every_s"), costs.seconds("capture_us")
+        every_s, work_s = costs.mean("snapshot_round_s"), costs.seconds("capture_us")
 
         def beginner(shard: Shard) -> Callable[[], None]:
             def begin() -> None:

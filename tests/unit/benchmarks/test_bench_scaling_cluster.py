@@ -77,7 +77,7 @@ def test_a_core_is_as_busy_as_the_work_that_comes() -> None:
     letters = outcome.lists_per_s + outcome.events_per_s
     work = outcome.lists_per_s * (COSTS.seconds("recommend_us") + COSTS.seconds("decision_us"))
     work += outcome.events_per_s * COSTS.seconds("event_us")
-    work += COSTS.seconds("capture_us") / COSTS.mean("snapshot_every_s")
+    work += COSTS.seconds("capture_us") / COSTS.mean("snapshot_round_s")
     assert work < outcome.shard_use < 1.03 * (work + letters * commit)
     calls = letters * COSTS.seconds("gateway_us") / len(one.gateways)
     assert outcome.gateway_use == pytest.approx(calls, rel=0.05)

@@ -38,7 +38,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
 
 def test_what_became_of_a_batch() -> None:
     engine = engine_with()
-    one = Teacher(engine, 5.0)
+    one = Teacher(engine)
     click, other = feedback("u", "i1", 1), feedback("v", "i1", 2)
     assert one.teach([item(1), click]) == Taught(accepted=1)
     changed = msgspec.structs.replace(click, type="view")
@@ -53,7 +53,7 @@ def test_snapshots_come_in_time_and_take_little_of_it(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = engine_with()
-    one = Teacher(engine, 5.0)
+    one = Teacher(engine)
     taken = list[float]()
     snapshot = engine.snapshot
 
@@ -77,7 +77,7 @@ def test_snapshots_come_in_time_and_take_little_of_it(
 def test_what_breaks_a_limit_is_not_taken() -> None:
     engine = engine_with()
     with pytest.raises(InvalidEvent):
-        Teacher(engine, 5.0).teach([feedback("u", "i", 1), feedback("u", "", 2)])
+        Teacher(engine).teach([feedback("u", "i", 1), feedback("u", "", 2)])
     assert engine.stats().sequence == 0
 
 
@@ -116,7 +116,7 @@ def alone(settings: ServerSettings) -> ServerSettings:
 
 def test_what_one_has_learned_another_hears_once() -> None:
     teller, listener = engine_with(), engine_with()
-    one, other = Teacher(teller, 5.0, "0-a"), Teacher(listener, 5.0, "1-b")
+    one, other = Teacher(teller, "0-a"), Teacher(listener, "1-b")
     first = one.teach([feedback("u", f"i{step}", step) for step in range(1, 9)])
     second = one.teach([feedback("v", "i1", 10)])
     assert len(first.pieces) == len(second.pieces) == 1
@@ -126,7 +126,7 @@ def test_what_one_has_learned_another_hears_once() -> None:
     assert liked == [9.0, 9.0]
     assert listener.mix.position.refused == 1
     # Whoever goes on the next day has told what came before.
-    again = Teacher(teller, 5.0, "0-a")
+    again = Teacher(teller, "0-a")
     assert again.teach([]).pieces == () or other.hear(again.teach([]).pieces) == Taught()
     assert listener.state.counts.liked[:9].sum() == 9.0
 
@@ -134,14 +134,14 @@ def test_what_one_has_learned_another_hears_once() -> None:
 def test_all_go_on_from_wherever_they_are() -> None:
     engines = [engine_with() for _ in range(3)]
     teller, ahead, behind = (
-        Teacher(engine, 5.0, f"{number}-a") for number, engine in enumerate(engines)
+        Teacher(engine, f"{number}-a") for number, engine in enumerate(engines)
     )
     first = teller.teach([feedback("u", f"i{step}", step) for step in range(1, 5)])
     ahead.hear(first.pieces)
     teller.teach([feedback("v", f"i{step}", step) for step in range(1, 4)])
     # As if all had been killed: whoever feeds them begins with the one who is furthest behind.
     at = ahead.position.vector["0-a"]
-    again = Teacher(engines[0], 5.0, "0-a").tell(0, (at,))
+    again = Teacher(engines[0], "0-a").tell(0, (at,))
     for one in (ahead, behind):
         one.hear(again.pieces)
     liked = [engine.state.counts.liked[:9].sum() for engine in engines]
