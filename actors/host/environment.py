@@ -82,6 +82,9 @@ def _haproxy(http: HttpSettings, folder: Path) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(http.haproxy_stats_port),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(http.haproxy_metrics_port),
+        # A line per request, which a Python process reads for Serve's metrics: 80 us of processor
+        # time. Without it the gateways count the same themselves.
+        "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
         # A replica that has ended is left out after two seconds, one that hangs is given up.
         "RAY_SERVE_HAPROXY_HEALTH_CHECK_INTER": "1s",
         "RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S": "15",
