@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from ray import serve
 from ray.exceptions import RayError
 from ray.serve.config import BackpressureConfig
+from ray.serve.schema import LoggingConfig
 
 from actors.auth.startup import prepare_keys
 from actors.errors import RuntimeFault, StartupError
@@ -118,6 +119,7 @@ def application(settings: ServerSettings) -> serve.Application:
         backpressure_config=BackpressureConfig(status_code=429, retry_after_s=1),
         # A dead replica is replaced when a check finds it dead; until then requests wait in vain.
         health_check_period_s=_LOOK_EVERY_S,
+        logging_config=LoggingConfig(enable_access_log=http.access_log),
         ray_actor_options={"num_cpus": 0},
     )(serve.ingress()(GatewayReplica))
     return deployment.bind(_rooted(settings))

@@ -45,6 +45,7 @@ class HttpSettings(BaseModel):
     header_timeout_s: int = Field(10, ge=1, le=3600)
     stall_timeout_s: int = Field(60, ge=1, le=3600)
     replicas: int = Field(1, ge=1, le=64)
+    access_log: bool = False
     max_body_bytes: int = Field(1 << 20, ge=1024)
     max_batch_events: int = Field(1000, ge=1, le=100_000)
     max_batch_lists: int = Field(100, ge=1, le=10_000)
