@@ -280,13 +280,10 @@ class Batcher:
             positions.update(group.positions or {})
         loop = asyncio.get_running_loop()
         started = loop.time()
-
-        def write() -> list[Append]:
-            self._observer.on_write()
-            return self._ledger.append(events, positions)
-
         try:
-            appends = await loop.run_in_executor(self._executor, write)
+            appends = await loop.run_in_executor(
+                self._executor, self._ledger.append, events, positions
+            )
         except StoreError as error:
             self._refuse(groups, str(error))
             if isinstance(error, FlushFailed):

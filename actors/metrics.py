@@ -5,49 +5,50 @@ Sums over a server leave out ``WorkerId``, which changes with each restart of a 
 """
 
 import time
-from collections import Counter as tally
-from collections import deque
 from collections.abc import Callable
-from typing import Final
 
-from ray.util.metrics import Counter, Gauge, Histogram
+from ray.util.metrics import Counter, Gauge
 from typing_extensions import override
 
+from actors.histogram import Histogram
 from actors.observer import Observer, Reason
 from recsys.views import ArmStats, DriftStats, MemoryStats, Stats
 
 __all__ = ["RayObserver"]
 
-_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
-
 
 class RayObserver(Observer):
     """Metrics of one shard; to be made in the process of the shard.
+
+    What happens with every list or commit is counted here and told with each round: to tell Ray at
+    once would cost a list a twentieth of its time, and lend the interpreter's lock to other
+    threads, which then keep it for some milliseconds.
 
     Parameters
     ----------
     shard
         Its number.
     stats
-        The engine's counters, read once per snapshot.
+        The engine's counters, read once per round.
     """
 
     def __init__(self, shard: int, stats: Callable[[], Stats]) -> None:
         self._stats = stats
         self._tags = {"shard": str(shard)}
-        self._recommend_s = _histogram("recommend_duration", "Engine time of one answer.")
+        self._histograms = list[Histogram]()
+        self._recommend_s = self._histogram("recommend_duration", "Engine time of one answer.")
         self._recommendations = _counter(
             "recommendations_total", "Lists served.", "policy", "outcome"
         )
         self._events = _counter("events_total", "Events written, decisions included.")
         self._rejected = _counter("events_rejected_total", "Events not taken.", "reason")
-        self._commit_s = _histogram("commit_duration", "One group commit.")
+        self._commit_s = self._histogram("commit_duration", "One group commit.")
         self._updates = _counter("updates_total", "Events learned.")
-        self._freshness_s = _histogram("event_to_update", "From receipt of an event to learned.")
-        self._snapshot_s = _histogram("snapshot_duration", "Capture and commit of a snapshot.")
+        self._freshness_s = self._histogram("event_to_update", "From receipt to learned.")
+        self._snapshot_s = self._histogram("snapshot_duration", "Capture and commit of a snapshot.")
         self._snapshot_at = _gauge("snapshot_timestamp_seconds", "When the last snapshot was made.")
         self._disk_free = _gauge("disk_free_bytes", "Free where the store lies, at the last look.")
-        self._copy_s = _histogram("copy_duration", "One copy of the store off the machine.")
+        self._copy_s = self._histogram("copy_duration", "One copy of the store off the machine.")
         self._copied_at = _gauge("copy_timestamp_seconds", "When the last copy was made.")
         self._copies_failed = _counter("copies_failed_total", "Copies that were not made.")
         self._impressions = _counter("impressions_total", "Slots shown.", "policy")
@@ -74,48 +75,39 @@ class RayObserver(Observer):
         self._old_loss = _gauge("old_loss", "Loss on old choices that are never replayed, nats.")
         self._old_loss_when_new = _gauge("old_loss_when_new", "The same when they were new, nats.")
         self._drift = _counter("drift_detected_total", "Alarms of drift.", "scope", "signal")
-        # By the arm that ranked, what it took, and whether the person was a stranger.
-        self._made = deque[tuple[str, float, bool]]()
+        self._untold = dict[tuple[Counter, str, str], int]()
         self._arms = _copy(stats())
         self._alarms = dict(stats().drift.alarms)
 
     @override
     def on_recommend(self, arm: str, seconds: float, *, fallback: bool) -> None:
-        # To tell Ray of it here would cost a twentieth of the list, and lend the interpreter's lock
-        # to other threads, which then keep it for some milliseconds.
-        self._made.append((arm, seconds, fallback))
-
-    @override
-    def on_write(self) -> None:
-        lists = tally[tuple[str, str]]()
-        while self._made:
-            arm, seconds, fallback = self._made.popleft()
-            self._recommend_s.observe(seconds, self._tags)
-            lists[arm, "fallback" if fallback else "ok"] += 1
-        for (arm, outcome), n in lists.items():
-            self._recommendations.inc(n, {**self._tags, "policy": arm, "outcome": outcome})
+        self._recommend_s.observe(seconds)
+        self._count(self._recommendations, 1, arm, "fallback" if fallback else "ok")
 
     @override
     def on_commit(self, events: int, seconds: float) -> None:
-        self._commit_s.observe(seconds, self._tags)
-        # A commit may hold positions in outside logs alone, and Ray refuses to count nothing.
-        if events:
-            self._events.inc(events, self._tags)
+        self._commit_s.observe(seconds)
+        self._count(self._events, events)
 
     @override
     def on_folded(self, events: int, seconds: float) -> None:
-        self._updates.inc(events, self._tags)
-        self._freshness_s.observe(seconds, self._tags)
+        self._count(self._updates, events)
+        self._freshness_s.observe(seconds)
 
     @override
     def on_rejected(self, reason: Reason, events: int) -> None:
-        if events:
-            self._rejected.inc(events, {**self._tags, "reason": reason})
+        self._count(self._rejected, events, reason)
 
     @override
     def on_snapshot(self, seconds: float) -> None:
-        self._snapshot_s.observe(seconds, self._tags)
+        self._snapshot_s.observe(seconds)
         self._snapshot_at.set(time.time(), self._tags)
+
+    @override
+    def on_round(self) -> None:
+        self._tell_counts()
+        for histogram in self._histograms:
+            histogram.tell(self._tags)
         stats = self._stats()
         self._items.set(stats.items, self._tags)
         self._users.set(stats.users_in_memory, self._tags)
@@ -135,6 +127,24 @@ class RayObserver(Observer):
             self._count_arm(name, arm)
         self._arms = _copy(stats)
 
+    def _histogram(self, name: str, description: str) -> Histogram:
+        made = Histogram(f"recsys_{name}_seconds", description)
+        self._histograms.append(made)
+        return made
+
+    def _count(self, counter: Counter, n: int, first: str = "", second: str = "") -> None:
+        """Count what is to be told with the values of the counter's own tags, in their order."""
+        key = counter, first, second
+        self._untold[key] = self._untold.get(key, 0) + n
+
+    def _tell_counts(self) -> None:
+        untold, self._untold = self._untold, {}
+        for (counter, *values), n in untold.items():
+            # A commit may hold positions in outside logs alone, and Ray refuses to count nothing.
+            if n:
+                own = counter.info["tag_keys"][1:]
+                counter.inc(n, {**self._tags, **dict(zip(own, values, strict=False))})
+
     @override
     def on_reset(self, events: int) -> None:
         self._model_resets.inc(1, self._tags)
@@ -148,7 +158,7 @@ class RayObserver(Observer):
         if seconds is None:
             self._copies_failed.inc(1, self._tags)
         else:
-            self._copy_s.observe(seconds, self._tags)
+            self._copy_s.observe(seconds)
             self._copied_at.set(time.time(), self._tags)
 
     def _remember(self, memory: MemoryStats) -> None:
@@ -194,9 +204,3 @@ def _counter(name: str, description: str, *tags: str) -> Counter:
 
 def _gauge(name: str, description: str, *tags: str) -> Gauge:
     return Gauge(f"recsys_{name}", description, tag_keys=("shard", *tags))
-
-
-def _histogram(name: str, description: str) -> Histogram:
-    return Histogram(
-        f"recsys_{name}_seconds", description, boundaries=list(_SECONDS), tag_keys=("shard",)
-    )

@@ -14,14 +14,10 @@ Reason = Literal["invalid", "overloaded", "store"]
 
 
 class Observer(Protocol):
-    """Called from the shard's event loop, but for one; must return at once and never raise."""
+    """Called from the shard's event loop; must return at once and never raise."""
 
     def on_recommend(self, arm: str, seconds: float, *, fallback: bool) -> None:
         """Count one recommendation, which took the engine ``seconds``."""
-        ...
-
-    def on_write(self) -> None:
-        """Hear, on the store's thread, that a commit begins: there is time for what takes long."""
         ...
 
     def on_commit(self, events: int, seconds: float) -> None:
@@ -38,6 +34,10 @@ class Observer(Protocol):
 
     def on_snapshot(self, seconds: float) -> None:
         """Count one snapshot, which took ``seconds`` to capture and commit."""
+        ...
+
+    def on_round(self) -> None:
+        """Hear, every few seconds, that there is time to tell what was counted."""
         ...
 
     def on_reset(self, events: int) -> None:
@@ -61,10 +61,6 @@ class Silent(Observer):
         pass
 
     @override
-    def on_write(self) -> None:
-        pass
-
-    @override
     def on_commit(self, events: int, seconds: float) -> None:
         pass
 
@@ -78,6 +74,10 @@ class Silent(Observer):
 
     @override
     def on_snapshot(self, seconds: float) -> None:
+        pass
+
+    @override
+    def on_round(self) -> None:
         pass
 
     @override

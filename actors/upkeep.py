@@ -95,6 +95,7 @@ class Upkeep:
 
     async def round(self) -> None:
         """Do what is due."""
+        self._observer.on_round()
         await self._snapshot_if_due()
         await self._finish_erasures()
         await self._bury()
