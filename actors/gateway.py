@@ -19,6 +19,7 @@ from actors.auth.guard import Guard
 from actors.auth.key_file import keys_path
 from actors.auth.ring import KeyRing
 from actors.errors import RuntimeFault
+from actors.http.bypass import Bypass
 from actors.http.envelope import Envelope
 from actors.http.events import EventRoutes
 from actors.http.items import ItemRoutes
@@ -63,12 +64,14 @@ class Gateway(FastAPI):
         Asks callers for their keys; ``None`` where everybody may call.
     arms
         That callers may ask for by name.
+    shortcut
+        Answers what is called all the time.
     """
 
     stream: Stream
     guard: Guard | None
     arms: Collection[str]
-    _shortcut: Shortcut
+    shortcut: Shortcut
     _short: ASGIApp
 
     def shorten(self, shortcut: Shortcut, around: ASGIApp) -> None:
@@ -79,12 +82,12 @@ class Gateway(FastAPI):
         around
             The shortcut with what surrounds every answer.
         """
-        self._shortcut = shortcut
+        self.shortcut = shortcut
         self._short = around
 
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self._short if self._shortcut.takes(scope) else super().__call__
+        app = self._short if self.shortcut.takes(scope) else super().__call__
         await app(scope, receive, send)
 
     @override
@@ -108,6 +111,7 @@ def build_app(
     *,
     fetch: FetchMap | None = None,
     echo_request_id: bool = True,
+    bypass: Bypass | None = None,
 ) -> Gateway:
     """Build the application; it calls nothing before the first request.
 
@@ -121,6 +125,8 @@ def build_app(
         Asks who owns which users now, where partitions move.
     echo_request_id
         Whether to answer with ``X-Request-ID``; Ray Serve does it by itself.
+    bypass
+        To lead to the application until it ends.
     """
     first = shard_map or ShardMap.dealt_out(port.n_shards, settings.shards.partitions)
     shards = _shards(port, settings, Whereabouts(first, fetch))
@@ -129,6 +135,8 @@ def build_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        if bypass is not None:
+            await bypass.close(settings.http.shard_timeout_s)
         await stream.close()
         await shards.close()
 
@@ -159,6 +167,8 @@ def build_app(
     match_whole_paths(app)
     shortcut = Shortcut(table.shortcuts)
     app.shorten(shortcut, Envelope(shortcut, echo_request_id=echo_request_id))
+    if bypass is not None:
+        bypass.lead_to(shortcut, settings.http.max_ongoing_requests)
     return app
 
 

@@ -22,7 +22,9 @@ from actors.auth.startup import prepare_keys
 from actors.errors import RuntimeFault, StartupError
 from actors.garbage import look_seldom
 from actors.gateway import build_app
+from actors.gateway_metrics import CallMetrics
 from actors.handles import ShardHandle, SupervisorHandle
+from actors.http.bypass import BYPASS
 from actors.logs import log_to_stderr
 from actors.overrides import override
 from actors.ports import ShardPort
@@ -78,8 +80,14 @@ class GatewayReplica:
         self._port = _port(settings)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
+        BYPASS.count = CallMetrics(serve.get_replica_context().app_name).count
         return build_app(
-            self._port, self._settings, self._map, fetch=self._fetch_map, echo_request_id=False
+            self._port,
+            self._settings,
+            self._map,
+            fetch=self._fetch_map,
+            echo_request_id=False,
+            bypass=BYPASS,
         )
 
     async def _fetch_map(self) -> ShardMap:

@@ -20,24 +20,41 @@ class Histogram:
 
     Ray's exporter knows the three as gauges, for which ``rate`` and ``histogram_quantile`` do not
     ask.
+
+    Parameters
+    ----------
+    key
+        Its one label.
     """
 
-    def __init__(self, name: str, description: str) -> None:
-        self._buckets = Gauge(f"{name}_bucket", description, tag_keys=("shard", "le"))
-        self._sums = Gauge(f"{name}_sum", description, tag_keys=("shard",))
-        self._totals = Gauge(f"{name}_count", description, tag_keys=("shard",))
-        self._counts = [0] * (len(_BOUNDS) + 1)
-        self._sum = 0.0
+    def __init__(self, name: str, description: str, key: str) -> None:
+        self._key = key
+        self._buckets = Gauge(f"{name}_bucket", description, tag_keys=(key, "le"))
+        self._sums = Gauge(f"{name}_sum", description, tag_keys=(key,))
+        self._totals = Gauge(f"{name}_count", description, tag_keys=(key,))
+        self._counts = dict[str, list[int]]()
+        self._sum = dict[str, float]()
 
-    def observe(self, seconds: float) -> None:
-        """Count a value."""
-        self._counts[bisect_left(_BOUNDS, seconds)] += 1
-        self._sum += seconds
+    def observe(self, seconds: float, of: str) -> None:
+        """Count a value.
 
-    def tell(self, tags: dict[str, str]) -> None:
+        Parameters
+        ----------
+        of
+            Value of the label.
+        """
+        counts = self._counts.get(of)
+        if counts is None:
+            counts = self._counts[of] = [0] * (len(_BOUNDS) + 1)
+        counts[bisect_left(_BOUNDS, seconds)] += 1
+        self._sum[of] = self._sum.get(of, 0.0) + seconds
+
+    def tell(self) -> None:
         """Tell Ray what was counted since the beginning."""
-        upto = [*accumulate(self._counts)]
-        for bound, count in zip((*map(str, _BOUNDS), "+Inf"), upto, strict=True):
-            self._buckets.set(count, {**tags, "le": bound})
-        self._sums.set(self._sum, tags)
-        self._totals.set(upto[-1], tags)
+        for of, counts in self._counts.items():
+            tags = {self._key: of}
+            upto = [*accumulate(counts)]
+            for bound, count in zip((*map(str, _BOUNDS), "+Inf"), upto, strict=True):
+                self._buckets.set(count, {**tags, "le": bound})
+            self._sums.set(self._sum[of], tags)
+            self._totals.set(upto[-1], tags)

@@ -34,7 +34,8 @@ class RayObserver(Observer):
 
     def __init__(self, shard: int, stats: Callable[[], Stats]) -> None:
         self._stats = stats
-        self._tags = {"shard": str(shard)}
+        self._shard = str(shard)
+        self._tags = {"shard": self._shard}
         self._histograms = list[Histogram]()
         self._recommend_s = self._histogram("recommend_duration", "Engine time of one answer.")
         self._recommendations = _counter(
@@ -81,18 +82,18 @@ class RayObserver(Observer):
 
     @override
     def on_recommend(self, arm: str, seconds: float, *, fallback: bool) -> None:
-        self._recommend_s.observe(seconds)
+        self._recommend_s.observe(seconds, self._shard)
         self._count(self._recommendations, 1, arm, "fallback" if fallback else "ok")
 
     @override
     def on_commit(self, events: int, seconds: float) -> None:
-        self._commit_s.observe(seconds)
+        self._commit_s.observe(seconds, self._shard)
         self._count(self._events, events)
 
     @override
     def on_folded(self, events: int, seconds: float) -> None:
         self._count(self._updates, events)
-        self._freshness_s.observe(seconds)
+        self._freshness_s.observe(seconds, self._shard)
 
     @override
     def on_rejected(self, reason: Reason, events: int) -> None:
@@ -100,14 +101,14 @@ class RayObserver(Observer):
 
     @override
     def on_snapshot(self, seconds: float) -> None:
-        self._snapshot_s.observe(seconds)
+        self._snapshot_s.observe(seconds, self._shard)
         self._snapshot_at.set(time.time(), self._tags)
 
     @override
     def on_round(self) -> None:
         self._tell_counts()
         for histogram in self._histograms:
-            histogram.tell(self._tags)
+            histogram.tell()
         stats = self._stats()
         self._items.set(stats.items, self._tags)
         self._users.set(stats.users_in_memory, self._tags)
@@ -128,7 +129,7 @@ class RayObserver(Observer):
         self._arms = _copy(stats)
 
     def _histogram(self, name: str, description: str) -> Histogram:
-        made = Histogram(f"recsys_{name}_seconds", description)
+        made = Histogram(f"recsys_{name}_seconds", description, "shard")
         self._histograms.append(made)
         return made
 
@@ -158,7 +159,7 @@ class RayObserver(Observer):
         if seconds is None:
             self._copies_failed.inc(1, self._tags)
         else:
-            self._copy_s.observe(seconds)
+            self._copy_s.observe(seconds, self._shard)
             self._copied_at.set(time.time(), self._tags)
 
     def _remember(self, memory: MemoryStats) -> None:

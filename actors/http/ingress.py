@@ -12,6 +12,7 @@ from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from actors.http.bypass import BYPASS
 from actors.http.envelope import Envelope
 from actors.http.problems import REQUEST_ID, Problem, retry_after
 
@@ -54,6 +55,9 @@ class Ingress:
         """Handle one connection."""
         if scope["type"] != "http" or scope["path"].startswith(_OWN_PATHS):
             await self._app(scope, receive, send)
+            return
+        if BYPASS.takes(scope):
+            await BYPASS(scope, receive, send)
             return
         request_id = str(scope[REQUEST_ID])
         clean = [

@@ -1,9 +1,13 @@
-"""A shard's metrics, made without a cluster: what is told is counted once, and nothing raises."""
+"""Metrics of shards and gateways, made without a cluster: all is counted once, nothing raises."""
+
+import asyncio
 
 import msgspec
 import pytest
 from ray.util.metrics import Counter, Gauge
 
+from actors import gateway_metrics
+from actors.gateway_metrics import CallMetrics
 from actors.metrics import RayObserver
 from recsys.views import ArmStats, Base, DriftStats, MemoryStats, Stats
 
@@ -154,3 +158,33 @@ def test_the_losses_of_a_base_are_shown_once_there_is_one(monkeypatch: pytest.Mo
     assert shown["recsys_base_version", ""] == 2
     assert shown["recsys_base_loss", "refit"] == 1.5
     assert shown["recsys_base_loss", "live"] == 1.75
+
+
+async def test_calls_that_pass_by_serve_are_counted_under_its_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counted: list[tuple[str, float, dict[str, str]]] = []
+    told = asyncio.Event()
+    monkeypatch.setattr(gateway_metrics, "_TOLD_AFTER_S", 0.0)
+
+    def inc(counter: Counter, value: float, tags: dict[str, str]) -> None:
+        counted.append((str(counter.info["name"]), value, tags))
+
+    def put(gauge: Gauge, value: float, tags: dict[str, str]) -> None:
+        if gauge.info["name"] == "recsys_http_request_duration_seconds_count":
+            assert (value, tags) == (3, {"route": "/v1/events"})
+            told.set()
+
+    monkeypatch.setattr(Counter, "inc", inc)
+    monkeypatch.setattr(Gauge, "set", put)
+    metrics = CallMetrics("shop")
+    for status in (202, 202, 429):
+        metrics.count("/v1/events", status, 0.001)
+    assert counted == [], "Ray hears of many at once"
+    await asyncio.wait_for(told.wait(), 20)
+    tags = {"route": "/v1/events", "method": "POST", "application": "shop"}
+    assert counted == [
+        ("serve_num_http_requests", 2, {**tags, "status_code": "202"}),
+        ("serve_num_http_requests", 1, {**tags, "status_code": "429"}),
+        ("serve_num_http_error_requests", 1, {**tags, "error_code": "429"}),
+    ]

@@ -39,9 +39,7 @@ async def upkeep_of(engine: Engine, settings: StoreSettings) -> AsyncIterator[Up
 
 
 def click(engine: Engine, n: int) -> None:
-    event = Feedback(
-        event_id=f"e{n}", user_id="ann", ts_ms=now_ms(), type="click", item_id=f"i{n}"
-    )
+    event = Feedback(event_id=f"e{n}", user_id="ann", ts_ms=now_ms(), type="click", item_id=f"i{n}")
     engine.apply([event])
 
 
