@@ -9,6 +9,7 @@ import asyncio
 import importlib
 import logging
 import os
+import sys
 from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Final
@@ -43,6 +44,9 @@ __all__ = ["ShardActor", "end_process"]
 _log = logging.getLogger(__name__)
 
 _DOOMED: Final = 74  # EX_IOERR of sysexits.h
+_SWITCH_S: Final = 0.0005
+"""So long the store's thread may keep the interpreter from the loop. By default it is 5 ms, and a
+list that meets a snapshot waits for several of those."""
 
 
 def end_process(error: FlushFailed, leave: Callable[[int], object] = os._exit) -> None:
@@ -78,6 +82,7 @@ class ShardActor:
         self._index = index
         self._name = f"shard-{index}"
         log_to_stderr()
+        sys.setswitchinterval(_SWITCH_S)
         started = perf_counter()
         Engine.warm_up(settings.engine)
         _log.info("%s: warmed up after %.2f s", self._name, perf_counter() - started)
