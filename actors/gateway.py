@@ -168,7 +168,7 @@ def build_app(
     shortcut = Shortcut(table.shortcuts)
     app.shorten(shortcut, Envelope(shortcut, echo_request_id=echo_request_id))
     if bypass is not None:
-        bypass.lead_to(shortcut, settings.http.max_ongoing_requests)
+        bypass.lead_to(shortcut, settings.http)
     return app
 
 

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 
 import httpx2
 import pytest
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actors.gateway import build_app
 from actors.http import ingress
@@ -16,23 +16,36 @@ from actors.http.bypass import Bypass
 from actors.http.envelope import Envelope
 from actors.http.ingress import Ingress
 from actors.http.shortcut import Shortcut
+from actors.settings import HttpSettings
 from tests.servers import SETTINGS, DeafPort
 
 PATH = "/v1/recommend"
 
 
 class Calls:
-    """A handler whose calls wait until they are let go, and what was counted of them."""
+    """A handler whose calls wait until they are let go, and what was counted of them.
+
+    Attributes
+    ----------
+    asked, begun
+        Released by each call as it comes, and when its body is read.
+    """
 
     def __init__(self) -> None:
         self.gate = asyncio.Event()
+        self.asked = asyncio.Semaphore(0)
         self.begun = asyncio.Semaphore(0)
         self.counted: list[tuple[str, int]] = []
 
     async def handle(self, request: Request) -> Response:
+        self.asked.release()
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            return Response(b"gone", status_code=400)
         self.begun.release()
         await self.gate.wait()
-        if await request.body() == b"break":
+        if body == b"break":
             message = "a fault of ours"
             raise RuntimeError(message)
         return Response(b"made", status_code=201)
@@ -46,10 +59,11 @@ async def serve_itself(scope: Scope, receive: Receive, send: Send) -> None:
     await Response(b"Serve")(scope, receive, send)
 
 
-def open_bypass(calls: Calls, places: int = 2) -> Bypass:
+def open_bypass(calls: Calls, places: int = 2, queue: int = 1) -> Bypass:
     bypass = Bypass()
     bypass.count = calls.count
-    bypass.lead_to(Shortcut({("POST", PATH): calls.handle}), places)
+    http = HttpSettings(max_ongoing_requests=places, max_queued_requests=queue)
+    bypass.lead_to(Shortcut({("POST", PATH): calls.handle}), http)
     return bypass
 
 
@@ -83,16 +97,78 @@ async def test_where_no_application_is_serve_has_them_all(monkeypatch: pytest.Mo
         assert (await client.post(PATH)).text == "Serve"
 
 
-async def test_more_than_there_are_places_for_go_by_serve(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_some_wait_for_a_place_and_more_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     calls = Calls()
-    async with client_of(monkeypatch, open_bypass(calls, places=2)) as client:
-        two = [asyncio.create_task(client.post(PATH)) for _ in range(2)]
+    async with client_of(monkeypatch, open_bypass(calls, places=2, queue=1)) as client:
+        three = [asyncio.create_task(client.post(PATH)) for _ in range(3)]
+        for _ in three:
+            await calls.asked.acquire()
         await calls.begun.acquire()
         await calls.begun.acquire()
-        assert (await client.post(PATH)).text == "Serve"
+        assert calls.begun.locked(), "the third waits for a place"
+        refused = await client.post(PATH, headers={"x-request-id": "trace-3"})
+        assert refused.status_code == 429
+        assert refused.headers["retry-after"] == "1"
+        assert refused.json()["type"] == "urn:recsys:problem:overloaded"
+        assert refused.json()["instance"] == "trace-3"
         calls.gate.set()
-        assert [answer.text for answer in await asyncio.gather(*two)] == ["made", "made"]
-        assert (await client.post(PATH)).text == "made", "its place is free again"
+        assert [answer.text for answer in await asyncio.gather(*three)] == ["made"] * 3
+        assert (await client.post(PATH)).text == "made", "all places are free again"
+    assert calls.counted == [(PATH, 429), *[(PATH, 201)] * 4]
+
+
+class Caller:
+    """A caller by ASGI's messages, who sends what they are told to."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._messages = asyncio.Queue[Message]()
+        self.answers: list[Message] = []
+        self.call = asyncio.create_task(self._call(app))
+
+    async def _call(self, app: ASGIApp) -> None:
+        scope = {"type": "http", "method": "POST", "path": PATH, "headers": []}
+        await app(scope, self._messages.get, self._take)
+
+    async def _take(self, message: Message) -> None:
+        self.answers.append(message)
+
+    def send(self, body: bytes, *, more: bool = False) -> None:
+        self._messages.put_nowait({"type": "http.request", "body": body, "more_body": more})
+
+    def hang_up(self) -> None:
+        self._messages.put_nowait({"type": "http.disconnect"})
+
+
+async def test_who_sends_slowly_holds_no_place() -> None:
+    calls = Calls()
+    calls.gate.set()
+    bypass = open_bypass(calls, places=1, queue=1)
+    slow, quick = Caller(bypass), Caller(bypass)
+    slow.send(b"ha", more=True)
+    await calls.asked.acquire()
+    quick.send(b"all")
+    await quick.call
+    assert not slow.call.done()
+    slow.send(b"lf")
+    await slow.call
+    assert [len(caller.answers) for caller in (slow, quick)] == [2, 2]
+    assert calls.counted == [(PATH, 201)] * 2
+
+
+async def test_nothing_is_made_for_who_hung_up_while_they_waited() -> None:
+    calls = Calls()
+    bypass = open_bypass(calls, places=1, queue=2)
+    first, gone, patient = (Caller(bypass) for _ in range(3))
+    for caller in (first, gone, patient):
+        caller.send(b"all")
+        await calls.asked.acquire()
+    await calls.begun.acquire()
+    gone.hang_up()
+    calls.gate.set()
+    await asyncio.gather(first.call, gone.call, patient.call)
+    assert calls.counted == [(PATH, 201), (PATH, 400), (PATH, 201)]
 
 
 async def test_a_fault_is_a_problem_and_counted_and_holds_no_place(
@@ -100,7 +176,7 @@ async def test_a_fault_is_a_problem_and_counted_and_holds_no_place(
 ) -> None:
     calls = Calls()
     calls.gate.set()
-    async with client_of(monkeypatch, open_bypass(calls, places=1)) as client:
+    async with client_of(monkeypatch, open_bypass(calls, places=1, queue=1)) as client:
         for _ in range(2):
             broken = await client.post(PATH, content=b"break", headers={"x-request-id": "trace-2"})
             assert broken.status_code == 500
