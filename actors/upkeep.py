@@ -67,7 +67,7 @@ class Upkeep:
         self._every_s = settings.snapshot_every_s
         self._events = settings.snapshot_events
         self._hurried = False
-        self._since = perf_counter()
+        self._since: float | None = None  # of the loop's time: when the last snapshot began
         self._batcher = batcher
         self._observer = observer
         self._blocking = blocking
@@ -82,6 +82,7 @@ class Upkeep:
 
     async def run(self) -> None:
         """Do a round again and again, until the shard stops."""
+        self._since = asyncio.get_running_loop().time()
         while True:
             tuck_away()
             await self.disk.look()
@@ -120,8 +121,12 @@ class Upkeep:
         new = self._new()
         if not new:
             return False
-        waited = self._hurried or self._engine.erasures.pending
-        return waited or new >= self._events or perf_counter() - self._since >= self._every_s
+        if self._hurried or self._engine.erasures.pending or new >= self._events:
+            return True
+        now = asyncio.get_running_loop().time()
+        if self._since is None:
+            self._since = now
+        return now - self._since >= self._every_s
 
     def _new(self) -> int:
         """Return how many events the last snapshot does not contain."""
@@ -129,7 +134,7 @@ class Upkeep:
         return stats.sequence - stats.snapshot_sequence
 
     async def _take_snapshot(self) -> None:
-        started = perf_counter()
+        since, started = asyncio.get_running_loop().time(), perf_counter()
         try:
             capture = await self._captured()
             await self._commit(capture)
@@ -149,7 +154,7 @@ class Upkeep:
             _log.exception("shard %d: no snapshot", self._index)
             return
         self.healer.well()
-        self._since, self._hurried = started, False
+        self._since, self._hurried = since, False
         self._observer.on_snapshot(perf_counter() - started)
 
     async def _captured(self) -> Capture:
