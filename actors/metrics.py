@@ -77,6 +77,7 @@ class RayObserver(Observer):
         self._old_loss_when_new = _gauge("old_loss_when_new", "The same when they were new, nats.")
         self._drift = _counter("drift_detected_total", "Alarms of drift.", "scope", "signal")
         self._untold = dict[tuple[Counter, str, str], int]()
+        self._latest = dict[Gauge, float]()
         self._arms = _copy(stats())
         self._alarms = dict(stats().drift.alarms)
 
@@ -102,13 +103,16 @@ class RayObserver(Observer):
     @override
     def on_snapshot(self, seconds: float) -> None:
         self._snapshot_s.observe(seconds, self._shard)
-        self._snapshot_at.set(time.time(), self._tags)
+        self._latest[self._snapshot_at] = time.time()
 
     @override
     def on_round(self) -> None:
         self._tell_counts()
         for histogram in self._histograms:
             histogram.tell()
+        # Ray's agent forgets a gauge that nobody has set for twenty seconds.
+        for gauge, value in self._latest.items():
+            gauge.set(value, self._tags)
         stats = self._stats()
         self._items.set(stats.items, self._tags)
         self._users.set(stats.users_in_memory, self._tags)
@@ -160,7 +164,7 @@ class RayObserver(Observer):
             self._copies_failed.inc(1, self._tags)
         else:
             self._copy_s.observe(seconds, self._shard)
-            self._copied_at.set(time.time(), self._tags)
+            self._latest[self._copied_at] = time.time()
 
     def _remember(self, memory: MemoryStats) -> None:
         for gauge, value in (

@@ -201,16 +201,17 @@ async def test_the_end_waits_for_what_is_under_way(monkeypatch: pytest.MonkeyPat
         assert (await last).text == "made"
 
 
-async def test_the_end_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_end_does_not_wait_for_ever() -> None:
     calls = Calls()
     bypass = open_bypass(calls)
-    async with client_of(monkeypatch, bypass) as client:
-        last = asyncio.create_task(client.post(PATH))
-        await calls.begun.acquire()
-        await bypass.close(0.0)
-        assert not last.done()
-        calls.gate.set()
-        assert (await last).text == "made"
+    last = Caller(bypass)
+    last.send(b"all")
+    await calls.begun.acquire()
+    await bypass.close(0.0)
+    assert not last.call.done()
+    calls.gate.set()
+    await last.call
+    assert calls.counted == [(PATH, 201)]
 
 
 async def test_it_leads_to_the_gateway_until_that_ends() -> None:

@@ -112,6 +112,7 @@ def test_what_a_shard_tells_is_counted_and_told_with_each_round(
     observer.on_snapshot(0.01)
     assert counted == [], "it waits for the round"
     observer.on_round()
+    taken_s = measured.pop(("recsys_snapshot_timestamp_seconds", ""))
     lists = {"shard": "0", "policy": "learner"}
     assert counted == [
         ("recsys_recommendations_total", 1, {**lists, "outcome": "fallback"}),
@@ -128,6 +129,7 @@ def test_what_a_shard_tells_is_counted_and_told_with_each_round(
     counted.clear()
     observer.on_round()
     assert counted == [], "nothing is counted twice"
+    assert measured["recsys_snapshot_timestamp_seconds", ""] == taken_s, "it is told again"
     assert measured[f"{LISTS}_count", ""] == 3, "what Prometheus sees never falls"
 
 
