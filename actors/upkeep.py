@@ -12,6 +12,7 @@ from actors.healer import Healer
 from actors.home import Blocking
 from actors.indexer import Indexer
 from actors.mixing import ShardMixing
+from actors.muster import Muster
 from actors.observer import Observer
 from recsys.capture import Capture
 from recsys.clock import now_ms
@@ -74,6 +75,7 @@ class Upkeep:
         self._stopping = stopping
         self._doomed = doomed
         self._indexer = Indexer(index, engine)
+        self._muster = Muster(index, engine, blocking, stopping)
         self.mixing = ShardMixing(index, engine, batcher, blocking)
 
     def trouble(self) -> tuple[str, ...]:
@@ -83,6 +85,7 @@ class Upkeep:
     async def run(self) -> None:
         """Do a round again and again, until the shard stops."""
         self._since = asyncio.get_running_loop().time()
+        await self._muster.round()
         while True:
             tuck_away()
             await self.disk.look()
@@ -101,6 +104,7 @@ class Upkeep:
         await self._finish_erasures()
         await self._bury()
         await self._indexer.round()
+        await self._muster.round()
 
     def hurry(self) -> None:
         """Take a snapshot in the next round: something is wrong that it would find."""

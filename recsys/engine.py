@@ -30,6 +30,7 @@ from recsys.keyfile import KEY_BYTES, load_key
 from recsys.killpoints import kill_point
 from recsys.mixing.port import Mix
 from recsys.moving.export import Part, Scouted, export
+from recsys.people import People
 from recsys.recommend import recommend
 from recsys.settings import EngineSettings
 from recsys.shelf import Shelf
@@ -71,8 +72,8 @@ class Engine:
         As given.
     erasures
         Of people; what is left to do about them.
-    strikes, mix
-        What fails in a row: says when to ``heal``. What it tells other shards, and is told.
+    strikes, mix, people
+        Says when to ``heal``; what other shards are told, and told of; brings all into memory.
     """
 
     def __init__(self, store: Store, settings: EngineSettings, key: bytes) -> None:
@@ -86,6 +87,7 @@ class Engine:
         self.erasures = Erasures(store)
         self._state = self._recover()
         self.mix = Mix(lambda: self._state)
+        self.people = People(store, lambda: self._state)
 
     @classmethod
     def open(cls, folder: Path | str | None, settings: EngineSettings | None = None) -> Self:

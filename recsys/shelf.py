@@ -6,7 +6,7 @@ from recsys.events import Event, PartitionIn, PartitionOut, UserErase
 from recsys.partition import partition_of
 from recsys.store.base import Store
 
-__all__ = ["Shelf", "Void"]
+__all__ = ["Shelf", "Void", "is_in"]
 
 Void = Mapping[tuple[int, int], int]
 """Partitions, and of how many, of which the store's records are no longer true."""
@@ -31,20 +31,20 @@ class Shelf:
         if self.closed:
             return None
         record = self._waiting.get(user_id)
-        if record is not None or _is_in(user_id, void):
+        if record is not None or is_in(user_id, void):
             return record
         return self._store.load_user(user_id)
 
     def ids(self, void: Void) -> set[str]:
         """Return the ids of all who have a record; reads the whole store."""
-        stored = (user_id for user_id in self._store.user_ids() if not _is_in(user_id, void))
+        stored = (user_id for user_id in self._store.user_ids() if not is_in(user_id, void))
         return {*self._waiting, *stored}
 
     def gone(self, void: Void) -> list[str]:
         """Return whose records in the store are no longer true; reads all ids if there are any."""
         if not void:
             return []
-        return [user_id for user_id in self._store.user_ids() if _is_in(user_id, void)]
+        return [user_id for user_id in self._store.user_ids() if is_in(user_id, void)]
 
     def add(self, records: Mapping[str, bytes]) -> dict[str, bytes]:
         """Take in what was captured, and return all that waits for its commit."""
@@ -63,7 +63,7 @@ class Shelf:
             self._waiting.pop(event.user_id, None)
         elif isinstance(event, PartitionOut) or (isinstance(event, PartitionIn) and not event.part):
             partition = event.partition, event.partitions
-            for user_id in [one for one in self._waiting if _is_in(one, {partition})]:
+            for user_id in [one for one in self._waiting if is_in(one, {partition})]:
                 del self._waiting[user_id]
 
     def clear(self) -> None:
@@ -75,6 +75,6 @@ class Shelf:
         return user_id in self._waiting
 
 
-def _is_in(user_id: str, partitions: Collection[tuple[int, int]]) -> bool:
+def is_in(user_id: str, partitions: Collection[tuple[int, int]]) -> bool:
     """Return whether somebody belongs to one of some partitions, each of so many."""
     return any(partition_of(user_id, of) == partition for partition, of in partitions)

@@ -161,13 +161,25 @@ class UserTable:
     ----------
     load
         Returns a user's record as of the last snapshot, ``None`` for a stranger.
-    in_memory
+    room
         How many users stay in memory after a snapshot; those seen last stay.
+
+    Attributes
+    ----------
+    complete
+        Whether all are in memory, so that whoever is not is a stranger and the store is not asked.
+    departures
+        Counts the moments at which records that were read from the store before may have become
+        untrue of people who are not in memory.
+    spilled
+        How many users have left for the store.
     """
 
-    def __init__(self, load: Callable[[str], bytes | None], in_memory: int) -> None:
+    def __init__(self, load: Callable[[str], bytes | None], room: int) -> None:
         self._load = load
-        self._in_memory = in_memory
+        self.room = room
+        self.complete = False
+        self.departures = 0
         self._users: OrderedDict[str, User] = OrderedDict()
         self._dirty: dict[str, None] = {}
         self._erased: dict[str, int] = {}
@@ -180,20 +192,32 @@ class UserTable:
     @property
     def crowded(self) -> bool:
         """Whether more users than the bound were brought in since the last ``spill``."""
-        return self._loaded > self._in_memory
+        return self._loaded > self.room
 
     def get(self, user_id: str) -> User | None:
         """Return a known user, from memory or the store; ``None`` for a stranger."""
         user = self._users.get(user_id)
         if user is not None:
             return user
-        record = None if user_id in self._erased else self._load(user_id)
+        record = None if self.complete or user_id in self._erased else self._load(user_id)
         if record is None:
             return None
         user = unpack(record, User)
         self._users[user_id] = user
         self._loaded += 1
         return user
+
+    def admit(self, user_id: str, record: bytes) -> None:
+        """Take in somebody from the store, as the first to leave again, unless they are newer here.
+
+        Raises
+        ------
+        CorruptRecord
+            When the record is damaged.
+        """
+        if user_id not in self._users and user_id not in self._erased:
+            self._users[user_id] = unpack(record, User)
+            self._users.move_to_end(user_id, last=False)
 
     def find(self, user_id: str) -> User | None:
         """Return somebody who is in memory, without asking the store."""
@@ -215,6 +239,7 @@ class UserTable:
         for user in dropped:
             del self._users[user.user_id]
             self._dirty.pop(user.user_id, None)
+        self.departures += 1
         return dropped
 
     def arrive(self, user: User) -> None:
@@ -238,6 +263,7 @@ class UserTable:
         self._users.pop(user_id, None)
         self._dirty.pop(user_id, None)
         self._erased[user_id] = sequence
+        self.departures += 1
 
     @property
     def erased(self) -> dict[str, int]:
@@ -245,7 +271,8 @@ class UserTable:
         return dict(self._erased)
 
     def left(self, erased: Mapping[str, int]) -> None:
-        """Forget that people were erased, after they have left the store."""
+        """Forget that people were erased, after they have left the store with a snapshot."""
+        self.departures += 1
         for user_id, sequence in erased.items():
             if self._erased.get(user_id) == sequence:
                 del self._erased[user_id]
@@ -267,8 +294,11 @@ class UserTable:
             Users to keep although they are not dirty: their record is not in the store yet.
         """
         self._loaded = 0
-        surplus = max(len(self._users) - self._in_memory, 0)
+        surplus = max(len(self._users) - self.room, 0)
         idle = (key for key in self._users if key not in self._dirty and key not in unsaved)
         dropped = [self._users.pop(key) for key in list(islice(idle, surplus))]
-        self.spilled += len(dropped)
+        if dropped:
+            self.spilled += len(dropped)
+            self.departures += 1
+            self.complete = False
         return dropped

@@ -351,7 +351,14 @@ def _users_sorted(open_store: OpenStore) -> None:
     ids = ["B", "a", "ä", "\U0001f431", "\ufb01", "a b", "A", *(f"{n:04}" for n in range(1500))]
     store.commit_snapshot(0, {}, {user_id: pack(user_id) for user_id in reversed(ids)})
     _expect("users", sorted(ids), list(store.user_ids()))
-    _expect("users after reopening", sorted(ids), list(open_store().user_ids()))
+    store = open_store()
+    _expect("users after reopening", sorted(ids), list(store.user_ids()))
+    _expect("how many they are", len(ids), store.n_users)
+    rows, page = list[tuple[str, bytes]](), store.users_after("", 7)
+    while page:
+        rows += page
+        page = store.users_after(page[-1][0], 700)
+    _expect("their records", [(user_id, pack(user_id)) for user_id in sorted(ids)], rows)
 
 
 def _answers_are_copies(open_store: OpenStore) -> None:

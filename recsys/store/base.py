@@ -219,6 +219,21 @@ class Store(ABC):
     def user_ids(self) -> Iterator[str]:
         """Yield the ids of all users of the last snapshot, sorted."""
 
+    @property
+    @abstractmethod
+    def n_users(self) -> int:
+        """How many users the last snapshot has."""
+
+    @abstractmethod
+    def users_after(self, user_id: str, limit: int) -> list[tuple[str, bytes]]:
+        """Return ids and records of the first users behind an id, sorted; ``""`` is before all.
+
+        Raises
+        ------
+        CorruptRecord
+            When a record fails its checksum.
+        """
+
     @abstractmethod
     def erasures(self) -> list[Erasure]:
         """Return the erasures of people, oldest first.

@@ -6,6 +6,7 @@ from collections import ChainMap
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from heapq import nsmallest
 
 from typing_extensions import override
 
@@ -208,6 +209,21 @@ class MemoryStore(Store):
         with self._use() as durable:
             ids = sorted(durable.users)
         yield from ids
+
+    @property
+    @override
+    def n_users(self) -> int:
+        with self._use() as durable:
+            return len(durable.users)
+
+    @override
+    def users_after(self, user_id: str, limit: int) -> list[tuple[str, bytes]]:
+        with self._use() as durable:
+            ids = nsmallest(limit, (one for one in durable.users if one > user_id))
+            rows = [(one, durable.users[one]) for one in ids]
+        for _, record in rows:
+            open_record(record)
+        return rows
 
     @override
     def erasures(self) -> list[Erasure]:

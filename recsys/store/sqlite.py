@@ -15,13 +15,13 @@ from typing import Final
 import msgspec
 from typing_extensions import override
 
-from recsys.codec import encode_event, pack
+from recsys.codec import encode_event
 from recsys.errors import CorruptRecord, StoreError
 from recsys.events import Decision, Event, Feedback, PartitionIn, UserErase
 from recsys.ids import dedupe_key
 from recsys.killpoints import kill_point
 from recsys.store import sqlite_removal as removal
-from recsys.store.base import Append, Outcome, Store
+from recsys.store.base import Append, Store
 from recsys.store.dedupe import (
     LOG_EVENTS,
     admit,
@@ -33,9 +33,17 @@ from recsys.store.dedupe import (
 )
 from recsys.store.mark import Mark
 from recsys.store.records import DeadLetter, Erasure
+from recsys.store.sqlite_append import write_events, write_positions
 from recsys.store.sqlite_check import examine, mark_of
 from recsys.store.sqlite_file import SqliteFile, atomic
-from recsys.store.sqlite_look_ups import find_user, guest_rows, guests_of, recall, records
+from recsys.store.sqlite_look_ups import (
+    find_user,
+    guests_of,
+    ids_after,
+    recall,
+    records,
+    users_after,
+)
 from recsys.store.sqlite_parts import load_parts, write_parts
 from recsys.store.sqlite_rows import ADVICE, bind, digest_parts, open_event, open_position
 from recsys.store.sqlite_schema import number, prepare, read_head, write_head
@@ -138,36 +146,11 @@ class SqliteStore(Store):
             with atomic(connection):
                 head = read_head(connection, self._path)
                 appends = admit(prints, recall(connection, prints, self._path), head.high_water)
-                rows = [
-                    (append.sequence, print_, record)
-                    for append, print_, record in zip(appends, prints, records, strict=True)
-                    if append.outcome is Outcome.ACCEPTED
-                ]
-                erased = [
-                    (append.sequence, event)
-                    for append, event in zip(appends, events, strict=True)
-                    if append.outcome is Outcome.ACCEPTED and isinstance(event, UserErase)
-                ]
-                if rows:
-                    connection.executemany(
-                        "INSERT INTO log VALUES (?, ?, ?)",
-                        [(sequence, print_.key, record) for sequence, print_, record in rows],
-                    )
-                    connection.executemany(
-                        "INSERT INTO seen VALUES (?, ?, ?)",
-                        [(print_.key, sequence, print_.content) for sequence, print_, _ in rows],
-                    )
-                    connection.executemany(
-                        "INSERT OR IGNORE INTO guests VALUES (?, ?, ?, ?)",
-                        guest_rows(events, appends),
-                    )
-                    removal.begin(connection, erased)
-                    head = msgspec.structs.replace(head, high_water=rows[-1][0])
+                accepted = write_events(connection, events, prints, records, appends)
+                if accepted:
+                    head = msgspec.structs.replace(head, high_water=accepted[-1])
                 if positions:
-                    connection.executemany(
-                        "INSERT OR REPLACE INTO positions VALUES (?, ?)",
-                        [(source, pack((source, at))) for source, at in positions.items()],
-                    )
+                    write_positions(connection, positions)
                     sources = number(connection, "SELECT count(*) FROM positions")
                     head = msgspec.structs.replace(head, sources=sources)
                 if head != self._head:
@@ -175,7 +158,7 @@ class SqliteStore(Store):
                 kill_point("before-sync")
             kill_point("after-sync")
             self._head = head  # still under the lock, so that it never goes back
-            if rows and self._mark is not None:
+            if accepted and self._mark is not None:
                 self._mark.write(head.high_water)
         return appends
 
@@ -316,17 +299,21 @@ class SqliteStore(Store):
 
     @override
     def user_ids(self) -> Iterator[str]:
-        last = ""
-        while True:
+        page = [""]
+        while page:
             with self._file.use() as connection:
-                page: list[tuple[str]] = connection.execute(
-                    "SELECT user_id FROM users WHERE user_id > ? ORDER BY user_id LIMIT ?",
-                    (last, _PAGE),
-                ).fetchall()
-            if not page:
-                return
-            for (last,) in page:
-                yield last
+                page = ids_after(connection, page[-1], _PAGE)
+            yield from page
+
+    @property
+    @override
+    def n_users(self) -> int:
+        return self._head.users
+
+    @override
+    def users_after(self, user_id: str, limit: int) -> list[tuple[str, bytes]]:
+        with self._file.use() as connection:
+            return users_after(connection, self._path, user_id, limit)
 
     def copy_to(self, target: Path, stop: threading.Event) -> None:
         """Copy the store to a new file while it is used; see ``SqliteFile.copy_to``."""

@@ -7,12 +7,17 @@ from typing import Final, Literal, TypeVar
 
 from recsys.codec import unpack
 from recsys.errors import CorruptRecord
-from recsys.events import Event, PartitionIn
-from recsys.store.base import Append, Outcome
 from recsys.store.dedupe import Fingerprint, Seen
 from recsys.store.sqlite_rows import ADVICE, bind, open_user
 
-__all__ = ["find_user", "guest_rows", "guests_of", "recall", "records"]
+__all__ = [
+    "find_user",
+    "guests_of",
+    "ids_after",
+    "recall",
+    "records",
+    "users_after",
+]
 
 T = TypeVar("T")
 
@@ -43,6 +48,31 @@ def find_user(connection: sqlite3.Connection, path: Path, user_id: str) -> bytes
                 detail = f"{path}: user {neighbour[0]!r} is filed under a damaged id; {ADVICE}"
                 raise CorruptRecord(detail)
     return None
+
+
+def ids_after(connection: sqlite3.Connection, user_id: str, limit: int) -> list[str]:
+    """Return the ids of the first users behind one, sorted."""
+    rows: Iterator[tuple[str]] = connection.execute(
+        "SELECT user_id FROM users WHERE user_id > ? ORDER BY user_id LIMIT ?", (user_id, limit)
+    )
+    return [found for (found,) in rows]
+
+
+def users_after(
+    connection: sqlite3.Connection, path: Path, user_id: str, limit: int
+) -> list[tuple[str, bytes]]:
+    """Return ids and records of the first users behind an id, sorted.
+
+    Raises
+    ------
+    CorruptRecord
+        When a record is damaged or somebody else's.
+    """
+    rows: Iterator[tuple[str, bytes, int]] = connection.execute(
+        "SELECT user_id, record, binding FROM users WHERE user_id > ? ORDER BY user_id LIMIT ?",
+        (user_id, limit),
+    )
+    return [(found, open_user(path, found, record, binding)) for found, record, binding in rows]
 
 
 def recall(
@@ -87,18 +117,6 @@ def guests_of(
         " ORDER BY seq, event_key",
         (partition, after),
     ).fetchall()
-
-
-def guest_rows(
-    events: Sequence[Event], appends: Sequence[Append]
-) -> list[tuple[bytes, int, int, int]]:
-    """Return the rows of ``guests`` that the accepted events of a batch bring."""
-    return [
-        (key, append.sequence, content, event.partition)
-        for event, append in zip(events, appends, strict=True)
-        if isinstance(event, PartitionIn) and append.outcome is Outcome.ACCEPTED
-        for key, content in event.remembered
-    ]
 
 
 def records(

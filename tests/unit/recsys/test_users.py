@@ -59,7 +59,7 @@ def test_a_person_survives_the_record() -> None:
 
 def test_looking_up_makes_nobody() -> None:
     shelf = Shelf("stored")
-    table = UserTable(shelf.load, in_memory=10)
+    table = UserTable(shelf.load, room=10)
     assert table.get("stranger") is None
     stored = table.get("stored")
     assert stored is not None
@@ -70,7 +70,7 @@ def test_looking_up_makes_nobody() -> None:
 
 
 def test_touching_makes_people_and_marks_them() -> None:
-    table = UserTable(Shelf("stored").load, in_memory=10)
+    table = UserTable(Shelf("stored").load, room=10)
     assert table.touch("new").clicks == 0
     assert table.touch("stored").clicks == 1
     assert [user.user_id for user in table.dirty()] == ["new", "stored"]
@@ -80,7 +80,7 @@ def test_touching_makes_people_and_marks_them() -> None:
 
 
 def test_those_who_changed_least_recently_leave() -> None:
-    table = UserTable(Shelf().load, in_memory=2)
+    table = UserTable(Shelf().load, room=2)
     for user_id in ("a", "b", "c", "d", "a"):
         table.touch(user_id)
     table.clean()
@@ -90,7 +90,7 @@ def test_those_who_changed_least_recently_leave() -> None:
 
 
 def test_who_is_not_in_the_store_yet_stays() -> None:
-    table = UserTable(Shelf().load, in_memory=1)
+    table = UserTable(Shelf().load, room=1)
     for user_id in ("unsaved", "saved", "newest"):
         table.touch(user_id)
     table.clean()
@@ -101,7 +101,7 @@ def test_who_is_not_in_the_store_yet_stays() -> None:
 
 def test_looking_up_many_makes_a_crowd_until_they_leave() -> None:
     shelf = Shelf(*(f"u{n}" for n in range(10)))
-    table = UserTable(shelf.load, in_memory=3)
+    table = UserTable(shelf.load, room=3)
     crowded = list[bool]()
     for n in range(5):
         table.get(f"u{n}")
