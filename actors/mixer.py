@@ -1,12 +1,15 @@
 """The mixer at work: asks every shard what its people have done, and tells it what others' have.
 
 Each shard is attended to by a task of its own, so that one that is slow or dead holds nobody up.
+All begin their rounds at the same moments, and are told a little later than they are asked: so what
+one of them says reaches the others in the same round, not by luck.
 Nothing is durable here: a mixer that begins anew asks the shards how far they are.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from math import inf
 from time import monotonic
 from typing import Final, TypeVar
@@ -33,6 +36,8 @@ _MOST: Final = 16
 _TURNS: Final = 64
 """Calls with pieces in one round; a shard that is further behind goes on in the next."""
 _CALL_S: Final = 10.0
+_PATIENCE_S: Final = 0.1
+"""So long a shard that has answered waits for the answers of the others before it is told."""
 _GIVEN_UP_S: Final = 30.0
 """A shard that does not answer for so long does not keep others' lessons waiting any more."""
 
@@ -68,6 +73,8 @@ class MixerAtWork:
         self._tasks: list[asyncio.Task[None]] = []
         self._beginning = asyncio.Lock()
         self._begun = False
+        self._asking: set[int] = set()
+        self._all_answered = asyncio.Event()
 
     def start(self) -> None:
         """Begin; waits for nothing."""
@@ -105,11 +112,10 @@ class MixerAtWork:
 
     async def _attend(self, shard: int) -> None:
         """Mix one shard, round after round."""
-        loop = asyncio.get_running_loop()
         heard_s = monotonic()
         fault = ""
         while True:
-            due_s = loop.time() + self._settings.every_s
+            await self._next_round(shard)
             try:
                 await self.round(shard)
             except (RuntimeFault, InvalidEvent, CorruptRecord) as error:
@@ -124,7 +130,14 @@ class MixerAtWork:
             else:
                 heard_s = monotonic()
                 fault = ""
-            await asyncio.sleep(max(0.0, due_s - loop.time()))
+
+    async def _next_round(self, shard: int) -> None:
+        """Wait for the moment at which the rounds of all begin."""
+        loop, every_s = asyncio.get_running_loop(), self._settings.every_s
+        # From here on: whoever wakes first must know that the others are about to be asked, too.
+        self._asking.add(shard)
+        self._all_answered.clear()
+        await asyncio.sleep(every_s - loop.time() % every_s)
 
     async def round(self, shard: int) -> None:
         """Hear of one shard what its people have done, and tell it what others' have.
@@ -134,6 +147,20 @@ class MixerAtWork:
         RuntimeFault
             When it does not answer, or has no room now; the next round goes on.
         """
+        try:
+            name = await self._ask(shard)
+        finally:
+            self._asking.discard(shard)
+            if not self._asking:
+                self._all_answered.set()
+        # Not for ever: one that is slow holds nobody up.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_S):
+                await self._all_answered.wait()
+        await self._tell(shard, name)
+
+    async def _ask(self, shard: int) -> str:
+        """Hear of one shard what its people have done; returns its name."""
         await self.begin()
         name = await self._hear(shard)
         # Before it reports its ranker again: a report without this would be for nothing.
@@ -149,6 +176,10 @@ class MixerAtWork:
             self._reported_s[shard] = now_s
         rate = seen.waiting / self._settings.every_s
         self.mixer.take(name, seen.pieces, seen.ranking, rate)
+        return name
+
+    async def _tell(self, shard: int, name: str) -> None:
+        """Tell one shard what others' people have done."""
         donor = self.mixer.needs_base(name)
         if donor is not None and await self._rebase(shard, donor):
             return
