@@ -31,9 +31,19 @@ __all__ = ["MixerAtWork"]
 
 _log = logging.getLogger(__name__)
 
-_MOST: Final = 16
+_FEW: Final = 4
 """Pieces in one call: between two calls, the shard takes what its own people do."""
-_TURNS: Final = 64
+_LEISURE: Final = 0.5
+"""Of a round: so long a shard has a pause after each call, for nobody waits for these lessons.
+
+All shards are told at the same time. Learned in one go, a second's lessons would keep every core
+busy for a tenth of it, and all lists of that time would wait.
+"""
+_PAUSE: Final = 2.0
+"""Times as long as the call before took."""
+_MOST: Final = 16
+"""Pieces in one call, and no pauses, when that was not enough."""
+_TURNS: Final = 256
 """Calls with pieces in one round; a shard that is further behind goes on in the next."""
 _CALL_S: Final = 10.0
 _PATIENCE_S: Final = 0.1
@@ -183,8 +193,12 @@ class MixerAtWork:
         donor = self.mixer.needs_base(name)
         if donor is not None and await self._rebase(shard, donor):
             return
+        leisure_s = _LEISURE * self._settings.every_s
+        begun_s = monotonic()
         for _ in range(_TURNS):
-            serving = self.mixer.serving(name, _MOST)
+            called_s = monotonic()
+            leisurely = called_s - begun_s < leisure_s
+            serving = self.mixer.serving(name, _FEW if leisurely else _MOST)
             if not serving.lessons:
                 break
             learn = Learn(tuple(serving.lessons), serving.released)
@@ -193,6 +207,8 @@ class MixerAtWork:
             self.mixer.hear(position)
             if serving.gaps:
                 self._say_missed(shard, position, serving.gaps)
+            if leisurely:
+                await asyncio.sleep(min(_PAUSE * (monotonic() - called_s), leisure_s))
 
     async def _rebase(self, shard: int, donor: str) -> bool:
         """Give a shard what another one knows; return whether it could be done."""
