@@ -88,6 +88,7 @@ class MixerAtWork:
 
     def start(self) -> None:
         """Begin; waits for nothing."""
+        self._asking = set(range(self._port.n_shards))
         self._tasks = [
             asyncio.create_task(self._attend(shard), name=f"mix-{shard}")
             for shard in range(self._port.n_shards)
@@ -125,7 +126,6 @@ class MixerAtWork:
         heard_s = monotonic()
         fault = ""
         while True:
-            await self._next_round(shard)
             try:
                 await self.round(shard)
             except (RuntimeFault, InvalidEvent, CorruptRecord) as error:
@@ -140,6 +140,7 @@ class MixerAtWork:
             else:
                 heard_s = monotonic()
                 fault = ""
+            await self._next_round(shard)
 
     async def _next_round(self, shard: int) -> None:
         """Wait for the moment at which the rounds of all begin."""
