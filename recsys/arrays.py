@@ -1,6 +1,6 @@
 """Arrays that grow by doubling and travel in records."""
 
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import msgspec
 import numpy as np
@@ -8,9 +8,30 @@ from numpy.typing import NDArray
 
 from recsys.errors import NonFinite
 
-__all__ = ["Packed", "grown", "moved", "pack_array", "unpack_array"]
+__all__ = ["Packed", "Renewal", "grown", "moved", "pack_array", "unpack_array"]
 
 S = TypeVar("S", bound=np.generic)
+
+
+class Renewal:
+    """Known to all: whether some array may have taken the place of another since.
+
+    Whoever gives an array a successor that none of the functions here has made says so. To look
+    at every array before every list, as those must who hold them for compiled code, took longer
+    than some of the loops.
+
+    Attributes
+    ----------
+    latest
+        Another object after each renewal.
+    """
+
+    latest: ClassVar[object] = object()
+
+    @classmethod
+    def declare(cls) -> None:
+        """Say that an array has a successor, or will have in this same step."""
+        cls.latest = object()
 
 
 class Packed(msgspec.Struct, frozen=True, array_like=True):
@@ -32,6 +53,7 @@ def grown(array: NDArray[S], n: int, fill: float = 0) -> NDArray[S]:
     rows = array.shape[0]
     if n <= rows:
         return array
+    Renewal.declare()
     bigger = np.full((max(n, 2 * rows), *array.shape[1:]), fill, array.dtype)
     bigger[:rows] = array
     return bigger
@@ -45,6 +67,7 @@ def moved(array: NDArray[S], places: NDArray[np.int64], n: int, fill: float = 0)
     places
         -1 for a row that is left out; shape ``(n_rows,)``, ``array`` may have more.
     """
+    Renewal.declare()
     out = np.full((n, *array.shape[1:]), fill, array.dtype)
     kept = places >= 0
     out[places[kept]] = array[: len(places)][kept]
@@ -67,5 +90,6 @@ def pack_array(array: NDArray[S]) -> Packed:
 
 def unpack_array(packed: Packed, dtype: type[S]) -> NDArray[S]:
     """Return a writable array of ``dtype`` from its portable form."""
+    Renewal.declare()
     flat = np.frombuffer(packed.data, packed.dtype).astype(dtype)
     return flat.reshape(packed.shape)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.arrays import grown
+from recsys.arrays import Renewal, grown
 
 __all__ = ["ATTRIBUTE_COLUMNS", "AttributeSets"]
 
@@ -63,6 +63,7 @@ class AttributeSets:
             self._free.append(number)
 
     def _new(self, key: tuple[int, ...]) -> int:
+        Renewal.declare()
         if self._free:
             number = self._free.pop()
         else:

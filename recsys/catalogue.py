@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.arrays import grown
+from recsys.arrays import Renewal, grown
 from recsys.attribute_sets import ATTRIBUTE_COLUMNS, AttributeSets
 from recsys.codec import pack, unpack
 from recsys.events import Attributes
@@ -75,6 +75,7 @@ class Catalogue:
         self._clear()
 
     def _clear(self) -> None:
+        Renewal.declare()
         self._items: list[Item] = []
         self._index: dict[str, int] = {}
         self._tokens: list[str] = []
@@ -225,6 +226,8 @@ class Catalogue:
         return indices
 
     def _add_token(self, token: str) -> None:
+        # What is kept by token has to make room.
+        Renewal.declare()
         self._token_index[token] = len(self._tokens)
         self._tokens.append(token)
         self.token_hashes.append(feature_hash("attribute", token))

@@ -14,6 +14,7 @@ from numba.core import types
 from numba.experimental import structref
 from typing_extensions import override
 
+from recsys.arrays import Renewal
 from recsys.compiled import compiled
 
 __all__ = ["Held", "holder"]
@@ -61,6 +62,8 @@ class _Kind(types.StructRef):
 class Held(Generic[T]):
     """The held form of a record, made anew when a field is another object than before.
 
+    Fields are looked at after a renewal only (``recsys.arrays.Renewal``).
+
     Parameters
     ----------
     hold
@@ -70,12 +73,16 @@ class Held(Generic[T]):
     def __init__(self, hold: Callable[[T], T]) -> None:
         self._hold = hold
         self._latest: tuple[T, T] | None = None
+        self._as_of: object = None
 
-    def __call__(self, record: T) -> T:
-        """Return the held form of a record."""
+    def __call__(self, now: Callable[[], T]) -> T:
+        """Return the held form of the record of now, which is asked for after a renewal."""
         latest = self._latest
-        if latest is not None and all(map(is_, record, latest[0])):
+        if latest is not None and self._as_of is Renewal.latest:
             return latest[1]
-        held = self._hold(record)
-        self._latest = record, held
-        return held
+        # From before the look: what is renewed by it is looked at again.
+        self._as_of = Renewal.latest
+        record = now()
+        if latest is None or not all(map(is_, record, latest[0])):
+            latest = self._latest = record, self._hold(record)
+        return latest[1]

@@ -89,19 +89,20 @@ class ByAttributes(Untaught):
     @property
     def kinds(self) -> Kinds:
         """For compiled code."""
+        return self._kinds(self._record_of_kinds)
+
+    def _record_of_kinds(self) -> Kinds:
         sets = self._catalogue.sets
         self._worth = grown(self._worth, len(sets.tokens))
-        return self._kinds(
-            Kinds(
-                self._catalogue.attribute_table,
-                sets.of_item,
-                self._counts.log_liked,
-                sets.tokens,
-                self._leaders,
-                self._boost,
-                self._worth,
-                self._asked,
-            )
+        return Kinds(
+            self._catalogue.attribute_table,
+            sets.of_item,
+            self._counts.log_liked,
+            sets.tokens,
+            self._leaders,
+            self._boost,
+            self._worth,
+            self._asked,
         )
 
     @override

@@ -105,9 +105,10 @@ class Factors(Source):
     @override
     def held(self) -> compute.Vectors:
         """All of it, for compiled code."""
-        return self._held(
-            compute.Vectors(self._model, self._rings, self._shape, self._latest, self._asked)
-        )
+        return self._held(self._record)
+
+    def _record(self) -> compute.Vectors:
+        return compute.Vectors(self._model, self._rings, self._shape, self._latest, self._asked)
 
     @override
     def grow(self, n_items: int) -> None:

@@ -61,13 +61,14 @@ class Fresh(Untaught):
     @override
     def held(self) -> Arrivals:
         """All of it, for compiled code."""
-        return self._held(
-            Arrivals(
-                self._catalogue.created_table,
-                self._counts.shown,
-                self._half_life_ms,
-                self._leaders,
-            )
+        return self._held(self._record)
+
+    def _record(self) -> Arrivals:
+        return Arrivals(
+            self._catalogue.created_table,
+            self._counts.shown,
+            self._half_life_ms,
+            self._leaders,
         )
 
     @override

@@ -8,18 +8,16 @@ from numpy.typing import NDArray
 
 from recsys.candidates import gather_kernels as compute
 from recsys.candidates.base import Asker, Source
-from recsys.candidates.factor_kernels import Vectors
 from recsys.candidates.factors import NOT_ASKED, Factors
-from recsys.candidates.fresh import Arrivals, Fresh
+from recsys.candidates.fresh import Fresh
 from recsys.candidates.pool import Pool
-from recsys.candidates.popular import Counted, Popular
-from recsys.candidates.popular_attributes import CountedKinds, PopularAttributes
-from recsys.candidates.recent_tastes import Recent, RecentTastes
-from recsys.candidates.session_kernels import Shelves
+from recsys.candidates.popular import Popular
+from recsys.candidates.popular_attributes import PopularAttributes
+from recsys.candidates.recent_tastes import RecentTastes
 from recsys.candidates.sessions import Sessions
-from recsys.candidates.tastes import Liked, Tastes
-from recsys.candidates.transition_kernels import Bonds
+from recsys.candidates.tastes import Tastes
 from recsys.candidates.transitions import Transitions
+from recsys.held import Held
 from recsys.learners.personal_bandit import PersonalBandit
 
 __all__ = ["NOBODY", "Gather", "columns_of", "seats_of", "weights_of"]
@@ -28,19 +26,6 @@ NOBODY: Final = np.zeros(0, np.int32)
 """No items."""
 
 SourceT = TypeVar("SourceT", bound=Source)
-
-
-class _Held(NamedTuple):
-    """What the sources know, in the order of ``gather_kernels``."""
-
-    transitions: Bonds | None
-    sessions: Shelves | None
-    factors: Vectors | None
-    popular: Counted | None
-    popular_attributes: CountedKinds | None
-    fresh: Arrivals | None
-    tastes: Liked | None
-    recent_tastes: Recent | None
 
 
 class _Sources(NamedTuple):
@@ -55,9 +40,9 @@ class _Sources(NamedTuple):
     tastes: Tastes | None
     recent_tastes: RecentTastes | None
 
-    def held(self) -> _Held:
+    def known(self) -> compute.Sources:
         """Return what they know as of now."""
-        return _Held(
+        return compute.Sources(
             None if self.transitions is None else self.transitions.held,
             None if self.sessions is None else self.sessions.held,
             None if self.factors is None else self.factors.held,
@@ -114,6 +99,7 @@ class Gather:
         if [one for one in self._sources if one is not None] != [*sources]:
             message = f"these sources cannot be asked together: {sources}"
             raise TypeError(message)
+        self._held = Held(compute.hold_sources)
 
     def fill(self, pool: Pool, asker: Asker, given: NDArray[np.int32] = NOBODY) -> None:
         """Let every source propose, then score what all of them proposed.
@@ -137,9 +123,11 @@ class Gather:
         factors = self._sources.factors
         proposes = steps & compute.PROPOSE
         near = factors.near(asker) if proposes and factors is not None else NOT_ASKED
+        # What everybody's tastes say of one person's.
+        self._bandit.priors.refresh()
         known = self._bandit.known(asker.user)
-        inquiry = compute.Inquiry(asker.question, known, near, given)
-        compute.ask(steps, inquiry, pool.held, *self._sources.held())
+        sources = self._held(self._sources.known)
+        compute.ask(steps, pool.held, sources, given, *near, *asker.question, *known)
 
 
 def _one(sources: Sequence[Source], kind: type[SourceT]) -> SourceT | None:

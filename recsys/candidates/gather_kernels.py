@@ -32,38 +32,38 @@ from recsys.candidates.transition_kernels import Bonds
 from recsys.candidates.transition_search import propose as propose_transitions
 from recsys.candidates.transition_search import score as score_transitions
 from recsys.compiled import compiled
+from recsys.held import holder
 from recsys.learners.taste_kernels import Known
 
-__all__ = ["PROPOSE", "SCORE", "Inquiry", "ask"]
+__all__ = ["PROPOSE", "SCORE", "Sources", "ask", "hold_sources"]
 
 PROPOSE, SCORE = 1, 2
 """The two steps, see ``ask``."""
 
 
-class Inquiry(NamedTuple):
-    """What the sources are inquiry.
+class Sources(NamedTuple):
+    """What all sources know, in the order of their columns; ``None`` for one that is not asked."""
 
-    Attributes
-    ----------
-    known
-        Tastes of the person.
-    near
-        For factors.
-    given
-        Items that are in the pool whoever proposes them.
-    """
+    transitions: Bonds | None
+    sessions: Shelves | None
+    factors: Vectors | None
+    popular: Counted | None
+    popular_attributes: CountedKinds | None
+    fresh: Arrivals | None
+    tastes: Liked | None
+    recent_tastes: Recent | None
 
-    question: Question
-    known: Known
-    near: Near
-    given: NDArray[np.int32]
+
+hold_sources = holder(Sources)
 
 
 @compiled
-def ask(
+def _ask(
     steps: int,
-    inquiry: Inquiry,
     pool: Scratch,
+    question: Question,
+    known: Known,
+    near: Near,
     transitions: Bonds | None,
     sessions: Shelves | None,
     factors: Vectors | None,
@@ -73,17 +73,7 @@ def ask(
     tastes: Liked | None,
     recent_tastes: Recent | None,
 ) -> None:
-    """Wipe the pool and let every source propose, then score what all of them proposed.
-
-    Parameters
-    ----------
-    steps
-        ``PROPOSE``, ``SCORE`` or both, added. One function for all, as it takes seconds to compile.
-    """
-    question = inquiry.question
-    if steps & PROPOSE:
-        clear(pool)
-        add_items(pool, inquiry.given)
+    """Do as ``ask``: what is ``None`` has to be an argument for nothing to be compiled for it."""
     column = 0
     if transitions is not None:
         if steps & PROPOSE:
@@ -96,7 +86,7 @@ def ask(
         column += 1
     if steps & PROPOSE:
         if factors is not None:
-            propose_factors(factors, question, inquiry.near, pool)
+            propose_factors(factors, question, near, pool)
         if popular is not None:
             add_first(pool, popular.orders, popular.n, question.allowed)
         if popular_attributes is not None:
@@ -104,7 +94,7 @@ def ask(
         if fresh is not None:
             propose_fresh(fresh, question, pool)
         if tastes is not None:
-            propose_tastes(tastes, question, inquiry.known, pool)
+            propose_tastes(tastes, question, known, pool)
         if recent_tastes is not None:
             propose_recent_tastes(recent_tastes, question, pool)
     if not steps & SCORE:
@@ -128,3 +118,58 @@ def ask(
         column += 1
     if recent_tastes is not None:
         score_by_attributes(recent_tastes.kinds, pool, column)
+
+
+@compiled
+def ask(
+    steps: int,
+    pool: Scratch,
+    sources: Sources,
+    given: NDArray[np.int32],
+    indexed: bool,
+    near: NDArray[np.int32],
+    items: NDArray[np.int32],
+    times_ms: NDArray[np.int64],
+    allowed: NDArray[np.bool_],
+    ts_ms: int,
+    session: int,
+    tokens: NDArray[np.int32],
+    means: NDArray[np.float64],
+    left: NDArray[np.float64],
+    touched: NDArray[np.int64],
+    lessons: int,
+    keep: float,
+) -> None:
+    """Wipe the pool and let every source propose, then score what all of them proposed.
+
+    Parameters
+    ----------
+    steps
+        ``PROPOSE``, ``SCORE`` or both, added. One function for all, as it takes seconds to compile.
+    given
+        Items that are in the pool whoever proposes them.
+    indexed, near
+        Fields of a ``Near``, for factors. A tuple of arrays would be taken apart anew by each call.
+    items, times_ms, allowed, ts_ms, session
+        Fields of a ``Question``.
+    tokens, means, left, touched, lessons, keep
+        Fields of a ``Known``: tastes of the person.
+    """
+    if steps & PROPOSE:
+        clear(pool)
+        add_items(pool, given)
+    _ask(
+        steps,
+        pool,
+        Question(items, times_ms, allowed, ts_ms, session),
+        Known(tokens, means, left, touched, lessons, keep),
+        Near(indexed, near),
+        sources.transitions,
+        sources.sessions,
+        sources.factors,
+        sources.popular,
+        sources.popular_attributes,
+        sources.fresh,
+        sources.tastes,
+        sources.recent_tastes,
+    )

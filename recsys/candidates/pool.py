@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.arrays import Renewal
 from recsys.candidates import pool_kernels as compute
 
 __all__ = ["Cut", "Pool"]
@@ -82,6 +83,7 @@ class Pool:
         self.proposed = np.zeros(n_items, np.int32)
         self.place_of = np.full(n_items, -1, np.int32)
         self._size[:] = 0
+        Renewal.declare()
         self.held = compute.hold_scratch(
             compute.Scratch(self.scores, self.proposed, self.place_of, self._size)
         )

@@ -84,11 +84,12 @@ class Popular(Leading):
     @override
     def held(self) -> Counted:
         """All of it, for compiled code."""
+        return self._held(self._record)
+
+    def _record(self) -> Counted:
         liked = self._liked
-        return self._held(
-            Counted(
-                self._leaders, self._leading, liked.counts, liked.origin_ms, liked.half_lives_ms
-            )
+        return Counted(
+            self._leaders, self._leading, liked.counts, liked.origin_ms, liked.half_lives_ms
         )
 
     @override

@@ -91,17 +91,18 @@ class PopularAttributes(Leading):
     @override
     def held(self) -> CountedKinds:
         """All of it, for compiled code."""
+        return self._held(self._record)
+
+    def _record(self) -> CountedKinds:
         liked = self._liked
-        return self._held(
-            CountedKinds(
-                self._leaders,
-                self._leading,
-                liked.counts,
-                liked.origin_ms,
-                liked.half_lives_ms,
-                self._catalogue.attribute_table,
-                self._counts.log_liked,
-            )
+        return CountedKinds(
+            self._leaders,
+            self._leading,
+            liked.counts,
+            liked.origin_ms,
+            liked.half_lives_ms,
+            self._catalogue.attribute_table,
+            self._counts.log_liked,
         )
 
     @override

@@ -71,7 +71,10 @@ class RecentTastes(ByAttributes):
     @override
     def held(self) -> Recent:
         """All of it, for compiled code."""
-        return self._held(Recent(self.kinds, self._history, self._decay, self._by_token))
+        return self._held(self._record)
+
+    def _record(self) -> Recent:
+        return Recent(self.kinds, self._history, self._decay, self._by_token)
 
     @override
     def propose(self, asker: Asker, pool: Pool, column: int) -> None:

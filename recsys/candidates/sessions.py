@@ -65,19 +65,20 @@ class Sessions(Source):
     @override
     def held(self) -> compute.Shelves:
         """All of it, for compiled code."""
+        return self._held(self._record)
+
+    def _record(self) -> compute.Shelves:
         settings = self._settings
-        return self._held(
-            compute.Shelves(
-                self._ring,
-                self._postings,
-                self._count,
-                settings.history,
-                settings.decay,
-                self._gap_ms,
-                settings.neighbours,
-                self._similarity,
-                self._found,
-            )
+        return compute.Shelves(
+            self._ring,
+            self._postings,
+            self._count,
+            settings.history,
+            settings.decay,
+            self._gap_ms,
+            settings.neighbours,
+            self._similarity,
+            self._found,
         )
 
     @property

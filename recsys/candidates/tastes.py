@@ -53,7 +53,10 @@ class Tastes(ByAttributes):
     @override
     def held(self) -> Liked:
         """All of it, for compiled code."""
-        return self._held(Liked(self.kinds, self._bandit.held, self._optimism))
+        return self._held(self._record)
+
+    def _record(self) -> Liked:
+        return Liked(self.kinds, self._bandit.held, self._optimism)
 
     @override
     def propose(self, asker: Asker, pool: Pool, column: int) -> None:

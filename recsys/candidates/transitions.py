@@ -108,19 +108,20 @@ class Transitions(Source):
     @override
     def held(self) -> compute.Bonds:
         """All of it, for compiled code."""
+        return self._held(self._record)
+
+    def _record(self) -> compute.Bonds:
         if len(self._found.items) < len(self._table.used):
             self._found = self._none_found(len(self._table.used))
-        return self._held(
-            compute.Bonds(
-                self._table,
-                self._shape,
-                self._origin_ms,
-                self._half_life_ms,
-                self._worth,
-                self._leaders,
-                self._evicted,
-                self._found,
-            )
+        return compute.Bonds(
+            self._table,
+            self._shape,
+            self._origin_ms,
+            self._half_life_ms,
+            self._worth,
+            self._leaders,
+            self._evicted,
+            self._found,
         )
 
     @property

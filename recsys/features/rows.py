@@ -50,6 +50,8 @@ class Facts(NamedTuple):
         Of the windows of items and attributes, ``(n_windows,)``.
     n_crossings
         Rows of the last two that are in use.
+    posterior
+        Of the personal bandit, if there is one.
     """
 
     scores: NDArray[np.float32]
@@ -69,6 +71,7 @@ class Facts(NamedTuple):
     half_lives_ms: NDArray[np.float64]
     crossed_half_life_ms: float
     n_crossings: int
+    posterior: Posterior | None
 
 
 hold_facts = holder(Facts)
@@ -250,6 +253,21 @@ def _bound(rows: NDArray[np.float32], first: int, end: int) -> None:
 
 
 @compiled
+def _fill_tastes(
+    rows: NDArray[np.float32],
+    first: int,
+    posterior: Posterior | None,
+    known: Known,
+    items: NDArray[np.int32],
+    base: float,
+) -> None:
+    """Write the columns of the personal bandit if there is one; ``None`` has to be an argument."""
+    if posterior is not None:
+        describe_tastes(posterior, known, items, base, rows, first)
+        _bound(rows, first, first + TASTE_COLUMNS)
+
+
+@compiled
 def fill_shared(values: NDArray[np.float32], moment: Moment, largest: NDArray[np.float32]) -> None:
     """Write the features of a request.
 
@@ -285,42 +303,67 @@ def fill_shared(values: NDArray[np.float32], moment: Moment, largest: NDArray[np
 
 
 @compiled
-def describe(
-    facts: Facts,
-    cut: Cut,
-    moment: Moment,
-    width: tuple[int, int, int],
-    posterior: Posterior | None,
-    known: Known,
-    base: float,
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Return all features in a row, ``(n_candidates * n_columns + n_shared,)``, and as both tables.
-
-    Parameters
-    ----------
-    width
-        How many columns there are before those of the personal models, in all, and of the request.
-    posterior
-        If there is one, its columns follow the common ones; those of others are 0.
-    known, base
-        See ``recsys.learners.taste_kernels.describe``.
-    """
-    n = cut.items.shape[0]
-    n_common, n_all, n_shared = width
-    values = np.zeros(n * n_all + n_shared, np.float32)
-    rows = values[: n * n_all].reshape((n, n_all))
-    shared = values[n * n_all :]
-    fill_rows(rows, facts, cut, moment)
-    if posterior is not None:
-        describe_tastes(posterior, known, cut.items, base, rows, n_common)
-        _bound(rows, n_common, n_common + TASTE_COLUMNS)
-    fill_shared(shared, moment, cut.largest)
-    return values, rows, shared
-
-
-@compiled
 def halve(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
     """Return the values as float16 holds them, as numbers and as its bits; same shape."""
     rounded, halves = np.empty_like(values), np.empty(values.shape[0], np.uint16)
     round_to_half(values, halves, rounded)
     return rounded, halves
+
+
+@compiled
+def describe(
+    facts: Facts,
+    n_common: int,
+    n_all: int,
+    n_shared: int,
+    items: NDArray[np.int32],
+    mixed: NDArray[np.float32],
+    largest: NDArray[np.float32],
+    places: NDArray[np.int32],
+    pooled: NDArray[np.int32],
+    tokens_known: NDArray[np.int32],
+    means: NDArray[np.float64],
+    left: NDArray[np.float64],
+    touched: NDArray[np.int64],
+    lessons: int,
+    keep: float,
+    base: float,
+    times_ms: NDArray[np.int64],
+    seen: NDArray[np.float32],
+    tokens: NDArray[np.int64],
+    ts_ms: int,
+    last_liked: float,
+    clicks: float,
+    shown: float,
+    base_rate: float,
+    n_pool: int,
+    list_size: int,
+) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
+    """Return all features in a row, ``(n_candidates * n_columns + n_shared,)``, see ``halve``.
+
+    Tuples of arrays would be taken apart anew by each call, so their fields are given.
+
+    Parameters
+    ----------
+    n_common, n_all, n_shared
+        How many columns there are before those of the personal models, in all, and of the request.
+        With a posterior its columns follow the common ones; those of others are 0.
+    items, mixed, largest, places, pooled
+        Fields of a ``Cut``.
+    tokens_known, means, left, touched, lessons, keep, base
+        Fields of a ``Known``, and see ``recsys.learners.taste_kernels.describe``.
+    times_ms, seen, tokens, ts_ms, last_liked, clicks, shown, base_rate, n_pool, list_size
+        Fields of a ``Moment``.
+    """
+    cut = Cut(items, mixed, largest, places, pooled)
+    moment = Moment(
+        times_ms, seen, tokens, ts_ms, last_liked, clicks, shown, base_rate, n_pool, list_size
+    )
+    n = items.shape[0]
+    values = np.zeros(n * n_all + n_shared, np.float32)
+    rows = values[: n * n_all].reshape((n, n_all))
+    fill_rows(rows, facts, cut, moment)
+    known = Known(tokens_known, means, left, touched, lessons, keep)
+    _fill_tastes(rows, n_common, facts.posterior, known, items, base)
+    fill_shared(values[n * n_all :], moment, largest)
+    return halve(values)

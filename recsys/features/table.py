@@ -11,6 +11,7 @@ Values are rounded to float16 before anybody sees them, so that what is logged i
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import repeat
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -152,9 +153,11 @@ class FeatureTable:
             How many items will be shown, 0 when there is no list.
         """
         user, items, n = asker.user, cut.items, len(cut.items)
-        seen = np.zeros(n, np.float32)
         if user.seen:
-            seen[:] = [user.seen.get(item, 0) for item in items.tolist()]
+            shown = map(user.seen.get, items.tolist(), repeat(0))
+            seen = np.fromiter(shown, np.float32, n)
+        else:
+            seen = np.zeros(n, np.float32)
         log_liked, base_rate = self._counts.log_liked, self._counts.base_rate
         moment = compute.Moment(
             asker.times_ms,
@@ -169,56 +172,56 @@ class FeatureTable:
             list_size,
         )
         bandit = self._bandit
-        # One after the other in one piece of memory, so that they are rounded at once.
-        values, rows, shared = compute.describe(
-            self._facts(),
-            cut,
-            moment,
-            self._width,
-            None if bandit is None else bandit.held,
-            NOTHING_KNOWN if bandit is None else bandit.known(user),
-            1.0 if bandit is None else bandit.base,
+        known, base = NOTHING_KNOWN, 1.0
+        if bandit is not None:
+            bandit.priors.refresh()
+            known, base = bandit.known(user), bandit.base
+        # One after the other in one piece of memory, so that they are rounded at once: scored is
+        # what is logged.
+        values, halves = compute.describe(
+            self._held(self._facts), *self._width, *cut, *known, base, *moment
         )
-        for model, column in self._others:
-            if not model.silent:
+        shape = n, self._width[1]
+        spoken = [(model, column) for model, column in self._others if not model.silent]
+        if spoken or self._selects:
+            end = n * shape[1]
+            rows, shared = values[:end].reshape(shape), values[end:]
+            for model, column in spoken:
                 answers = model.features(user, items).clip(-_LARGEST, _LARGEST)
                 rows[:, column : column + len(model.columns)] = answers
-        if self._selects:
-            rows = rows.take(self._kept.places, axis=1)
-            values = np.concatenate([rows.reshape(-1), shared.take(self._shared_kept.places)])
-        # Scored is what is logged.
-        rounded, halves = compute.halve(values)
-        logged, end = halves.view(np.float16), rows.size
+            if self._selects:
+                rows = rows.take(self._kept.places, axis=1)
+                shape = rows.shape
+                values = np.concatenate([rows.reshape(-1), shared.take(self._shared_kept.places)])
+            # What was rounded before stays as it is.
+            values, halves = compute.halve(values)
+        logged, end = halves.view(np.float16), n * shape[1]
         return Asked(
-            rounded[:end].reshape(rows.shape),
-            rounded[end:],
-            logged[:end].reshape(rows.shape),
-            logged[end:],
+            values[:end].reshape(shape), values[end:], logged[:end].reshape(shape), logged[end:]
         )
 
     def _facts(self) -> compute.Facts:
         counts, habits, catalogue = self._counts, self._habits, self._catalogue
         crossings = self._crossings
-        return self._held(
-            compute.Facts(
-                self._pool.scores,
-                catalogue.created_table,
-                catalogue.attribute_table,
-                counts.log_liked,
-                habits.last_ms,
-                habits.pause,
-                habits.depth,
-                habits.likes,
-                self._item_windows.counts,
-                self._item_windows.last_ms,
-                self._attribute_windows.counts,
-                self._attribute_windows.last_ms,
-                crossings.counts,
-                crossings.last_ms,
-                self._item_windows.half_lives_ms,
-                self._crossed_half_life_ms,
-                crossings.n_keys,
-            )
+        return compute.Facts(
+            self._pool.scores,
+            catalogue.created_table,
+            catalogue.attribute_table,
+            counts.log_liked,
+            habits.last_ms,
+            habits.pause,
+            habits.depth,
+            habits.likes,
+            self._item_windows.counts,
+            self._item_windows.last_ms,
+            self._attribute_windows.counts,
+            self._attribute_windows.last_ms,
+            crossings.counts,
+            crossings.last_ms,
+            self._item_windows.half_lives_ms,
+            self._crossed_half_life_ms,
+            crossings.n_keys,
+            None if self._bandit is None else self._bandit.held,
         )
 
     def show(self, items: Sequence[int], ts_ms: int) -> None:

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.arrays import Packed, grown, moved, pack_array, unpack_array
+from recsys.arrays import Packed, Renewal, grown, moved, pack_array, unpack_array
 from recsys.codec import pack, unpack
 from recsys.compiled import compiled
 from recsys.errors import IncompatibleState
@@ -66,7 +66,9 @@ class WindowCounts:
         """Make room for keys below ``n_keys``."""
         self.counts = grown(self.counts, n_keys)
         self.last_ms = grown(self.last_ms, n_keys)
-        self._n_keys = max(self._n_keys, n_keys)
+        if n_keys > self._n_keys:
+            Renewal.declare()
+            self._n_keys = n_keys
 
     def add(self, key: int, kind: Kind, ts_ms: int, amount: float = 1.0) -> None:
         """Count; an event from before the row's last one counts as of that."""

@@ -89,11 +89,16 @@ class PersonalBandit(PersonalModel):
 
     @property
     def held(self) -> Posterior:
-        """What all people's tastes have in common, for compiled code."""
+        """What all people's tastes have in common, for compiled code.
+
+        As of the last time that it was asked for: whoever holds it for longer asks again each time.
+        """
+        self.priors.refresh()
+        return self._held(self._record)
+
+    def _record(self) -> Posterior:
         self._by_token = grown(self._by_token, self._catalogue.n_tokens)
-        return self._held(
-            Posterior(self._catalogue.attribute_table, *self.priors.by_place(), self._by_token)
-        )
+        return Posterior(self._catalogue.attribute_table, *self.priors.by_place(), self._by_token)
 
     def known(self, user: User) -> Known:
         """Return a person's tastes, for compiled code."""

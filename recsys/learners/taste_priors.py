@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.arrays import grown
+from recsys.arrays import Renewal, grown
 from recsys.catalogue import Catalogue
 from recsys.codec import pack, unpack
 from recsys.mixing.lessons import TasteSums
@@ -122,19 +122,29 @@ class TastePriors:
         return names[token]
 
     def by_place(self) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-        """Return the place of each token's attribute, ``(n_tokens or more,)``, and the priors."""
+        """Return the place of each token's attribute, ``(n_tokens or more,)``, and the priors.
+
+        The same arrays until there are other tokens or attributes; ``refresh`` brings them to now.
+        """
+        self.refresh()
+        return self._place_of, self._priors
+
+    def refresh(self) -> None:
+        """Have the arrays of ``by_place`` say what is known now."""
         n_tokens = self._catalogue.n_tokens
+        if self._current and n_tokens == self._n_tokens:
+            return
         self._place_of = grown(self._place_of, n_tokens)
         for token in range(self._n_tokens, n_tokens):
             name = self._name(token)
             self._place_of[token] = self._places.setdefault(name, len(self._places))
         if len(self._priors) != len(self._places):
+            Renewal.declare()
             self._priors, self._current = np.zeros(len(self._places)), False
         if not self._current:
             self._priors[:] = [self.prior(name) for name in self._places]
             self._current = True
         self._n_tokens = n_tokens
-        return self._place_of, self._priors
 
     def learn(
         self, tastes: Tastes, tokens: Sequence[int], reward: float, unexplained: float
