@@ -75,14 +75,14 @@ class Held(Generic[T]):
         self._latest: tuple[T, T] | None = None
         self._as_of: object = None
 
-    def __call__(self, now: Callable[[], T]) -> T:
+    def __call__(self, look: Callable[[], T]) -> T:
         """Return the held form of the record of now, which is asked for after a renewal."""
         latest = self._latest
         if latest is not None and self._as_of is Renewal.latest:
             return latest[1]
         # From before the look: what is renewed by it is looked at again.
         self._as_of = Renewal.latest
-        record = now()
+        record = look()
         if latest is None or not all(map(is_, record, latest[0])):
             latest = self._latest = record, self._hold(record)
         return latest[1]

@@ -25,11 +25,11 @@ def watched() -> Iterator[None]:
     """Look, whatever is tested, whether an array had a successor and nobody has declared it."""
     trusting = Held.__call__
 
-    def wary(self: Held[Any], now: Callable[[], Any]) -> object:
-        held = trusting(self, now)
+    def wary(self: Held[Any], look: Callable[[], Any]) -> object:
+        held = trusting(self, look)
         latest = self._latest
         assert latest is not None
-        assert all(map(is_, now(), latest[0])), "declare a Renewal where the array is replaced"
+        assert all(map(is_, look(), latest[0])), "declare a Renewal where the array is replaced"
         return held
 
     with pytest.MonkeyPatch.context() as patch:

@@ -1,9 +1,9 @@
 """The shard's side: a door, and the peers that came through it.
 
 What needs no waiting is answered at once, in the order in which it came, before anything else has
-the loop; what waits for the disk becomes a task. Answers of one tick leave in one write. A peer
-that sends no frames, keeps silent instead of proving itself, or does not read its answers is shown
-out; the others do not notice.
+the loop; what waits for the disk becomes a task. Answers to what came together, and those of one
+tick, leave in one write. A peer that sends no frames, keeps silent instead of proving itself, or
+does not read its answers is shown out; the others do not notice.
 """
 
 import asyncio
@@ -129,6 +129,7 @@ class _Peer(asyncio.Protocol):
         self._tasks = set[asyncio.Task[None]]()
         self._out = list[bytes]()
         self._out_bytes = 0
+        self._reading = False
         self._paused = False
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
@@ -155,6 +156,7 @@ class _Peer(asyncio.Protocol):
         self._read(data)
 
     def _read(self, data: bytes = b"") -> None:
+        self._reading = True
         try:
             for frame in self._reader.feed(data):
                 self._take(frame)
@@ -163,6 +165,10 @@ class _Peer(asyncio.Protocol):
                     return
         except BadFrame as error:
             self.show_out(str(error))
+        finally:
+            self._reading = False
+            # What was answered leaves before the loop turns to what it can do later.
+            self._flush()
 
     @override
     def pause_writing(self) -> None:
@@ -247,7 +253,7 @@ class _Peer(asyncio.Protocol):
         self._say(frame_of(number, *fault_to(error)))
 
     def _say(self, frame: bytes) -> None:
-        if not self._out:
+        if not self._out and not self._reading:
             asyncio.get_running_loop().call_soon(self._flush)
         self._out.append(frame)
         self._out_bytes += len(frame)
