@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from recsys.candidates.pool import Cut
 from recsys.compiled import compiled
 from recsys.features.half import round_to_half
+from recsys.features.logs import take_logarithms
 from recsys.features.windows import crossed
 from recsys.held import holder
 from recsys.learners.taste_kernels import TASTE_COLUMNS, Known, Posterior
@@ -31,6 +32,8 @@ _DAY_MS = 86_400_000.0
 _SESSION_MS = 1_800_000
 _LARGEST = 65504.0
 """Of float16."""
+_RAREST = 1e-30
+"""A product of rates is not smaller, nor larger than its inverse: it is kept as float32."""
 _LATELY = 64
 """Attributes whose lifts are kept within a request: candidates have the same few."""
 
@@ -117,11 +120,12 @@ def _lift(
     window: int,
     fade: float,
 ) -> float:
-    """Return the log of a key's clicks over its expected clicks, 0 while nothing is known."""
+    """Return a key's clicks over its expected clicks, 1 while nothing is known."""
     if counts[key, window, 1] == 0.0 and counts[key, window, 2] == 0.0:
-        return 0.0
+        return 1.0
     clicked = fade * counts[key, window, 1] + _PRIOR_CLICKS
-    return math.log(clicked / (fade * counts[key, window, 2] + _PRIOR_CLICKS))
+    lift: float = clicked / (fade * counts[key, window, 2] + _PRIOR_CLICKS)
+    return lift
 
 
 @compiled
@@ -134,18 +138,110 @@ def _crossed_lift(
     tokens: NDArray[np.int64],
     rate: float,
     ts_ms: int,
-) -> float:
-    """Return the log of an item's rate in a context over its own, averaged over the tokens."""
-    total = 0.0
+) -> np.float32:
+    """Return an item's rate in a context over its own, the product over the tokens."""
+    product = 1.0
     for i in range(tokens.shape[0]):
         row = crossed(item, tokens[i], n_rows)
-        fade = 1.0
+        # Of what was neither clicked nor expected to be, it is 1.
         if counts[row, 0, 1] != 0.0 or counts[row, 0, 2] != 0.0:
             fade = 2.0 ** (-max(ts_ms - last_ms[row], 0) / half_life_ms)
-        clicked = fade * counts[row, 0, 1] + _PRIOR_CROSSED * rate
-        total += math.log(clicked / ((fade * counts[row, 0, 2] + _PRIOR_CROSSED) * rate))
-    average: float = total / max(tokens.shape[0], 1)
-    return average
+            clicked = fade * counts[row, 0, 1] + _PRIOR_CROSSED * rate
+            product *= clicked / ((fade * counts[row, 0, 2] + _PRIOR_CROSSED) * rate)
+    return np.float32(min(max(product, _RAREST), 1.0 / _RAREST))
+
+
+@compiled
+def _take_arguments(columns: NDArray[np.float32], facts: Facts, cut: Cut, moment: Moment) -> None:
+    """Write what the columns are logarithms of, ``(n_common, n_candidates)``, or 1."""
+    scores, candidates, largest = facts.scores, cut.items, cut.largest
+    created_ms, last_liked_ms = facts.created_ms, facts.last_liked_ms
+    item_counts, item_last_ms = facts.item_counts, facts.item_last_ms
+    half_lives_ms, ts_ms = facts.half_lives_ms, moment.ts_ms
+    n, n_sources, n_windows = candidates.shape[0], scores.shape[0], half_lives_ms.shape[0]
+    for source in range(n_sources):
+        scale = np.float32(1.0 / largest[source] if largest[source] > _TINY else 0.0)
+        for i in range(n):
+            place = cut.pooled[i]
+            score = scores[source, place] if place >= 0 else np.float32(0.0)
+            columns[source, i] = score * scale + np.float32(1e-3)
+            columns[n_sources + source, i] = score + np.float32(1e-4)
+    at = 2 * n_sources
+    for i in range(n):
+        item = candidates[i]
+        columns[at, i] = cut.mixed[i] + np.float32(_MIX_FLOOR)
+        columns[at + 1, i] = 1.0 + cut.places[i]
+        if item < 0:
+            continue
+        columns[at + 3, i] = 1.0 + max(ts_ms - created_ms[item], 0) / 3_600_000.0
+        columns[at + 4, i] = 1.0 + max(ts_ms - last_liked_ms[item], 0) / 60_000.0
+        columns[at + 8, i] = 1.0 + moment.seen[i]
+        lift, shown = at + 9, at + 9 + n_windows
+        age_ms = max(ts_ms - item_last_ms[item], 0)
+        for window in range(n_windows):
+            # Of an item that was neither shown nor clicked all of them are 0.
+            if item_counts[item, window].any():
+                fade = 2.0 ** (-age_ms / half_lives_ms[window])
+                columns[lift + window, i] = _lift(item_counts, item, window, fade)
+                columns[shown + window, i] = 1.0 + fade * item_counts[item, window, 0]
+        columns[at + 9 + 3 * n_windows, i] = _crossed_lift(
+            facts.crossed_counts,
+            facts.crossed_last_ms,
+            facts.n_crossings,
+            facts.crossed_half_life_ms,
+            item,
+            moment.tokens,
+            columns[shown - 1, i],
+            ts_ms,
+        )
+
+
+@compiled
+def _fill_others(rows: NDArray[np.float32], facts: Facts, cut: Cut, moment: Moment) -> None:
+    """Write the columns that are no logarithms of something, or of more than one thing."""
+    candidates, attributes = cut.items, facts.attributes
+    log_liked, last_liked_ms = facts.log_liked, facts.last_liked_ms
+    usual_pause, usual_depth, averaged = facts.usual_pause, facts.usual_depth, facts.averaged
+    half_lives_ms, ts_ms, n_past = facts.half_lives_ms, moment.ts_ms, moment.times_ms.shape[0]
+    n_windows, n_tokens = half_lives_ms.shape[0], max(moment.tokens.shape[0], 1)
+    pause_ms = max(ts_ms - moment.times_ms[n_past - 1], 0) if n_past else -1
+    log_pause = math.log1p(pause_ms / 1000.0) if pause_ms >= 0 else -1.0
+    known = np.full(_LATELY, -1, np.int32)
+    lifts = np.empty((_LATELY, n_windows))
+    total = np.empty(n_windows)
+    at = 2 * facts.scores.shape[0]
+    for i in range(candidates.shape[0]):
+        item = candidates[i]
+        if item < 0 or last_liked_ms[item] <= 0:
+            rows[i, at + 4] = _NEVER
+        if item < 0:
+            continue
+        rows[i, at + 2] = log_liked[item]
+        rows[i, at + 5] = usual_pause[item]
+        rows[i, at + 6] = usual_depth[item]
+        if pause_ms >= 0 and averaged[item] > 0.0:
+            rows[i, at + 7] = abs(log_pause - usual_pause[item])
+        count = 0
+        total[:] = 0.0
+        for place_of_token in range(attributes.shape[1]):
+            token = attributes[item, place_of_token]
+            if token < 0:
+                break
+            place = token % _LATELY
+            if known[place] != token:
+                known[place] = token
+                age_ms = max(ts_ms - facts.attribute_last_ms[token], 0)
+                for window in range(n_windows):
+                    fade = 2.0 ** (-age_ms / half_lives_ms[window])
+                    lift = _lift(facts.attribute_counts, token, window, fade)
+                    lifts[place, window] = math.log(lift)
+            for window in range(n_windows):
+                total[window] += lifts[place, window]
+            count += 1
+        last = at + 9 + 2 * n_windows
+        for window in range(n_windows):
+            rows[i, last + window] = total[window] / max(count, 1)
+        rows[i, last + n_windows] /= n_tokens
 
 
 @compiled
@@ -155,90 +251,16 @@ def fill_rows(rows: NDArray[np.float32], facts: Facts, cut: Cut, moment: Moment)
     An item -1 is one that the catalogue lacks, and is described as one that no source speaks for
     and that nobody has liked.
     """
-    scores, candidates, largest = facts.scores, cut.items, cut.largest
-    mixed, places, seen = cut.mixed, cut.places, moment.seen
-    created_ms, last_liked_ms, log_liked = facts.created_ms, facts.last_liked_ms, facts.log_liked
-    usual_pause, usual_depth, averaged = facts.usual_pause, facts.usual_depth, facts.averaged
-    attributes, half_lives_ms = facts.attributes, facts.half_lives_ms
-    item_counts, item_last_ms = facts.item_counts, facts.item_last_ms
-    attribute_counts, attribute_last_ms = facts.attribute_counts, facts.attribute_last_ms
-    ts_ms, n_past = moment.ts_ms, moment.times_ms.shape[0]
-    pause_ms = max(ts_ms - moment.times_ms[n_past - 1], 0) if n_past else -1
-    n_sources = scores.shape[0]
-    n_windows = half_lives_ms.shape[0]
-    log_pause = math.log1p(pause_ms / 1000.0) if pause_ms >= 0 else -1.0
-    none_relative, none = np.float32(math.log(1e-3)), np.float32(math.log(1e-4))
-    known = np.full(_LATELY, -1, np.int32)
-    lifts = np.empty((_LATELY, n_windows))
-    for i in range(candidates.shape[0]):
-        item, place = candidates[i], cut.pooled[i]
-        for source in range(n_sources):
-            score = scores[source, place] if place >= 0 else np.float32(0.0)
-            if score == 0.0:
-                rows[i, source] = none_relative
-                rows[i, n_sources + source] = none
-                continue
-            relative = score / largest[source] if largest[source] > _TINY else 0.0
-            rows[i, source] = math.log(relative + 1e-3)
-            rows[i, n_sources + source] = math.log(score + 1e-4)
-        at = 2 * n_sources
-        rows[i, at] = math.log(mixed[i] + _MIX_FLOOR)
-        rows[i, at + 1] = math.log1p(places[i])
-        if item < 0:
-            rows[i, at + 4] = _NEVER
-            continue
-        rows[i, at + 2] = log_liked[item]
-        rows[i, at + 3] = math.log1p(max(ts_ms - created_ms[item], 0) / 3_600_000.0)
-        if last_liked_ms[item] > 0:
-            since_ms = max(ts_ms - last_liked_ms[item], 0)
-            rows[i, at + 4] = math.log1p(since_ms / 60_000.0)
-        else:
-            rows[i, at + 4] = _NEVER
-        rows[i, at + 5] = usual_pause[item]
-        rows[i, at + 6] = usual_depth[item]
-        if pause_ms >= 0 and averaged[item] > 0.0:
-            rows[i, at + 7] = abs(log_pause - usual_pause[item])
-        rows[i, at + 8] = math.log1p(seen[i])
-        at += 9
-        age_ms = max(ts_ms - item_last_ms[item], 0)
-        for window in range(n_windows):
-            # Of an item that was neither shown nor clicked all of them are 0, as they are already.
-            if not item_counts[item, window].any():
-                continue
-            fade = 2.0 ** (-age_ms / half_lives_ms[window])
-            rows[i, at + window] = _lift(item_counts, item, window, fade)
-            shown = fade * item_counts[item, window, 0]
-            rows[i, at + n_windows + window] = math.log1p(shown)
-        count = 0
-        total = np.zeros(n_windows)
-        for place_of_token in range(attributes.shape[1]):
-            token = attributes[item, place_of_token]
-            if token < 0:
-                break
-            place = token % _LATELY
-            if known[place] != token:
-                known[place] = token
-                age_ms = max(ts_ms - attribute_last_ms[token], 0)
-                for window in range(n_windows):
-                    fade = 2.0 ** (-age_ms / half_lives_ms[window])
-                    lifts[place, window] = _lift(attribute_counts, token, window, fade)
-            for window in range(n_windows):
-                total[window] += lifts[place, window]
-            count += 1
-        for window in range(n_windows):
-            rows[i, at + 2 * n_windows + window] = total[window] / max(count, 1)
-        at += 3 * n_windows
-        rate = math.exp(rows[i, at - 2 * n_windows - 1])
-        rows[i, at] = _crossed_lift(
-            facts.crossed_counts,
-            facts.crossed_last_ms,
-            facts.n_crossings,
-            facts.crossed_half_life_ms,
-            item,
-            moment.tokens,
-            rate,
-            ts_ms,
-        )
+    n = cut.items.shape[0]
+    n_common = 2 * facts.scores.shape[0] + 10 + 3 * facts.half_lives_ms.shape[0]
+    # A column after the other, so that one loop has them all.
+    columns = np.ones((n_common, n), np.float32)
+    _take_arguments(columns, facts, cut, moment)
+    take_logarithms(columns.reshape(-1))
+    for i in range(n):
+        for column in range(n_common):
+            rows[i, column] = columns[column, i]
+    _fill_others(rows, facts, cut, moment)
 
 
 @compiled
