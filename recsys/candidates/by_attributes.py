@@ -168,12 +168,15 @@ def best_items(
     n = 0
     for start in range(0, allowed.shape[0], BLOCK):
         size = min(BLOCK, allowed.shape[0] - start)
+        # Loops of one kind each, and no index that may count from the end: many at a time.
         for i in range(size):
-            item = start + i
-            scores[i] = np.float32(worth[set_of[item]] * (1.0 + boost * log_liked[item]))
+            scores[i] = worth[np.uintp(set_of[start + i])]
+        if boost != 0.0:
+            for i in range(size):
+                scores[i] = np.float32(scores[i] * (1.0 + boost * log_liked[start + i]))
         for i in range(size):
-            if not allowed[start + i] or scores[i] <= 0.0:
-                scores[i] = -np.inf
+            shown = allowed[start + i] & (scores[i] > 0.0)
+            scores[i] = scores[i] if shown else np.float32(-np.inf)
         n = take_best(scores[:size], start, items, best, n)
     return items[:n]
 

@@ -166,14 +166,23 @@ def take_best(
     least = best[n - 1] if n == full else _bar(scores, full)
     # Whoever reaches the bar is collected without a branch. To insert them one by one would cost a
     # mispredicted branch or two each.
-    found = np.empty(n + scores.shape[0] + 1, np.int32)
-    worth = np.empty(n + scores.shape[0] + 1, np.float32)
+    size = scores.shape[0]
+    found = np.empty(n + size + 1, np.int32)
+    worth = np.empty(n + size + 1, np.float32)
     found[:n], worth[:n] = items[:n], best[:n]
     n_found = n
-    for i in range(scores.shape[0]):
-        found[n_found] = first + i
-        worth[n_found] = scores[i]
-        n_found += (scores[i] >= least) & (scores[i] > -np.inf)
+    reached = np.zeros((size + 7) // 8 * 8, np.uint8)
+    for i in range(size):
+        reached[i] = (scores[i] >= least) & (scores[i] > -np.inf)
+    # Of most eight that stand together none does.
+    eights = reached.view(np.uint64)
+    for eight in range(eights.shape[0]):
+        if eights[eight] == 0:
+            continue
+        for i in range(8 * eight, min(8 * eight + 8, size)):
+            found[n_found] = first + i
+            worth[n_found] = scores[i]
+            n_found += reached[i]
     if n_found > full + _COMPARED:
         n_found = _narrow(found[:n_found], worth[:n_found], full)
     return order(found[:n_found], worth[:n_found], items, best)
@@ -327,6 +336,15 @@ def largest(values: NDArray[np.float32], shown: NDArray[np.float32]) -> np.float
 
 
 @compiled
+def _holds(items: NDArray[np.int32], item: int) -> bool:
+    """Return whether an item is among some."""
+    found = False
+    for i in range(items.shape[0]):
+        found |= items[i] == item
+    return found
+
+
+@compiled
 def _seat(
     pool: Scratch,
     shown: NDArray[np.float32],
@@ -355,7 +373,7 @@ def _seat(
         values = pool.scores[column, :n_proposed] * shown
         n = _collect(pool.proposed[:n_proposed], values, best, worth)
         for i in range(n):
-            if not (chosen[:n_chosen] == best[i]).any():
+            if not _holds(chosen[:n_chosen], best[i]):
                 chosen[n_chosen] = best[i]
                 n_chosen += 1
     # Whoever is high enough in the mix needs no seat; each of those who leave for the others must
@@ -363,7 +381,7 @@ def _seat(
     n_kept = max(items.shape[0] - n_chosen, 0)
     left = 0
     for i in range(n_chosen):
-        if not (items[:n_kept] == chosen[i]).any():
+        if not _holds(items[:n_kept], chosen[i]):
             chosen[left] = chosen[i]
             left += 1
     while n_kept + left < items.shape[0]:
