@@ -15,6 +15,7 @@ import mmh3
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys import recommend_kernels as compute
 from recsys.candidates.base import Asker
 from recsys.candidates.pool import Cut
 from recsys.decision import Recommendation, Request
@@ -28,6 +29,7 @@ from recsys.new_items import kept_for
 from recsys.policies.base import Policy
 from recsys.policies.build import build_policy
 from recsys.policies.slate import Slate, draw
+from recsys.policies.slate_kernels import all_finite
 from recsys.settings import ArmSettings
 from recsys.state import State
 from recsys.users import User
@@ -93,13 +95,13 @@ def recommend(state: State, request: Request) -> Recommendation:
             feature_hash("user", request.user_id), context, cut.items, asked.rows, asked.shared
         )
         scores = _scores(state, arm, cut, candidates, user)
-        if degraded := not np.isfinite(scores).all():
+        if degraded := not all_finite(scores):
             scores = _safe(state, cut)
         slate = _draw(state, policy, scores, cut, asker, tokens, n, seed)
         logged = asked.logged_rows[slate.chosen]
     else:
         scores = _prior(state, cut) if arm.ranker == "mix" else cut.mixed.astype(np.float64)
-        if degraded := not np.isfinite(scores).all():
+        if degraded := not all_finite(scores):
             scores = _safe(state, cut)
         slate = draw(policy, scores, request.n, seed)
         drawn = _drawn(state, choices, slate.chosen)
@@ -243,9 +245,8 @@ def _names(state: State, choices: _Choices, places: NDArray[np.intp]) -> list[st
 
 def eligible(state: State, user: User, exclude: Sequence[str] = ()) -> NDArray[np.bool_]:
     """Return which items of the catalogue may be shown to a person, shape ``(n_items,)``."""
-    allowed = state.catalogue.alive.copy()
-    if user.consumed and not state.settings.catalogue.repeats:
-        allowed[np.fromiter(user.consumed, np.int64, len(user.consumed))] = False
+    consumed = {} if state.settings.catalogue.repeats else user.consumed
+    allowed = compute.allow(state.catalogue.alive, np.fromiter(consumed, np.int64, len(consumed)))
     for item_id in exclude:
         index = state.catalogue.index(item_id)
         if index is not None:
@@ -264,10 +265,13 @@ def _scores(
     if not len(cut.items):
         return np.zeros(0)
     settings = state.settings.learners
-    taste, optimism = _personal(state, arm, candidates.numeric)
+    # Who does not explore ranks by what is known.
+    width = settings.personal_bandit.optimism if arm.policy.kind != "greedy" else 0.0
+    places, numeric = state.features.places, candidates.numeric
+    deviation = places["taste_deviation"] if settings.personal_bandit.enabled else -1
     if settings.ranker == "listwise":
-        trust = trust_in(user, settings.trust)
-        expected: NDArray[np.float64] = trust * state.learner.score(candidates) + optimism
+        expected = state.learner.score(candidates)
+        compute.trust(expected, trust_in(user, settings.trust), numeric, deviation, width)
         return expected
     prior = _prior(state, cut)
     examples = state.counters.examples
@@ -276,7 +280,10 @@ def _scores(
     own = settings.vw if settings.ranker == "vw" else settings.ftrl
     trust = examples / (examples + own.prior_examples)
     learned = state.learner.score(candidates)
-    learned += settings.personal_bandit.weight * (taste + optimism) - learned.max()
+    learned -= learned.max()
+    if settings.personal_bandit.enabled:
+        taste = numeric[:, places["taste"]] + width * numeric[:, deviation]
+        learned += settings.personal_bandit.weight * taste
     scores: NDArray[np.float64] = (1.0 - trust) * prior + trust * learned
     return scores
 
@@ -296,16 +303,3 @@ def _safe(state: State, cut: Cut) -> NDArray[np.float64]:
     """Return scores that are finite whatever has become of learners and sources, ``_prior``."""
     mixed = np.nan_to_num(cut.mixed, nan=0.0, posinf=0.0, neginf=0.0)
     return np.nan_to_num(_prior(state, cut._replace(mixed=mixed)), nan=0.0)
-
-
-def _personal(
-    state: State, arm: ArmSettings, numeric: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return what the personal bandit adds to candidates, and its optimism about them."""
-    bandit, column = state.settings.learners.personal_bandit, state.features.places
-    if not bandit.enabled:
-        nothing = np.zeros(len(numeric), np.float32)
-        return nothing, nothing
-    # Who does not explore ranks by what is known.
-    width = bandit.optimism if arm.policy.kind != "greedy" else 0.0
-    return numeric[:, column["taste"]], width * numeric[:, column["taste_deviation"]]

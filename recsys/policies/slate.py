@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.policies.base import Policy
-from recsys.policies.slate_kernels import uniforms
+from recsys.policies.slate_kernels import all_finite, uniforms
 
 __all__ = ["Slate", "draw"]
 
@@ -86,7 +86,7 @@ def draw(policy: Policy, scores: NDArray[np.float64], k: int, seed: int) -> Slat
     if seed < 0:
         message = f"a seed is non-negative, got {seed}"
         raise ValueError(message)
-    if not np.isfinite(scores).all():
+    if not all_finite(scores):
         place = int(np.flatnonzero(~np.isfinite(scores))[0])
         message = f"scores must be finite, got {scores[place]} at place {place}"
         raise ValueError(message)

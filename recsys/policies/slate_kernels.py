@@ -1,11 +1,22 @@
 """The inner loops of lists that are drawn one slot after the other."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.compiled import compiled
 
-__all__ = ["squarecb_slots", "uniforms"]
+__all__ = ["all_finite", "squarecb_slots", "uniforms"]
+
+
+@compiled
+def all_finite(scores: NDArray[np.float64]) -> bool:
+    """Return whether no score is infinite or NaN, ``(n_candidates,)``."""
+    finite = True
+    for i in range(scores.shape[0]):
+        finite &= math.isfinite(scores[i])
+    return finite
 
 
 @compiled
