@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from recsys.candidates.base import Asker, Question, Untaught
+from recsys.candidates.best_kernels import take_best
 from recsys.candidates.pool import Pool
-from recsys.candidates.pool_kernels import Scratch, add_items, take_best
+from recsys.candidates.pool_kernels import Scratch, add_items
 from recsys.catalogue import Catalogue
 from recsys.compiled import compiled
 from recsys.features.counts import ItemCounts

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.candidates.pool_kernels import BLOCK, insert, take_best
+from recsys.candidates.best_kernels import BLOCK, insert, take_best
 from recsys.compiled import compiled
 
 __all__ = ["Index", "affinity", "scan"]

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.candidates.base import Question
-from recsys.candidates.pool_kernels import TINY, Scratch, largest
+from recsys.candidates.best_kernels import largest
+from recsys.candidates.pool_kernels import TINY, Scratch
 from recsys.candidates.transition_kernels import NEGLIGIBLE, Bonds, Found, Kernels, Table, weigh
 from recsys.compiled import compiled
 

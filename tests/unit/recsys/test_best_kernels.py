@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from recsys.candidates.pool_kernels import BLOCK, take_best
+from recsys.candidates.best_kernels import BLOCK, take_best
 
 
 def best_by_blocks(scores: NDArray[np.float32], n: int) -> tuple[list[int], list[float]]:
