@@ -127,7 +127,14 @@ class Gather:
         self._bandit.priors.refresh()
         known = self._bandit.known(asker.user)
         sources = self._held(self._sources.known)
-        compute.ask(steps, pool.held, sources, given, *near, *asker.question, *known)
+        # fmt: off
+        compute.ask(
+            steps, pool.held, sources, given,
+            near.found, near.items,
+            asker.items, asker.times_ms, asker.allowed, asker.ts_ms, asker.user.session,
+            known.tokens, known.means, known.left, known.touched, known.lessons, known.keep,
+        )
+        # fmt: on
 
 
 def _one(sources: Sequence[Source], kind: type[SourceT]) -> SourceT | None:

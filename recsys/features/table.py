@@ -65,6 +65,14 @@ def surface(context: Sequence[int], list_size: int) -> NDArray[np.int64]:
     return np.array([list_size.bit_length(), *context[:_CONTEXTS]], np.int64)
 
 
+class _Width(NamedTuple):
+    """How many columns there are before those of the personal models, in all, and of a request."""
+
+    common: int
+    all: int
+    shared: int
+
+
 class Asked(NamedTuple):
     """The features of one request.
 
@@ -123,7 +131,7 @@ class FeatureTable:
         common = of_candidates(pool.columns, spans)
         own = (Column(column, None) for model in personal for column in model.columns)
         candidates, requests = (*common, *own), of_requests(pool.columns)
-        self._width = len(common), len(candidates), len(requests)
+        self._width = _Width(len(common), len(candidates), len(requests))
         self._bandit: PersonalBandit | None = None
         self._others = list[tuple[PersonalModel, int]]()
         column = len(common)
@@ -158,30 +166,25 @@ class FeatureTable:
             seen = np.fromiter(shown, np.float32, n)
         else:
             seen = np.zeros(n, np.float32)
-        log_liked, base_rate = self._counts.log_liked, self._counts.base_rate
-        moment = compute.Moment(
-            asker.times_ms,
-            seen,
-            tokens,
-            asker.ts_ms,
-            float(log_liked[user.items[-1]]) if user.items else 0.0,
-            float(user.clicks),
-            float(user.shown),
-            base_rate,
-            self._pool.count,
-            list_size,
-        )
         bandit = self._bandit
         known, base = NOTHING_KNOWN, 1.0
         if bandit is not None:
             bandit.priors.refresh()
             known, base = bandit.known(user), bandit.base
+        counts, width = self._counts, self._width
+        last_liked = float(counts.log_liked[user.items[-1]]) if user.items else 0.0
         # One after the other in one piece of memory, so that they are rounded at once: scored is
         # what is logged.
+        # fmt: off
         values, halves = compute.describe(
-            self._held(self._facts), *self._width, *cut, *known, base, *moment
+            self._held(self._facts), width.common, width.all, width.shared,
+            items, cut.mixed, cut.largest, cut.places, cut.pooled,
+            known.tokens, known.means, known.left, known.touched, known.lessons, known.keep, base,
+            asker.times_ms, seen, tokens, asker.ts_ms, last_liked,
+            float(user.clicks), float(user.shown), counts.base_rate, self._pool.count, list_size,
         )
-        shape = n, self._width[1]
+        # fmt: on
+        shape = n, width.all
         spoken = [(model, column) for model, column in self._others if not model.silent]
         if spoken or self._selects:
             end = n * shape[1]
