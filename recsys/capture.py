@@ -76,6 +76,7 @@ def capturing(state: State, shelf: Shelf, letters: Letters) -> Generator[None, N
     NonFinite
         When something learned is not finite.
     """
+    yield from state.joiner.writing()
     parts = dict[str, Frozen]()
     for name, part in state.frozen():
         parts[name] = part

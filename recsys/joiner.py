@@ -13,12 +13,14 @@ that the catalogue lacks nothing is learned before somebody acts on it.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Final
 
 import msgspec
 import numpy as np
 
-from recsys.codec import pack, unpack
+from recsys.codec import list_head, map_head, seal_pieces, unpack
 from recsys.examination import looks
 from recsys.features.base import Choice, Example, narrow
 from recsys.frozen import Frozen
@@ -27,6 +29,11 @@ from recsys.settings import JoinerSettings
 
 __all__ = ["Joined", "Joiner", "Pending", "PendingSlot"]
 
+
+_WRITTEN_AT_ONCE: Final = 16
+"""Decisions whose bytes are made in one step: .2 ms."""
+_JOINED_AT_ONCE: Final = 256
+"""Decisions that are copied while other threads wait: .1 ms."""
 
 _encoder = msgspec.msgpack.Encoder()
 
@@ -116,14 +123,6 @@ class _State(msgspec.Struct):
     evicted: int
 
 
-class _Written(msgspec.Struct):
-    """A ``_State`` whose decisions are in bytes already."""
-
-    pending: list[msgspec.Raw]
-    late: int
-    evicted: int
-
-
 class Joiner:
     """Holds the decisions of one reward window.
 
@@ -143,7 +142,8 @@ class Joiner:
         self._latest = dict[str, str]()
         # As they are written, of those that have not changed since: there may be tens of thousands,
         # and each snapshot would write all of them anew while nobody gets a list.
-        self._written = dict[str, msgspec.Raw]()
+        self._written = dict[str, bytes]()
+        self._unwritten = dict[str, None]()
         self.late = 0
         self.evicted = 0
 
@@ -174,7 +174,7 @@ class Joiner:
     def _hold(self, pending: Pending) -> None:
         self._pending[pending.decision_id] = pending
         self._latest[pending.user_id] = pending.decision_id
-        self._written.pop(pending.decision_id, None)
+        self._unwritten[pending.decision_id] = None
 
     def _evict(self) -> Iterator[Joined]:
         while len(self._pending) > self._settings.pending_decisions:
@@ -186,6 +186,7 @@ class Joiner:
         left = [pending for pending in self._pending.values() if gone(pending.user_id)]
         for pending in left:
             del self._pending[pending.decision_id]
+            self._let_go(pending.decision_id)
             self._latest.pop(pending.user_id, None)
         return left
 
@@ -215,7 +216,7 @@ class Joiner:
         if pending is None or slot is None:
             self.late += 1
             return None
-        self._written.pop(decision_id, None)
+        self._unwritten[decision_id] = None
         first = reward > 0.0 and not slot.clicked
         choice = self._choice(pending, slot) if first else None
         slot.clicked = slot.clicked or first
@@ -271,19 +272,26 @@ class Joiner:
         for decision_id, pending in list(self._pending.items()):
             if pending.user_id == user_id:
                 del self._pending[decision_id]
+                self._let_go(decision_id)
         self._latest.pop(user_id, None)
 
     def _drop_oldest(self) -> Iterator[Joined]:
         decision_id, pending = self._pending.popitem(last=False)
         if self._latest.get(pending.user_id) == decision_id:
             del self._latest[pending.user_id]
+        self._let_go(decision_id)
         yield from self._close(pending)
+
+    def _let_go(self, decision_id: str) -> None:
+        self._written.pop(decision_id, None)
+        self._unwritten.pop(decision_id, None)
 
     def _close(self, pending: Pending) -> Iterator[Joined]:
         if pending.closed:
             return
         pending.closed = True
-        self._written.pop(pending.decision_id, None)
+        if pending.decision_id in self._pending:
+            self._unwritten[pending.decision_id] = None
         earned = [slot.place for slot in pending.slots if slot.earned is not None]
         last_earned = earned[-1] if earned else -1
         by_place = looks(len(pending.slots), self._settings.examination_decay)
@@ -304,14 +312,24 @@ class Joiner:
         return self.freeze()()
 
     def freeze(self) -> Frozen:
-        """Return the waiting decisions as they are now."""
-        written = {
-            decision_id: self._written.get(decision_id) or msgspec.Raw(_encoder.encode(pending))
-            for decision_id, pending in self._pending.items()
-        }
-        self._written = written
-        pending, late, evicted = list(written.values()), self.late, self.evicted
-        return lambda: pack(_Written(pending, late, evicted))
+        """Return the waiting decisions as they are now, soon after ``writing``."""
+        for _ in self.writing():
+            pass
+        pending = list(map(self._written.__getitem__, self._pending))
+        late, evicted = self.late, self.evicted
+        return lambda: _record(pending, late, evicted)
+
+    def writing(self) -> Iterator[None]:
+        """Make the bytes of what has changed since, in short steps; nothing may change meanwhile.
+
+        Thousands of lists are made between two snapshots, and took .06 s in one go.
+        """
+        while self._unwritten:
+            some = list(islice(self._unwritten, _WRITTEN_AT_ONCE))
+            for decision_id in some:
+                self._written[decision_id] = _encoder.encode(self._pending[decision_id])
+                del self._unwritten[decision_id]
+            yield
 
     def restore(self, record: bytes) -> None:
         """Replace the waiting decisions by those that ``snapshot`` returned.
@@ -325,8 +343,18 @@ class Joiner:
         self._pending = OrderedDict((pending.decision_id, pending) for pending in state.pending)
         self._latest = {pending.user_id: pending.decision_id for pending in state.pending}
         self._written = {}
+        self._unwritten = dict.fromkeys(self._pending)
         self.late = state.late
         self.evicted = state.evicted
+
+
+def _record(pending: Sequence[bytes], late: int, evicted: int) -> bytes:
+    """Return what ``pack`` makes of a ``_State``, of decisions that are bytes already."""
+    pieces = [map_head(3), _encoder.encode("pending"), list_head(len(pending))]
+    for start in range(0, len(pending), _JOINED_AT_ONCE):
+        pieces.append(b"".join(pending[start : start + _JOINED_AT_ONCE]))
+    numbers = ("late", late, "evicted", evicted)
+    return seal_pieces([*pieces, *map(_encoder.encode, numbers)])
 
 
 def _example(pending: Pending, slot: PendingSlot, reward: float) -> Example:

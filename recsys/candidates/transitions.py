@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from recsys.arrays import Packed, grown, moved, pack_array, unpack_array
+from recsys.arrays import Packed, grown, moved, pack_array, pack_state, unpack_array
 from recsys.candidates import transition_kernels as compute
 from recsys.candidates import transition_search as search
 from recsys.candidates.base import Asker, Sizes, Source, past_of
 from recsys.candidates.pool import Pool
-from recsys.codec import pack, unpack
+from recsys.codec import unpack
 from recsys.errors import IncompatibleState
 from recsys.frozen import Frozen
 from recsys.held import Held
@@ -194,7 +194,7 @@ class Transitions(Source):
         neighbours, weights = compute.compact(table, n)
         likes, mass = table.likes[:n].copy(), table.mass[:n].copy()
         origin_ms, evicted = int(self._origin_ms[0]), self.evicted
-        return lambda: pack(
+        return lambda: pack_state(
             _State(
                 list(self.columns),
                 pack_array(used),

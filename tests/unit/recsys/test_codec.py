@@ -2,11 +2,26 @@
 
 import struct
 import zlib
+from itertools import pairwise
 
 import msgspec
+import numpy as np
 import pytest
 
-from recsys.codec import FORMAT, decode_event, encode_event, open_record, pack, seal_record, unpack
+from recsys.arrays import Packed, pack_array, pack_state
+from recsys.codec import (
+    FORMAT,
+    bytes_head,
+    decode_event,
+    encode_event,
+    list_head,
+    map_head,
+    open_record,
+    pack,
+    seal_pieces,
+    seal_record,
+    unpack,
+)
 from recsys.errors import CorruptRecord
 from recsys.events import ItemRemove
 
@@ -16,6 +31,42 @@ EVENT = ItemRemove(event_id="e", ts_ms=1, item_id="i")
 def test_layout() -> None:
     header = struct.pack("<2sBII", b"RS", FORMAT, 3, zlib.crc32(b"abc", FORMAT - 1))
     assert seal_record(b"abc") == header + b"abc"
+
+
+@pytest.mark.parametrize("cuts", [(), (0,), (3,), (1, 1, 7)])
+def test_a_record_in_pieces_is_the_same(cuts: tuple[int, ...]) -> None:
+    payload = bytes(range(10))
+    edges = [0, *cuts, len(payload)]
+    pieces = [payload[start:end] for start, end in pairwise(edges)]
+    assert seal_pieces(pieces) == seal_record(payload)
+
+
+@pytest.mark.parametrize("n", [0, 1, 15, 16, 255, 256, 65_535, 65_536, 70_000])
+def test_heads_are_those_of_the_format(n: int) -> None:
+    encode = msgspec.msgpack.encode
+    assert list_head(n) + n * b"\x00" == encode([0] * n)
+    assert bytes_head(n) + n * b"\x00" == encode(bytes(n))
+    if n < 16:
+        keys = {f"{key:x}": 0 for key in range(n)}
+        pairs = b"".join(encode(key) + b"\x00" for key in keys)
+        assert map_head(n) + pairs == encode(keys)
+
+
+class Grown(msgspec.Struct):
+    """Arrays of several lengths, and what is none."""
+
+    names: list[str]
+    short: Packed
+    long: Packed
+    origin_ms: int
+
+
+@pytest.mark.parametrize("n", [0, 60, 300, 70_000])
+def test_a_state_with_arrays_is_packed_as_any_other(n: int) -> None:
+    long = np.arange(n, dtype=np.float32).reshape(-1, 5)
+    state = Grown(["a", "b"], pack_array(np.zeros(3)), pack_array(long), -(2**40))
+    assert pack_state(state) == pack(state)
+    assert unpack(pack_state(state), Grown) == state
 
 
 def test_every_flip_of_every_byte_is_refused() -> None:

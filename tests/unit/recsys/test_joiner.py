@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from recsys.codec import pack
 from recsys.errors import CorruptRecord
 from recsys.joiner import Joined, Joiner, Pending, PendingSlot
 from recsys.settings import JoinerSettings, RewardRule
@@ -217,3 +218,46 @@ def test_what_is_written_again_is_what_is_there() -> None:
             assert twin.waiting(lambda _: True) == joiner.waiting(lambda _: True)
             assert twin.snapshot() == joiner.snapshot()
     assert len(joiner) > 3
+
+
+def in_one_piece(joiner: Joiner) -> bytes:
+    """Return the record of a joiner, made without any of its short cuts."""
+    waiting = joiner.waiting(lambda _: True)
+    return pack({"pending": waiting, "late": joiner.late, "evicted": joiner.evicted})
+
+
+@pytest.mark.parametrize("n", [0, 1, 15, 16, 17, 600, 66_000])
+def test_a_record_made_in_pieces_is_the_same(n: int) -> None:
+    joiner = Joiner(JoinerSettings(pending_decisions=n + 1))
+    for number in range(n):
+        list(joiner.open(pending(f"d{number}", f"u{number}")))
+    joiner.feedback("u0", "d0", 1, "i1", 2.0)
+    joiner.feedback("u0", "nothing", 1, "i1", 2.0)
+    assert joiner.snapshot() == in_one_piece(joiner)
+
+
+def test_what_has_changed_since_is_written_in_short_steps() -> None:
+    joiner = Joiner(EVERYTHING)
+    for number in range(100):
+        list(joiner.open(pending(f"d{number}", f"u{number}", number)))
+    assert len(list(joiner.writing())) == 7
+    assert not list(joiner.writing()), "nothing has changed"
+    joiner.feedback("u50", "d50", 1, "i1", 2.0)
+    list(joiner.open(pending("again", "u7", 100)))
+    # What was closed because they asked again, what earned something, and the new one.
+    assert len(list(joiner.writing())) == 1
+    assert joiner.snapshot() == in_one_piece(joiner)
+
+
+def test_whoever_leaves_half_way_is_not_written() -> None:
+    joiner = Joiner(EVERYTHING)
+    for number in range(100):
+        list(joiner.open(pending(f"d{number}", f"u{number}", number)))
+    next(joiner.writing())
+    joiner.erase("u3")
+    joiner.erase("u90")
+    joiner.depart("u91".__eq__)
+    # Not taken to its end: an error may come in between.
+    next(joiner.expire(10_000))
+    assert joiner.snapshot() == in_one_piece(joiner)
+    assert len(joiner) == 96
