@@ -92,7 +92,13 @@ def pack_array(array: NDArray[S]) -> Packed:
 
 
 def pack_state(state: msgspec.Struct) -> bytes:
-    """Return what ``recsys.codec.pack`` does, but copy the arrays among the fields only once."""
+    """Return what ``recsys.codec.pack`` does, but copy the arrays among the fields only once.
+
+    Parameters
+    ----------
+    state
+        Kept as a map under the names of its fields, 15 at most.
+    """
     names = state.__struct_fields__
     pieces = [map_head(len(names))]
     for name in names:

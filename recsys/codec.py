@@ -126,7 +126,16 @@ def list_head(n: int) -> bytes:
 
 
 def map_head(n: int) -> bytes:
-    """Return what a map of ``n`` keys, below 16, begins with in a payload."""
+    """Return what a map of ``n`` keys begins with in a payload; keys and values follow.
+
+    Raises
+    ------
+    ValueError
+        For more than 15.
+    """
+    if n > 15:
+        message = f"a map has at most 15 keys here, got {n}"
+        raise ValueError(message)
     return bytes((0x80 + n,))
 
 

@@ -80,9 +80,10 @@ class Held(Generic[T]):
         latest = self._latest
         if latest is not None and self._as_of is Renewal.latest:
             return latest[1]
-        # From before the look: what is renewed by it is looked at again.
-        self._as_of = Renewal.latest
+        renewal = Renewal.latest
         record = look()
         if latest is None or not all(map(is_, record, latest[0])):
             latest = self._latest = record, self._hold(record)
+        # From before the look, for it may have renewed something; and only if all went well.
+        self._as_of = renewal
         return latest[1]

@@ -52,6 +52,11 @@ def test_heads_are_those_of_the_format(n: int) -> None:
         assert map_head(n) + pairs == encode(keys)
 
 
+def test_a_map_of_more_keys_than_a_head_has_room_for_is_refused() -> None:
+    with pytest.raises(ValueError, match="at most 15 keys here, got 16"):
+        map_head(16)
+
+
 class Grown(msgspec.Struct):
     """Arrays of several lengths, and what is none."""
 

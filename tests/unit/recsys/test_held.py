@@ -121,6 +121,19 @@ def test_whoever_makes_a_successor_declares_it(renew: Callable[[], object]) -> N
     assert Renewal.latest is not before
 
 
+def test_a_look_that_fails_is_taken_again() -> None:
+    keeps = Held(hold)
+    held = trusting(keeps, record)
+    longer = record()._replace(counts=grown(np.zeros(1, np.int64), 2))
+
+    def fail() -> Record:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        trusting(keeps, fail)
+    assert trusting(keeps, lambda: longer) is not held
+
+
 def test_what_its_own_look_renews_is_looked_at_again() -> None:
     keeps = Held(hold)
     counts = np.array([5])
