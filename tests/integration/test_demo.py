@@ -23,4 +23,5 @@ def test_the_demo_learns_something_and_leaves_a_picture(
     assert "errors:" not in demo.stdout
     assert demo.stdout.endswith("stopped\n")
     assert (tmp_path / "demo-clickrate.png").read_bytes().startswith(b"\x89PNG")
-    assert run_folders() == before
+    # One that another server has left behind may have gone meanwhile.
+    assert not run_folders() - before
