@@ -47,7 +47,7 @@ _encoder = msgspec.msgpack.Encoder()
 
 def seal_record(payload: bytes) -> bytes:
     """Wrap ``payload`` into a record."""
-    return _HEADER.pack(_MAGIC, FORMAT, len(payload), _checksum(FORMAT, payload)) + payload
+    return seal_pieces((payload,))
 
 
 def _checksum(version: int, payload: bytes) -> int:
