@@ -10,8 +10,9 @@ the newest is written. Format 2 has ``Decision.features``, format 3 ``Feedback.s
 
 import struct
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import msgspec
 
@@ -21,6 +22,7 @@ from recsys.events import Event
 __all__ = [
     "FORMAT",
     "HEADER_BYTES",
+    "Recorded",
     "bytes_head",
     "decode_event",
     "encode_event",
@@ -41,8 +43,42 @@ HEADER_BYTES: Final = _HEADER.size
 
 T = TypeVar("T")
 
+
+class Recorded(ABC):
+    """What has another form in a record than in memory."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def to_record(self) -> object:
+        """Return plain state for ``pack``."""
+
+    @classmethod
+    @abstractmethod
+    def from_record(cls, record: object) -> Self:
+        """Return what ``to_record`` was asked of, from dicts, lists, numbers, strings and bytes.
+
+        Raises
+        ------
+        ValueError
+            When it is something else; ``unpack`` makes ``CorruptRecord`` of it.
+        """
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Recorded):
+        return value.to_record()
+    message = f"nothing says how to write a {type(value).__name__}"
+    raise TypeError(message)
+
+
+def _made(kind: type[Any], value: object) -> object:
+    # msgspec looks itself whether what comes out is of the kind.
+    return kind.from_record(value) if issubclass(kind, Recorded) else value
+
+
 _event_decoder: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
-_encoder = msgspec.msgpack.Encoder()
+_encoder = msgspec.msgpack.Encoder(enc_hook=_plain)
 
 
 def seal_record(payload: bytes) -> bytes:
@@ -147,7 +183,10 @@ def bytes_head(n: int) -> bytes:
 
 
 def pack(state: object) -> bytes:
-    """Return the record of plain state: dicts, lists, numbers, strings, bytes, msgspec structs."""
+    """Return the record of plain state: dicts, lists, numbers, strings, bytes, msgspec structs.
+
+    Anything ``Recorded`` in it is written in its own form.
+    """
     return seal_record(_encoder.encode(state))
 
 
@@ -161,7 +200,7 @@ def unpack(record: bytes, kind: type[T]) -> T:
     """
     payload = open_record(record)
     try:
-        return msgspec.msgpack.decode(payload, type=kind)
+        return msgspec.msgpack.decode(payload, type=kind, dec_hook=_made)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         detail = f"the record is no {kind.__name__}: {error}"
         raise CorruptRecord(detail) from error

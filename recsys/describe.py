@@ -19,8 +19,8 @@ def view_of(state: State, user: User) -> UserView:
     catalogue = state.catalogue
     history = zip(reversed(user.items), reversed(user.times_ms), strict=True)
     tastes = [
-        Taste(catalogue.token(token), mean, state.personal_bandit.deviation(user, token))
-        for token, mean in user.tastes.mean.items()
+        Taste(catalogue.token(token), mean, state.personal_bandit.deviation(token, left))
+        for token, mean, left, _ in user.tastes.columns()
     ]
     return UserView(
         user_id=user.user_id,

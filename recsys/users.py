@@ -8,20 +8,9 @@ from itertools import islice
 import msgspec
 
 from recsys.codec import unpack
+from recsys.tastes import LEFT, MEAN, Tastes
 
-__all__ = ["Account", "Novelty", "Tastes", "Unrest", "User", "UserTable"]
-
-
-class Tastes(msgspec.Struct):
-    """The personal bandit's posterior, by attribute index, as of a lesson.
-
-    Owned by ``recsys.learners.personal_bandit``; kept here because it is the person's.
-    """
-
-    mean: dict[int, float] = {}
-    left: dict[int, float] = {}
-    touched: dict[int, int] = {}
-    lessons: int = 0
+__all__ = ["Account", "Novelty", "Unrest", "User", "UserTable"]
 
 
 class Unrest(msgspec.Struct):
@@ -120,8 +109,7 @@ class User(msgspec.Struct, kw_only=True):
         """Return whether all that was learned of them is a finite number."""
         tastes, unrest, account = self.tastes, self.unrest, self.account
         return math.isfinite(
-            sum(tastes.mean.values())
-            + sum(tastes.left.values())
+            float(tastes.table[MEAN : LEFT + 1].sum())
             + sum((unrest.mean, unrest.fall, unrest.top, unrest.restlessness))
             + sum((account.open_looks, account.open_promised, account.open_earned))
             + sum((account.promised, account.earned, self.novelty.shown, self.liked_strength))

@@ -132,7 +132,7 @@ class Gather:
             steps, pool.held, sources, given,
             near.found, near.items,
             asker.items, asker.times_ms, asker.allowed, asker.ts_ms, asker.user.session,
-            known.tokens, known.means, known.left, known.touched, known.lessons, known.keep,
+            known.table, known.lessons, known.keep,
         )
         # fmt: on
 

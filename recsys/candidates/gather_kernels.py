@@ -133,10 +133,7 @@ def ask(
     allowed: NDArray[np.bool_],
     ts_ms: int,
     session: int,
-    tokens: NDArray[np.int32],
-    means: NDArray[np.float64],
-    left: NDArray[np.float64],
-    touched: NDArray[np.int64],
+    table: NDArray[np.float64],
     lessons: int,
     keep: float,
 ) -> None:
@@ -152,7 +149,7 @@ def ask(
         Fields of a ``Near``, for factors. A tuple of arrays would be taken apart anew by each call.
     items, times_ms, allowed, ts_ms, session
         Fields of a ``Question``.
-    tokens, means, left, touched, lessons, keep
+    table, lessons, keep
         Fields of a ``Known``: tastes of the person.
     """
     if steps & PROPOSE:
@@ -162,7 +159,7 @@ def ask(
         steps,
         pool,
         Question(items, times_ms, allowed, ts_ms, session),
-        Known(tokens, means, left, touched, lessons, keep),
+        Known(table, lessons, keep),
         Near(indexed, near),
         sources.transitions,
         sources.sessions,

@@ -67,7 +67,7 @@ class Tastes(ByAttributes):
 def propose(liked: Liked, question: Question, known: Known, pool: Scratch) -> None:
     """Add the best items by a person's tastes to a pool."""
     kinds = liked.kinds
-    kinds.asked[0] = known.tokens.shape[0] > 0
+    kinds.asked[0] = known.table.shape[1] > 0
     if not kinds.asked[0]:
         return
     optimistic(liked.posterior, known, kinds.sets, liked.optimism, kinds.worth)

@@ -343,10 +343,7 @@ def describe(
     largest: NDArray[np.float32],
     places: NDArray[np.int32],
     pooled: NDArray[np.int32],
-    tokens_known: NDArray[np.int32],
-    means: NDArray[np.float64],
-    left: NDArray[np.float64],
-    touched: NDArray[np.int64],
+    table: NDArray[np.float64],
     lessons: int,
     keep: float,
     base: float,
@@ -372,7 +369,7 @@ def describe(
         With a posterior its columns follow the common ones; those of others are 0.
     items, mixed, largest, places, pooled
         Fields of a ``Cut``.
-    tokens_known, means, left, touched, lessons, keep, base
+    table, lessons, keep, base
         Fields of a ``Known``, and see ``recsys.learners.taste_kernels.describe``.
     times_ms, seen, tokens, ts_ms, last_liked, clicks, shown, base_rate, n_pool, list_size
         Fields of a ``Moment``.
@@ -385,7 +382,7 @@ def describe(
     values = np.zeros(n * n_all + n_shared, np.float32)
     rows = values[: n * n_all].reshape((n, n_all))
     fill_rows(rows, facts, cut, moment)
-    known = Known(tokens_known, means, left, touched, lessons, keep)
+    known = Known(table, lessons, keep)
     _fill_tastes(rows, n_common, facts.posterior, known, items, base)
     fill_shared(values[n * n_all :], moment, largest)
     return halve(values)

@@ -179,7 +179,7 @@ class FeatureTable:
         values, halves = compute.describe(
             self._held(self._facts), width.common, width.all, width.shared,
             items, cut.mixed, cut.largest, cut.places, cut.pooled,
-            known.tokens, known.means, known.left, known.touched, known.lessons, known.keep, base,
+            known.table, known.lessons, known.keep, base,
             asker.times_ms, seen, tokens, asker.ts_ms, last_liked,
             float(user.clicks), float(user.shown), counts.base_rate, self._pool.count, list_size,
         )

@@ -41,7 +41,8 @@ from recsys.learners.taste_kernels import (
 )
 from recsys.learners.taste_priors import TastePriors
 from recsys.settings import PersonalBanditSettings
-from recsys.users import Tastes, User
+from recsys.tastes import LEFT, MEAN, Tastes
+from recsys.users import User
 
 __all__ = ["PersonalBandit"]
 
@@ -58,17 +59,15 @@ class PersonalBandit(PersonalModel):
         self._by_token = np.zeros((64, 2))
         self._held = Held(hold_posterior)
         self._keep = 1.0 - settings.drift
-        # A request asks for them twice.
-        self._latest: tuple[Tastes, Known] | None = None
 
     @property
     def base(self) -> float:
         """Mean reward of a shown slot: what the mean of an item adds to."""
         return self.priors.base
 
-    def deviation(self, user: User, token: int) -> float:
-        """Return how far the person's taste may lie from its mean, as of their last lesson."""
-        return math.sqrt(user.tastes.left[token] * self.priors.of(token))
+    def deviation(self, token: int, left: float) -> float:
+        """Return how far a taste may lie from its mean, by the share of its prior that is left."""
+        return math.sqrt(left * self.priors.of(token))
 
     def posterior(self, user: User, items: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return mean and deviation of the person's own part, and its lift.
@@ -103,19 +102,7 @@ class PersonalBandit(PersonalModel):
     def known(self, user: User) -> Known:
         """Return a person's tastes, for compiled code."""
         tastes = user.tastes
-        if self._latest is not None and self._latest[0] is tastes:
-            return self._latest[1]
-        n = len(tastes.mean)
-        known = Known(
-            np.fromiter(tastes.mean.keys(), np.int32, n),
-            np.fromiter(tastes.mean.values(), np.float64, n),
-            np.fromiter(tastes.left.values(), np.float64, n),
-            np.fromiter(tastes.touched.values(), np.int64, n),
-            tastes.lessons,
-            self._keep,
-        )
-        self._latest = tastes, known
-        return known
+        return Known(tastes.table, tastes.lessons, self._keep)
 
     @override
     def features(self, user: User, items: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -133,7 +120,6 @@ class PersonalBandit(PersonalModel):
 
     def _learn_own(self, user: User, tokens: Sequence[int], residual: float) -> float:
         """Take a step of the filter; returns the square that nothing but noise explains."""
-        self._latest = None
         tastes = user.tastes
         mean, left, touched = tastes.mean, tastes.left, tastes.touched
         tastes.lessons += 1
@@ -162,14 +148,16 @@ class PersonalBandit(PersonalModel):
             order = sorted(left, key=lambda t: (t in tokens, -left[t], t))
             for token in order[:surplus]:
                 del mean[token], left[token], touched[token]
+        columns = zip(mean, mean.values(), left.values(), touched.values(), strict=True)
+        tastes.table = Tastes.of(columns, now).table
         return error * error - spread
 
     def widen(self, user: User, share: float) -> None:
         """Bring what is known of a person back to the prior by a share of the way."""
-        self._latest = None
-        for token, left in user.tastes.left.items():
-            user.tastes.left[token] = left + share * (1.0 - left)
-            user.tastes.mean[token] *= 1.0 - share
+        table = user.tastes.table.copy()
+        table[MEAN] *= 1.0 - share
+        table[LEFT] += share * (1.0 - table[LEFT])
+        user.tastes.table = table
 
     @override
     def store(self, user: User) -> None:
@@ -186,4 +174,3 @@ class PersonalBandit(PersonalModel):
     @override
     def restore(self, record: bytes) -> None:
         self.priors.restore(record)
-        self._latest = None

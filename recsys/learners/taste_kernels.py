@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from recsys.compiled import compiled
 from recsys.held import holder
+from recsys.tastes import LEFT, MEAN, TOKEN, TOUCHED, Tastes
 
 __all__ = [
     "NOTHING_KNOWN",
@@ -24,19 +25,14 @@ TASTE_COLUMNS = 3
 
 
 class Known(NamedTuple):
-    """A person's tastes as arrays, shape ``(n_tokens_known,)``, and what brings them to now."""
+    """A person's tastes, see ``recsys.tastes.Tastes``, and what brings them to now."""
 
-    tokens: NDArray[np.int32]
-    means: NDArray[np.float64]
-    left: NDArray[np.float64]
-    touched: NDArray[np.int64]
+    table: NDArray[np.float64]
     lessons: int
     keep: float
 
 
-NOTHING_KNOWN = Known(
-    np.zeros(0, np.int32), np.zeros(0), np.zeros(0), np.zeros(0, np.int64), 0, 1.0
-)
+NOTHING_KNOWN = Known(Tastes().table, 0, 1.0)
 
 
 class Posterior(NamedTuple):
@@ -66,18 +62,21 @@ hold_posterior = holder(Posterior)
 @compiled
 def _spread(known: Known, by_token: NDArray[np.float64]) -> None:
     """Write means and shares that are known, as of now, into a table, ``(n_tokens, 2)``."""
-    for i in range(known.tokens.shape[0]):
-        kept = known.keep ** (known.lessons - known.touched[i])
-        by_token[known.tokens[i], 0] = known.means[i] * kept
-        by_token[known.tokens[i], 1] = (1.0 - known.left[i]) * kept**2
+    table = known.table
+    for i in range(table.shape[1]):
+        token = int(table[TOKEN, i])
+        kept = known.keep ** (known.lessons - int(table[TOUCHED, i]))
+        by_token[token, 0] = table[MEAN, i] * kept
+        by_token[token, 1] = (1.0 - table[LEFT, i]) * kept**2
 
 
 @compiled
 def _wipe(known: Known, by_token: NDArray[np.float64]) -> None:
     """Leave nothing behind: it would be the next person's taste."""
-    for i in range(known.tokens.shape[0]):
-        by_token[known.tokens[i], 0] = 0.0
-        by_token[known.tokens[i], 1] = 0.0
+    for i in range(known.table.shape[1]):
+        token = int(known.table[TOKEN, i])
+        by_token[token, 0] = 0.0
+        by_token[token, 1] = 0.0
 
 
 @compiled

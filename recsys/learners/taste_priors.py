@@ -25,7 +25,7 @@ from recsys.catalogue import Catalogue
 from recsys.codec import pack, unpack
 from recsys.mixing.lessons import TasteSums
 from recsys.settings import PersonalBanditSettings
-from recsys.users import Tastes
+from recsys.tastes import Tastes
 
 __all__ = ["TastePriors"]
 
@@ -161,13 +161,14 @@ class TastePriors:
         shared.count += 1
         shared.noise += unexplained
         self._current = False
+        mean, left = tastes.mean, tastes.left
         for token in tokens:
-            if token in tastes.mean:
+            if token in mean:
                 name = self._name(token)
                 self._of.pop(name, None)
                 field = shared.fields.setdefault(name, _Field())
-                field.squares += tastes.mean[token] ** 2
-                field.known += 1.0 - tastes.left[token]
+                field.squares += mean[token] ** 2
+                field.known += 1.0 - left[token]
 
     def sums(self) -> TasteSums:
         """Return what everybody's tastes add up to."""

@@ -13,7 +13,8 @@ from recsys.catalogue import Catalogue
 from recsys.codec import pack, unpack
 from recsys.joiner import Pending
 from recsys.moving.events import PartitionIn
-from recsys.users import Tastes, User
+from recsys.tastes import Tastes
+from recsys.users import User
 
 __all__ = [
     "Luggage",
@@ -110,8 +111,8 @@ def pack_person(user: User, catalogue: Catalogue) -> Traveller:
         seen=list(zip(ids(user.seen), user.seen.values(), strict=True)),
         consumed=ids(user.consumed),
         tastes=[
-            (catalogue.token(token), mean, known.left[token], known.touched[token])
-            for token, mean in known.mean.items()
+            (catalogue.token(token), mean, left, touched)
+            for token, mean, left, touched in known.columns()
         ],
     )
 
@@ -130,11 +131,11 @@ def unpack_person(traveller: Traveller, catalogue: Catalogue, ts_ms: int) -> Use
         for item_id, at in zip(traveller.items, user.times_ms, strict=True)
         if (item := catalogue.mention(item_id, ts_ms)) is not None
     ]
-    tastes = Tastes(lessons=user.tastes.lessons)
-    for name, mean, left, touched in traveller.tastes:
-        token = catalogue.token_index(name)
-        if token is not None:
-            tastes.mean[token], tastes.left[token], tastes.touched[token] = mean, left, touched
+    known = [
+        (token, mean, left, touched)
+        for name, mean, left, touched in traveller.tastes
+        if (token := catalogue.token_index(name)) is not None
+    ]
     return msgspec.structs.replace(
         user,
         items=[item for item, _ in liked],
@@ -149,7 +150,7 @@ def unpack_person(traveller: Traveller, catalogue: Catalogue, ts_ms: int) -> Use
             for item_id in traveller.consumed
             if (item := catalogue.mention(item_id, ts_ms)) is not None
         ),
-        tastes=tastes,
+        tastes=Tastes.of(known, user.tastes.lessons),
     )
 
 

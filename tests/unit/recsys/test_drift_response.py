@@ -146,7 +146,7 @@ def test_an_alarm_widens_what_is_believed_of_the_person() -> None:
         live(one, 0, 10, clicks=3)
         live(one, 10, 14, clicks=0)
         assert one.stats().drift.alarms == {"user_clicks": 1}
-        return dict(person(one).tastes.left)
+        return person(one).tastes.left
 
     sure, doubtful = left(0.0), left(0.9)
     assert sure.keys() == doubtful.keys()
@@ -184,11 +184,11 @@ def test_a_shard_alarm_hurries_the_ranker_and_doubts_everybody() -> None:
     one = engine(WARY)
     live(one, 0, 3, clicks=2)
     watch = one.state.drift
-    before = dict(person(one).tastes.left)
+    before = person(one).tastes.left
     assert (watch.haste, watch.hurries, watch.exploration(person(one))) == (1.0, False, 1.0)
     disturb(watch)
     assert (watch.haste, watch.hurries, watch.exploration(person(one))) == (3.0, True, 4.0)
-    assert dict(person(one).tastes.left) == before, "people are touched when they come"
+    assert person(one).tastes.left == before, "people are touched when they come"
     live(one, 3, 4, clicks=0)
     after = person(one).tastes.left
     assert all(after[token] == pytest.approx((v + 1.0) / 2.0) for token, v in before.items())

@@ -19,7 +19,8 @@ from recsys.features.windows import WindowCounts
 from recsys.learners.personal_bandit import PersonalBandit
 from recsys.learners.user_model import UserModel
 from recsys.settings import CatalogueSettings, PersonalBanditSettings, UserModelSettings
-from recsys.users import Tastes, User
+from recsys.tastes import Tastes
+from recsys.users import User
 
 HOUR_MS = 3_600_000
 NONE = np.zeros(0, np.bool_)
@@ -345,7 +346,7 @@ def test_answers_too_large_for_their_format_are_cut() -> None:
     models = [bandit, Loud(UserModelSettings(enabled=True), one.catalogue, b"k" * 32)]
     table = FeatureTable(one.pool, one.catalogue, one.counts, one.habits, some_windows(), models)
     table.grow()
-    fan = User(user_id="u", tastes=Tastes(mean={0: 1e30}, left={0: 1.0}, touched={0: 0}))
+    fan = User(user_id="u", tastes=Tastes.of([(0, 1e30, 1.0, 0)], 0))
     rows, *_ = table.ask(Asker.at(fan, 0, NONE), cut_of([0, 1]), NOWHERE, 2)
     assert one.catalogue[1].tokens == [0]
     assert rows[:, table.places["user_model"]].tolist() == [65504.0, -65504.0]

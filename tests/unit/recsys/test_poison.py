@@ -23,6 +23,7 @@ from recsys.moving.luggage import Luggage, seal_luggage
 from recsys.moving.move import arrival, departure
 from recsys.settings import ArmSettings, EngineSettings, LearnerSettings
 from recsys.state import State
+from recsys.tastes import MEAN
 from recsys.users import User
 from tests.engines import items, request
 from tests.poison import POISON, choose, faulty, live
@@ -176,7 +177,7 @@ def test_a_person_of_whom_something_is_not_finite(monkeypatch: pytest.MonkeyPatc
     def mad(self: PersonalBandit, user: User, item: int, reward: float, *, shown: bool) -> None:
         learn(self, user, item, reward, shown=shown)
         if item == 13 and reward > 1.0:
-            user.tastes.mean[next(iter(user.tastes.mean))] = float("nan")
+            user.tastes.table[MEAN, 0] = np.nan
 
     monkeypatch.setattr(PersonalBandit, "learn", mad)
     engine = Engine.open(None, SETTINGS)

@@ -1,6 +1,7 @@
 """A person's own state, and who stays in memory."""
 
 from recsys.codec import pack, unpack
+from recsys.tastes import Tastes
 from recsys.users import User, UserTable
 
 
@@ -43,15 +44,14 @@ def test_two_people_share_no_state() -> None:
     one, other = User(user_id="a"), User(user_id="b")
     one.like(1, 1, 5)
     one.consume(1, 5)
-    one.tastes.mean[3] = 0.5
-    assert (other.items, other.consumed, other.tastes.mean) == ([], {}, {})
+    one.tastes.lessons = 1
+    assert (other.items, other.consumed, other.tastes) == ([], {}, Tastes())
 
 
 def test_a_person_survives_the_record() -> None:
     user = User(user_id="u", events=3, model=b"sealed", consumed={7: None, 2: None})
     user.like(4, 10, 5)
-    user.tastes.mean[3] = 0.25
-    user.tastes.left[3] = 0.1
+    user.tastes = Tastes.of([(3, 0.25, 0.1, 2), (1, -0.5, 0.9, 4)], 4)
     copy = unpack(pack(user), User)
     assert copy == user
     assert pack(copy) == pack(user)
