@@ -10,34 +10,37 @@ code of a function that another one is just replacing. So the folder is named by
 is made from: this file, the function's, those of the compiled functions that it calls, the
 constants that they know, and the fields of the named tuples that they take.
 
-Sums may be reassociated, which is what lets them be vectorised: the same machine gives the same
-bytes, another processor may differ in the last digit. NaN and infinity keep their meaning.
+Sums may be reassociated, which is what lets them be vectorised, but for functions of ``in_order``:
+the same machine gives the same bytes, another processor may differ in the last digit. NaN and
+infinity keep their meaning.
 """
 
 import contextlib
 import hashlib
 import inspect
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TypeVar, get_args
 
 import numba
 
-__all__ = ["compiled"]
+__all__ = ["compiled", "in_order"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
 _FAST = {"contract", "reassoc", "arcp", "nsz"}
 
 
-def compiled(function: F, variant: str = "") -> F:
+def compiled(function: F, variant: str = "", fast: Collection[str] = _FAST) -> F:
     """Compile a function of arrays and numbers.
 
     Parameters
     ----------
     variant
         Of several functions that one place in a file makes, what tells this one from the others.
+    fast
+        Liberties that LLVM may take with sums and products.
 
     Notes
     -----
@@ -49,9 +52,17 @@ def compiled(function: F, variant: str = "") -> F:
     # numba looks here once, while it decorates.
     numba.config.CACHE_DIR = str(folder or former)
     try:
-        return numba.njit(cache=folder is not None, fastmath=_FAST, error_model="numpy")(function)
+        return numba.njit(cache=folder is not None, fastmath={*fast}, error_model="numpy")(function)
     finally:
         numba.config.CACHE_DIR = former
+
+
+def in_order(function: F) -> F:
+    """Compile a function whose sums are taken as they are written, as Python would take them.
+
+    For short loops with a long memory: every machine learns the same.
+    """
+    return compiled(function, fast=())
 
 
 def _digest(function: Callable[..., object], variant: str) -> str:

@@ -1,7 +1,9 @@
 """The fold: what each kind of event teaches. Only this module changes a ``State``."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
 
 import msgspec
 import numpy as np
@@ -20,7 +22,7 @@ from recsys.events import (
     Tombstone,
     UserErase,
 )
-from recsys.features.base import Choice, context_hashes, narrow
+from recsys.features.base import Choice, Example, context_hashes, narrow
 from recsys.features.table import NOWHERE, surface
 from recsys.ids import feature_hash
 from recsys.joiner import Joined, Pending, PendingSlot
@@ -56,8 +58,7 @@ def folding(state: State, sequence: int, event: Event) -> Iterator[None]:
     """
     state.counters.sequence = sequence
     state.counters.clock_ms = max(state.counters.clock_ms, event.ts_ms)
-    for joined in state.joiner.expire(state.counters.clock_ms):
-        _learn(state, joined)
+    _learn(state, state.joiner.expire(state.counters.clock_ms))
     match event:
         case Decision():
             _decision(state, event)
@@ -79,8 +80,7 @@ def _rearrange(state: State, event: Event) -> Iterator[None]:
     """Take an event that says who belongs here, or that another one no longer counts."""
     match event:
         case PartitionIn():
-            for joined in arrive(state, event):
-                _learn(state, joined)
+            _learn(state, arrive(state, event))
         case PartitionOut():
             depart(state, event)
         case UserErase():
@@ -180,8 +180,7 @@ def _decision(state: State, event: Decision) -> None:
             slots=slots,
             shared=event.features,
         )
-        for joined in state.joiner.open(pending):
-            _learn(state, joined)
+        _learn(state, state.joiner.open(pending))
 
 
 def _feedback(state: State, event: Feedback) -> None:
@@ -206,12 +205,12 @@ def _feedback(state: State, event: Feedback) -> None:
     if joined is None:
         if reward > 0.0:
             _found(state, user, item, event.ts_ms)
-        _learn_personal(state, user, item, state.joiner.bounded(earned), shown=False)
+        _learn_personal(state, user, (item,), (state.joiner.bounded(earned),), shown=False)
     else:
         user.unrest.clicks += joined.first
         user.account.open_earned += state.joiner.bounded(earned)
         _credit(state, joined, earned, event.ts_ms)
-        _learn(state, joined)
+        _learn(state, (joined,))
         if joined.choice is not None:
             _choose(state, joined.choice, listed=True)
     if reward > 0.0:
@@ -331,9 +330,21 @@ def _like(
     user.liked_by, user.liked_strength = event.type, strength
 
 
-def _learn(state: State, joined: Joined) -> None:
-    """Teach the learners one example, and a few old ones beside it."""
-    example = joined.example
+def _learn(state: State, joined: Iterable[Joined]) -> None:
+    """Teach the learners examples, and a few old ones beside each; a person's own a list at once.
+
+    Nothing that it changes decides which examples come.
+    """
+    for user_id, theirs in groupby(joined, attrgetter("user_id")):
+        examples = [one.example for one in theirs]
+        for example in examples:
+            _learn_shared(state, example)
+        items = [example.item for example in examples]
+        rewards = [example.reward for example in examples]
+        _learn_personal(state, state.users.touch(user_id), items, rewards, shown=True)
+
+
+def _learn_shared(state: State, example: Example) -> None:
     counters = state.counters
     counters.examples += 1
     if state.learner.from_examples:
@@ -342,10 +353,10 @@ def _learn(state: State, joined: Joined) -> None:
             state.learner.learn(old)
             counters.replayed += 1
         state.examples.add(example)
-    user = state.users.touch(joined.user_id)
-    _learn_personal(state, user, example.item, example.reward, shown=True)
 
 
-def _learn_personal(state: State, user: User, item: int, reward: float, *, shown: bool) -> None:
+def _learn_personal(
+    state: State, user: User, items: Sequence[int], rewards: Sequence[float], *, shown: bool
+) -> None:
     for model in state.personal:
-        model.learn(user, item, reward, shown=shown)
+        model.learn_list(user, items, rewards, shown=shown)

@@ -70,6 +70,7 @@ def personal_checks() -> Iterator[PersonalCheck]:
     yield PersonalCheck("finite features for strangers and unknown items", _personal_range)
     yield PersonalCheck("asking teaches nothing", _personal_asking)
     yield PersonalCheck("what one person likes is no other's", _personal_own)
+    yield PersonalCheck("a list teaches what its items teach one by one", _personal_list)
     yield PersonalCheck("a stored user goes on as if nothing had happened", _personal_resumes)
 
 
@@ -319,6 +320,24 @@ def _personal_own(make: MakePersonal) -> None:
     expect(np.array_equal(before, after), "one person's likes moved another's own model")
     changed = model.features(fan, _everything(world))
     expect(not np.array_equal(changed, before), "ten likes left the person's own model unmoved")
+
+
+def _personal_list(make: MakePersonal) -> None:
+    world = make_world()
+    one, other = make(world), make(world)
+    user, twin = User(user_id="u"), User(user_id="u")
+    items = [step % len(world.catalogue) for step in range(30)]
+    rewards = [float(step % 3 == 0) for step in range(30)]
+    for start in range(0, 30, 10):
+        part = slice(start, start + 10)
+        one.learn_list(user, items[part], rewards[part], shown=True)
+    _teach(other, twin, world)
+    everything = _everything(world)
+    expect(
+        np.array_equal(one.features(user, everything), other.features(twin, everything)),
+        "the person's model went another way",
+    )
+    expect(one.snapshot() == other.snapshot(), "what users share went another way")
 
 
 def _personal_resumes(make: MakePersonal) -> None:

@@ -181,6 +181,13 @@ class PersonalModel(ABC):
             any failures, so that it says nothing about how often a shown item earns something.
         """
 
+    def learn_list(
+        self, user: User, items: Sequence[int], rewards: Sequence[float], *, shown: bool
+    ) -> None:
+        """Do ``learn`` for several items, in their order."""
+        for item, reward in zip(items, rewards, strict=True):
+            self.learn(user, item, reward, shown=shown)
+
     @abstractmethod
     def store(self, user: User) -> None:
         """Write this user's model into ``user``, before the user is snapshotted."""

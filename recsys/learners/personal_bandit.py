@@ -33,6 +33,7 @@ from recsys.arrays import grown
 from recsys.catalogue import Catalogue
 from recsys.held import Held
 from recsys.learners.base import PersonalModel
+from recsys.learners.taste_filter import Lessons, hold_lessons, learn
 from recsys.learners.taste_kernels import (
     Known,
     Posterior,
@@ -41,7 +42,7 @@ from recsys.learners.taste_kernels import (
 )
 from recsys.learners.taste_priors import TastePriors
 from recsys.settings import PersonalBanditSettings
-from recsys.tastes import LEFT, MEAN, Tastes
+from recsys.tastes import LEFT, MEAN
 from recsys.users import User
 
 __all__ = ["PersonalBandit"]
@@ -58,6 +59,7 @@ class PersonalBandit(PersonalModel):
         self.priors = TastePriors(settings, catalogue)
         self._by_token = np.zeros((64, 2))
         self._held = Held(hold_posterior)
+        self._held_lessons = Held(hold_lessons)
         self._keep = 1.0 - settings.drift
 
     @property
@@ -90,10 +92,19 @@ class PersonalBandit(PersonalModel):
     def held(self) -> Posterior:
         """What all people's tastes have in common, for compiled code.
 
-        As of the last time that it was asked for: whoever holds it for longer asks again each time.
+        Whoever holds it for longer asks again each time, for there may be more items and tokens.
         """
         self.priors.refresh()
         return self._held(self._record)
+
+    @property
+    def _lessons(self) -> Lessons:
+        self.priors.refresh()
+        return self._held_lessons(self._lessons_record)
+
+    def _lessons_record(self) -> Lessons:
+        bound = self._settings.attributes
+        return Lessons(self._catalogue.attribute_table, self.priors.held, self._keep, bound)
 
     def _record(self) -> Posterior:
         self._by_token = grown(self._by_token, self._catalogue.n_tokens)
@@ -110,47 +121,21 @@ class PersonalBandit(PersonalModel):
 
     @override
     def learn(self, user: User, item: int, reward: float, *, shown: bool) -> None:
-        tokens = self._catalogue[item].tokens
-        if not tokens:
-            return
-        target = min(max(reward, -1.0), 1.0)
-        unexplained = self._learn_own(user, tokens, target - self.base)
-        if shown:
-            self.priors.learn(user.tastes, tokens, target, unexplained)
+        self.learn_list(user, (item,), (reward,), shown=shown)
 
-    def _learn_own(self, user: User, tokens: Sequence[int], residual: float) -> float:
-        """Take a step of the filter; returns the square that nothing but noise explains."""
+    @override
+    def learn_list(
+        self, user: User, items: Sequence[int], rewards: Sequence[float], *, shown: bool
+    ) -> None:
         tastes = user.tastes
-        mean, left, touched = tastes.mean, tastes.left, tastes.touched
-        tastes.lessons += 1
-        now, keep = tastes.lessons, self._keep
-        x = 1.0 / math.sqrt(len(tokens))
-        prior_of = self.priors.of
-        priors = [prior_of(token) for token in tokens]
-        prediction = spread = 0.0
-        for token, prior in zip(tokens, priors, strict=True):
-            kept = keep ** (now - touched.get(token, now))
-            mean[token] = expected = mean.get(token, 0.0) * kept
-            left[token] = unknown = 1.0 - (1.0 - left.get(token, 1.0)) * kept**2
-            touched[token] = now
-            prediction += expected * x
-            spread += x * x * prior * unknown
-        error = residual - prediction
-        total = self.priors.noise + spread
-        for token, prior in zip(tokens, priors, strict=True):
-            unknown = left[token]
-            gain = prior * unknown * x / total
-            mean[token] += gain * error
-            left[token] = unknown - gain * unknown * x
-        surplus = len(mean) - self._settings.attributes
-        if surplus > 0:
-            # What was touched just now is vague because it is new: it must be able to stay.
-            order = sorted(left, key=lambda t: (t in tokens, -left[t], t))
-            for token in order[:surplus]:
-                del mean[token], left[token], touched[token]
-        columns = zip(mean, mean.values(), left.values(), touched.values(), strict=True)
-        tastes.table = Tastes.of(columns, now).table
-        return error * error - spread
+        tastes.table, tastes.lessons = learn(
+            self._lessons,
+            tastes.table,
+            tastes.lessons,
+            np.array(items, np.int32),
+            np.array(rewards, np.float64),
+            shown,
+        )
 
     def widen(self, user: User, share: float) -> None:
         """Bring what is known of a person back to the prior by a share of the way."""

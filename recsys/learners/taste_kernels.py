@@ -45,7 +45,7 @@ class Posterior(NamedTuple):
     places
         Of each token's prior, ``(n_tokens or more,)``.
     priors
-        Variances, ``(n_places,)``.
+        Variances, ``(n_places or more,)``.
     by_token
         Scratch, 0 before and after, ``(n_tokens or more, 2)``.
     """
@@ -138,7 +138,7 @@ def optimistic(
     by_token, places, priors = posterior.by_token, posterior.places, posterior.priors
     _spread(known, by_token)
     # What ``_sum_up`` looks up, once per token instead of once per token of every set.
-    n_tokens = min(by_token.shape[0], places.shape[0]) if priors.shape[0] > 0 else 0
+    n_tokens = min(by_token.shape[0], places.shape[0])
     tastes = np.empty((n_tokens, 2))
     for token in range(n_tokens):
         tastes[token, 0] = by_token[token, 0]

@@ -172,14 +172,21 @@ def answer(engine: Engine, arm: str) -> Recommendation:
 
 
 def test_a_person_of_whom_something_is_not_finite(monkeypatch: pytest.MonkeyPatch) -> None:
-    learn = PersonalBandit.learn
+    learn = PersonalBandit.learn_list
 
-    def mad(self: PersonalBandit, user: User, item: int, reward: float, *, shown: bool) -> None:
-        learn(self, user, item, reward, shown=shown)
-        if item == 13 and reward > 1.0:
+    def mad(
+        self: PersonalBandit,
+        user: User,
+        items: Sequence[int],
+        rewards: Sequence[float],
+        *,
+        shown: bool,
+    ) -> None:
+        learn(self, user, items, rewards, shown=shown)
+        if 13 in items and max(rewards) > 1.0:
             user.tastes.table[MEAN, 0] = np.nan
 
-    monkeypatch.setattr(PersonalBandit, "learn", mad)
+    monkeypatch.setattr(PersonalBandit, "learn_list", mad)
     engine = Engine.open(None, SETTINGS)
     engine.apply(items(60))
     live(engine, 6, poison_at=4)

@@ -1,5 +1,7 @@
 """Feedback that stands for others that were left out: what it earned counts that much more."""
 
+from collections.abc import Sequence
+
 import msgspec
 import pytest
 
@@ -23,13 +25,20 @@ def standing(event: Feedback, survival: float) -> Feedback:
 def taught(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, bool]]:
     """Return the rewards that models of people are taught from here on, and whether of a list."""
     rewards: list[tuple[float, bool]] = []
-    learn = PersonalBandit.learn
+    learn = PersonalBandit.learn_list
 
-    def told(self: PersonalBandit, user: User, item: int, reward: float, *, shown: bool) -> None:
-        rewards.append((reward, shown))
-        learn(self, user, item, reward, shown=shown)
+    def told(
+        self: PersonalBandit,
+        user: User,
+        items: Sequence[int],
+        told: Sequence[float],
+        *,
+        shown: bool,
+    ) -> None:
+        rewards.extend((reward, shown) for reward in told)
+        learn(self, user, items, told, shown=shown)
 
-    monkeypatch.setattr(PersonalBandit, "learn", told)
+    monkeypatch.setattr(PersonalBandit, "learn_list", told)
     return rewards
 
 
