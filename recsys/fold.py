@@ -150,9 +150,11 @@ def _decision(state: State, event: Decision) -> None:
             pending_slot = PendingSlot(place, item, slot.propensity, slot.features)
             pending_slot.score = slot.score
             slots.append(pending_slot)
-            state.new_items.show(user, item, tokens, event.ts_ms)
-            state.counts.show(item)
-    state.features.show([slot.item for slot in slots if slot.item >= 0], event.ts_ms)
+    known = [slot.item for slot in slots if slot.item >= 0]
+    shown = np.array(known, np.int32)
+    state.new_items.show(user, shown, tokens, event.ts_ms)
+    state.counts.show_all(shown)
+    state.features.show(shown, event.ts_ms)
     note_list(state, event.user_id, slots, event.ts_ms)
     arm = state.counters.arms.setdefault(event.policy, ArmStats())
     arm.decisions += 1
@@ -166,9 +168,7 @@ def _decision(state: State, event: Decision) -> None:
     open_list(user, scores, state.settings.joiner.examination_decay, trust)
     user.shown += len(slots)
     user.last_seen_ms = max(user.last_seen_ms, event.ts_ms)
-    for shown in slots:
-        if shown.item >= 0:
-            user.see(shown.item, state.settings.users.seen)
+    user.see(known, state.settings.users.seen)
     if slots:
         pending = Pending(
             decision_id=event.event_id,
@@ -280,7 +280,7 @@ def _credit(state: State, joined: Joined, reward: float, ts_ms: int) -> None:
     item = joined.example.item
     if joined.discovered:
         state.counts.show(item)
-        state.features.show([item], ts_ms)
+        state.features.show(np.array([item], np.int32), ts_ms)
     note_click(state, joined, ts_ms)
     if joined.first:
         arm.clicks += 1

@@ -73,12 +73,17 @@ class NewItems:
         left_to_them = settings.per_user - _faded(user.novelty, ts_ms)
         return max(min(due, n - 1, int(left_here), int(left_to_them)), 0)
 
-    def show(self, user: User, item: int, surface: NDArray[np.int64], ts_ms: int) -> None:
-        """Count that an item was shown, if it is new; before it is counted as shown."""
-        if not self._settings.share or not self.among(np.array([item], np.int32))[0]:
+    def show(
+        self, user: User, items: NDArray[np.int32], surface: NDArray[np.int64], ts_ms: int
+    ) -> None:
+        """Count those of the items of a list that are new; before they are counted as shown."""
+        new = int(self.among(items).sum()) if self._settings.share else 0
+        if not new:
             return
-        self._surfaces.add(_row(surface), SHOWN, ts_ms)
-        shown = _faded(user.novelty, ts_ms) + 1.0
+        row, shown = _row(surface), _faded(user.novelty, ts_ms)
+        for _ in range(new):
+            self._surfaces.add(row, SHOWN, ts_ms)
+            shown += 1.0
         user.novelty = Novelty(shown, max(ts_ms, user.novelty.ts_ms))
 
     def snapshot(self) -> bytes:

@@ -2,7 +2,7 @@
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from itertools import islice
 
 import msgspec
@@ -128,11 +128,13 @@ class User(msgspec.Struct, kw_only=True):
         self.items = [item for item, _ in kept]
         self.times_ms = [at for _, at in kept]
 
-    def see(self, item: int, bound: int) -> None:
-        """Count that the item was shown."""
-        self.seen[item] = self.seen.pop(item, 0) + 1
-        while len(self.seen) > bound:
-            del self.seen[next(iter(self.seen))]
+    def see(self, items: Iterable[int], bound: int) -> None:
+        """Count that items were shown, one after the other."""
+        seen = self.seen
+        for item in items:
+            seen[item] = seen.pop(item, 0) + 1
+            while len(seen) > bound:
+                del seen[next(iter(seen))]
 
     def consume(self, item: int, bound: int) -> None:
         """Remember that the item is not to be recommended again."""

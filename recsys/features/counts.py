@@ -58,6 +58,11 @@ class ItemCounts:
         self.shown[item] += times
         self._total_shown += times
 
+    def show_all(self, items: NDArray[np.int32]) -> None:
+        """Count a slot for each of the items."""
+        np.add.at(self.shown, items, 1.0)
+        self._total_shown += len(items)
+
     def click(self, item: int, times: float = 1) -> None:
         """Count slots of the item that earned positive feedback."""
         self.clicked[item] += times

@@ -227,10 +227,9 @@ class FeatureTable:
             None if self._bandit is None else self._bandit.held,
         )
 
-    def show(self, items: Sequence[int], ts_ms: int) -> None:
+    def show(self, items: NDArray[np.int32], ts_ms: int) -> None:
         """Count in the windows that items were shown."""
-        shown = np.array(items, np.int32)
-        self._count(shown, SHOWN, ts_ms, np.ones(len(shown)), NOWHERE)
+        self._count(items, SHOWN, ts_ms, np.ones(len(items)), NOWHERE)
 
     def click(
         self,

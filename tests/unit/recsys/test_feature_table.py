@@ -44,7 +44,7 @@ class World(NamedTuple):
         """Show items, in the counters and in the windows."""
         for item in items:
             self.counts.show(item)
-            self.table.show([item], at_ms)
+            self.table.show(np.array([item], np.int32), at_ms)
 
 
 def some_windows() -> Windows:
@@ -293,7 +293,7 @@ def test_what_is_left_of_a_family_is_what_it_was() -> None:
     parts = (one.pool, one.catalogue, one.counts, one.habits, windows, [one.bandit])
     whole, less = FeatureTable(*parts), FeatureTable(*parts, without=["counts", "windows"])
     whole.grow()
-    whole.show([0], START_MS)
+    whole.show(np.array([0], np.int32), START_MS)
     asker, cut = Asker.at(User(user_id="u"), START_MS, NONE), cut_of([0, 2, -1], [0.5, 0.1, 0.0])
     all_, left = (table.ask(asker, cut, surface((), 3), 3) for table in (whole, less))
     places = [whole.places[name] for name in less.columns]

@@ -59,7 +59,7 @@ def test_a_person_is_shown_so_many_new_items_a_day() -> None:
     one, _ = made()
     ann, bob = User(user_id="ann"), User(user_id="bob")
     for item in range(3):
-        one.show(ann, item, THERE, 0)
+        one.show(ann, np.array([item], np.int32), THERE, 0)
     assert places(one, ann) == 0
     assert places(one, bob) == 2
     # After a day half of them are forgotten, and a place and a half are left.
@@ -69,7 +69,7 @@ def test_a_person_is_shown_so_many_new_items_a_day() -> None:
 def test_a_surface_shows_so_many_new_items_an_hour() -> None:
     one, _ = made()
     for number in range(4):
-        one.show(User(user_id=f"u{number}"), number, HERE, 0)
+        one.show(User(user_id=f"u{number}"), np.array([number], np.int32), HERE, 0)
     assert places(one, User(user_id="u")) == 1
     assert one.places(User(user_id="u"), THERE, 0, 10, 1) == 2
     assert places(one, User(user_id="u"), 2 * HOUR_MS) == 2
@@ -80,7 +80,7 @@ def test_only_what_is_new_counts() -> None:
     counts.show(7)
     ann = User(user_id="ann")
     for _ in range(10):
-        one.show(ann, 7, HERE, 0)
+        one.show(ann, np.array([7], np.int32), HERE, 0)
     assert places(one, ann) == 2
     assert ann.novelty.shown == 0.0
 
@@ -88,7 +88,7 @@ def test_only_what_is_new_counts() -> None:
 def test_a_snapshot_goes_on() -> None:
     one, _ = made()
     for number in range(4):
-        one.show(User(user_id=f"u{number}"), number, HERE, 0)
+        one.show(User(user_id=f"u{number}"), np.array([number], np.int32), HERE, 0)
     other, _ = made()
     other.restore(one.snapshot())
     assert places(other, User(user_id="u")) == 1
