@@ -236,9 +236,7 @@ def _found(state: State, user: User, item: int, ts_ms: int) -> None:
     state.gather.propose(state.pool, asker)
     if state.pool.place_of[item] < 0:
         return
-    state.gather.score(state.pool, asker)
-    keep = state.settings.candidates.keep
-    cut = state.pool.cut(asker.allowed, state.weights, keep, state.seats)
+    cut = state.gather.best_proposed(state.pool, asker, state.settings.candidates.keep)
     place = np.flatnonzero(cut.items == item)
     if not len(place):
         return

@@ -24,12 +24,14 @@ from recsys.events import Decision, Slot
 from recsys.features.base import Candidates, context_hashes, narrow, narrow_rows
 from recsys.features.table import surface
 from recsys.ids import feature_hash
+from recsys.learners.listwise import ListwiseRanker
 from recsys.learners.trust import trust_in
 from recsys.new_items import kept_for
 from recsys.policies.base import Policy
 from recsys.policies.build import build_policy
 from recsys.policies.slate import Slate, draw
 from recsys.policies.slate_kernels import all_finite
+from recsys.policies.squarecb import SquareCB
 from recsys.settings import ArmSettings
 from recsys.state import State
 from recsys.users import User
@@ -61,6 +63,49 @@ class _Choices(NamedTuple):
     ids: Sequence[str] | None = None
 
 
+class _Question(NamedTuple):
+    """What is asked of an arm.
+
+    Attributes
+    ----------
+    n
+        Slots, as many as there are items for.
+    context
+        See ``recsys.features.base.context_hashes``.
+    """
+
+    arm: ArmSettings
+    asker: Asker
+    policy: Policy
+    n: int
+    seed: int
+    context: tuple[int, ...]
+
+
+class _Made(NamedTuple):
+    """A list, best place first.
+
+    Attributes
+    ----------
+    chosen
+        Places in the cut.
+    propensities, scores, rows
+        Of each slot, as in ``recsys.events.Slot``.
+    shared
+        As in ``recsys.events.Decision.features``.
+    threshold
+        See ``recsys.policies.slate.Slate``.
+    """
+
+    chosen: NDArray[np.intp]
+    propensities: list[float]
+    scores: list[float]
+    rows: list[bytes]
+    shared: bytes
+    threshold: float | None = None
+    degraded: bool = False
+
+
 def recommend(state: State, request: Request) -> Recommendation:
     """Answer one request that was validated before.
 
@@ -83,76 +128,116 @@ def recommend(state: State, request: Request) -> Recommendation:
     seed = mmh3.hash64(request.decision_id, state.settings.seed & 0xFFFFFFFF, signed=False)[0]
     # Beside the learner's arm the mix's tells what the ranker adds: the rest must be the same.
     alike = arm.ranker in {"learner", "mix"}
-    exploration = state.drift.exploration(user) if alike else 1.0
-    policy = build_policy(arm.policy, exploration)
-    cut = choices.cut
-    n = min(request.n, len(cut.items))
-    context = context_hashes(request.context)
-    tokens = surface(context, n)
-    if arm.ranker == "learner":
-        asked = state.features.ask(asker, cut, tokens, n)
-        candidates = Candidates(
-            feature_hash("user", request.user_id), context, cut.items, asked.rows, asked.shared
-        )
-        scores = _scores(state, arm, cut, candidates, user)
-        if degraded := not all_finite(scores):
-            scores = _safe(state, cut)
-        slate = _draw(state, policy, scores, cut, asker, tokens, n, seed)
-        logged = asked.logged_rows[slate.chosen]
-    else:
-        scores = _prior(state, cut) if arm.ranker == "mix" else cut.mixed.astype(np.float64)
-        if degraded := not all_finite(scores):
-            scores = _safe(state, cut)
-        slate = draw(policy, scores, request.n, seed)
-        drawn = _drawn(state, choices, slate.chosen)
-        asked = state.features.ask(asker, drawn, tokens, n)
-        logged = asked.logged_rows
-    slots = tuple(
-        map(
-            Slot,
-            _names(state, choices, slate.chosen),
-            np.minimum(slate.propensities, 1.0).tolist(),
-            scores[slate.chosen].tolist(),
-            narrow_rows(logged),
-        )
-    )
+    policy = build_policy(arm.policy, state.drift.exploration(user) if alike else 1.0)
+    n = min(request.n, len(choices.cut.items))
+    question = _Question(arm, asker, policy, n, seed, context_hashes(request.context))
+    made = (_learned if arm.ranker == "learner" else _unlearned)(state, question, choices)
+    names = _names(state, choices, made.chosen)
     decision = Decision(
         event_id=request.decision_id,
         user_id=request.user_id,
         ts_ms=request.ts_ms,
-        slots=slots,
+        slots=tuple(map(Slot, names, made.propensities, made.scores, made.rows)),
         # Another name: what no learner has scored promises nothing, and is no success of the arm.
-        policy=DEGRADED if degraded else name,
+        policy=DEGRADED if made.degraded else name,
         context=request.context,
         model_sequence=state.counters.sequence,
-        threshold=slate.threshold,
+        threshold=made.threshold,
         fallback=not user.items,
-        features=narrow(asked.logged_shared),
+        features=made.shared,
     )
     return Recommendation(
-        decision=decision, unknown_items=_unknown(state, request), degraded=degraded
+        decision=decision, unknown_items=_unknown(state, request), degraded=made.degraded
     )
 
 
-def _draw(
-    state: State,
-    policy: Policy,
-    scores: NDArray[np.float64],
-    cut: Cut,
-    asker: Asker,
-    tokens: NDArray[np.int64],
-    n: int,
-    seed: int,
-) -> Slate:
-    """Draw the learner's list, some places of which may be kept for new items."""
+def _learned(state: State, question: _Question, choices: _Choices) -> _Made:
+    """Make a list of the learner's arm, some places of which may be kept for new items."""
+    asker, policy, n, seed = question.asker, question.policy, question.n, question.seed
+    cut, tokens = choices.cut, surface(question.context, question.n)
     places = state.new_items.places(asker.user, tokens, asker.ts_ms, n, seed)
-    if not places:
-        return draw(policy, scores, max(n, 1), seed)
+    if not places and (made := _at_once(state, question, cut, tokens)) is not None:
+        return made
+    asked = state.features.ask(asker, cut, tokens, n)
+    trait = feature_hash("user", asker.user.user_id)
+    candidates = Candidates(trait, question.context, cut.items, asked.rows, asked.shared)
+    scores = _scores(state, question.arm, cut, candidates, asker.user)
+    if degraded := not all_finite(scores):
+        scores = _safe(state, cut)
 
     def draw_from(given: NDArray[np.intp], slots: int, number: int) -> Slate:
         return draw(policy, scores[given], slots, (seed + number) % 2**64)
 
-    return kept_for(places, state.new_items.among(cut.items), n, draw_from)
+    if places:
+        slate = kept_for(places, state.new_items.among(cut.items), n, draw_from)
+    else:
+        slate = draw(policy, scores, max(n, 1), seed)
+    return _made(slate, scores, asked.logged_rows[slate.chosen], asked.logged_shared, degraded)
+
+
+def _at_once(
+    state: State, question: _Question, cut: Cut, tokens: NDArray[np.int64]
+) -> _Made | None:
+    """Make the same list by one compiled call, if the settings allow it and its scores are finite.
+
+    What stands between the calls is Python, which takes a server several times as long as it takes
+    by itself, for other processes have used the processor since.
+    """
+    learner, policy, n = state.learner, question.policy, question.n
+    if not (
+        isinstance(learner, ListwiseRanker)
+        and isinstance(policy, SquareCB)
+        and state.features.plain
+    ):
+        return None
+    deviation, width = _optimism(state, question.arm)
+    chosen, propensities, scores, logged = compute.make(
+        learner.held(len(cut.items)),
+        learner.scale,
+        trust_in(question.asker.user, state.settings.learners.trust),
+        deviation,
+        width,
+        policy.gamma,
+        np.uint64(question.seed),
+        n,
+        *state.features.told(question.asker, cut, tokens, n),
+    )
+    if not len(logged):
+        return None
+    features, size = narrow(logged.view(np.float16)), 2 * len(state.columns)
+    rows = [features[start : start + size] for start in range(0, n * size, size)]
+    return _Made(chosen, propensities.tolist(), scores.tolist(), rows, features[n * size :])
+
+
+def _unlearned(state: State, question: _Question, choices: _Choices) -> _Made:
+    """Make a list of an arm that does not ask the learner: features are told of what was drawn."""
+    cut, n = choices.cut, question.n
+    scores = _prior(state, cut) if question.arm.ranker == "mix" else cut.mixed.astype(np.float64)
+    if degraded := not all_finite(scores):
+        scores = _safe(state, cut)
+    slate = draw(question.policy, scores, max(n, 1), question.seed)
+    drawn = _drawn(state, choices, slate.chosen)
+    asked = state.features.ask(question.asker, drawn, surface(question.context, n), n)
+    return _made(slate, scores, asked.logged_rows, asked.logged_shared, degraded)
+
+
+def _made(
+    slate: Slate,
+    scores: NDArray[np.float64],
+    rows: NDArray[np.float16],
+    shared: NDArray[np.float16],
+    degraded: bool,
+) -> _Made:
+    """Return a slate with what is logged of it: the features of its slots and of the request."""
+    return _Made(
+        slate.chosen,
+        np.minimum(slate.propensities, 1.0).tolist(),
+        scores[slate.chosen].tolist(),
+        narrow_rows(rows),
+        narrow(shared),
+        slate.threshold,
+        degraded,
+    )
 
 
 def _choices(state: State, request: Request, arm: ArmSettings, asker: Asker) -> _Choices:
@@ -167,9 +252,8 @@ def _choices(state: State, request: Request, arm: ArmSettings, asker: Asker) -> 
             pool.rate(items, state.popularity) if arm.ranker == "popularity" else mix, mix, ids
         )
     allowed = asker.allowed
-    state.gather.fill(pool, asker)
     keep = max(state.settings.candidates.keep, request.n)
-    mix = pool.cut(allowed, state.weights, keep, state.seats)
+    mix = state.gather.best(pool, asker, keep)
     if arm.ranker == "random":
         return _Choices(_alike(np.flatnonzero(allowed).astype(np.int32), mix), mix)
     cut = pool.cut(allowed, state.popularity, keep) if arm.ranker == "popularity" else mix
@@ -265,10 +349,7 @@ def _scores(
     if not len(cut.items):
         return np.zeros(0)
     settings = state.settings.learners
-    # Who does not explore ranks by what is known.
-    width = settings.personal_bandit.optimism if arm.policy.kind != "greedy" else 0.0
-    places, numeric = state.features.places, candidates.numeric
-    deviation = places["taste_deviation"] if settings.personal_bandit.enabled else -1
+    numeric, (deviation, width) = candidates.numeric, _optimism(state, arm)
     if settings.ranker == "listwise":
         expected = state.learner.score(candidates)
         compute.trust(expected, trust_in(user, settings.trust), numeric, deviation, width)
@@ -282,10 +363,18 @@ def _scores(
     learned = state.learner.score(candidates)
     learned -= learned.max()
     if settings.personal_bandit.enabled:
-        taste = numeric[:, places["taste"]] + width * numeric[:, deviation]
+        taste = numeric[:, state.features.places["taste"]] + width * numeric[:, deviation]
         learned += settings.personal_bandit.weight * taste
     scores: NDArray[np.float64] = (1.0 - trust) * prior + trust * learned
     return scores
+
+
+def _optimism(state: State, arm: ArmSettings) -> tuple[int, float]:
+    """Return the column of the personal bandit's deviation, -1 without one, and what it adds."""
+    bandit = state.settings.learners.personal_bandit
+    # Who does not explore ranks by what is known.
+    width = bandit.optimism if arm.policy.kind != "greedy" else 0.0
+    return state.features.places["taste_deviation"] if bandit.enabled else -1, width
 
 
 def _prior(state: State, cut: Cut) -> NDArray[np.float64]:

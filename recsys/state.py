@@ -10,7 +10,7 @@ import numpy as np
 from recsys.candidates.base import Source
 from recsys.candidates.factors import Factors
 from recsys.candidates.fresh import Fresh
-from recsys.candidates.gather import Gather, columns_of, seats_of, weights_of
+from recsys.candidates.gather import Gather, columns_of
 from recsys.candidates.pool import Pool
 from recsys.candidates.popular import Popular
 from recsys.candidates.popular_attributes import PopularAttributes
@@ -136,8 +136,7 @@ class State:
             self.personal = (self.personal_bandit, self.user_model)
         self.sources = self._make_sources(settings)
         self.gather = Gather(self.sources, self.personal_bandit)
-        self.weights = weights_of(self.sources)
-        self.seats = seats_of(self.sources)
+        self.weights = self.gather.weights
         self.pool = Pool(columns_of(self.sources))
         self.popularity = np.zeros_like(self.weights)
         if (popular := self.source(Popular)) is not None:

@@ -3,9 +3,12 @@
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 
 from recsys.decision import Request
 from recsys.events import Event, Feedback, ItemUpsert
+from recsys.policies.build import build_policy
+from recsys.policies.slate import draw
 
 if TYPE_CHECKING:
     from recsys.engine import Engine
@@ -30,6 +33,8 @@ def live(engine: "Engine") -> None:
         )
         decision = engine.recommend(request).decision
         engine.recommend(msgspec.structs.replace(request, candidates=(*_ITEMS, "unknown")))
+        # A list whose scores are not finite is drawn by itself.
+        draw(build_policy(engine.settings.arms[arm].policy), np.zeros(2), 1, 0)
         shown = [slot.item_id for slot in decision.slots]
         clicks: list[Event] = [_feedback("u", item, ts_ms, decision.event_id) for item in shown]
         found = [_feedback("v", item, ts_ms + place) for place, item in enumerate(_ITEMS)]

@@ -10,7 +10,7 @@ from recsys.candidates import gather_kernels as compute
 from recsys.candidates.base import Asker, Source
 from recsys.candidates.factors import NOT_ASKED, Factors
 from recsys.candidates.fresh import Fresh
-from recsys.candidates.pool import Pool
+from recsys.candidates.pool import Cut, Pool
 from recsys.candidates.popular import Popular
 from recsys.candidates.popular_attributes import PopularAttributes
 from recsys.candidates.recent_tastes import RecentTastes
@@ -82,6 +82,11 @@ class Gather:
     ------
     TypeError
         When one is none of those that are asked, or stands in another order.
+
+    Attributes
+    ----------
+    weights, seats
+        See ``weights_of`` and ``seats_of``.
     """
 
     def __init__(self, sources: Sequence[Source], bandit: PersonalBandit) -> None:
@@ -99,6 +104,7 @@ class Gather:
         if [one for one in self._sources if one is not None] != [*sources]:
             message = f"these sources cannot be asked together: {sources}"
             raise TypeError(message)
+        self.weights, self.seats = weights_of(sources), seats_of(sources)
         self._held = Held(compute.hold_sources)
 
     def fill(self, pool: Pool, asker: Asker, given: NDArray[np.int32] = NOBODY) -> None:
@@ -111,15 +117,21 @@ class Gather:
         """
         self._ask(compute.PROPOSE + compute.SCORE, pool, asker, given)
 
+    def best(self, pool: Pool, asker: Asker, keep: int) -> Cut:
+        """Fill the pool and cut it: the ``keep`` best by the mix, some of them by their seats."""
+        return self._ask(compute.PROPOSE + compute.SCORE + compute.CUT, pool, asker, NOBODY, keep)
+
     def propose(self, pool: Pool, asker: Asker) -> None:
-        """Do the first half of ``fill``."""
+        """Do the first part of ``best``."""
         self._ask(compute.PROPOSE, pool, asker, NOBODY)
 
-    def score(self, pool: Pool, asker: Asker) -> None:
-        """Do the second half of ``fill``, for the same asker."""
-        self._ask(compute.SCORE, pool, asker, NOBODY)
+    def best_proposed(self, pool: Pool, asker: Asker, keep: int) -> Cut:
+        """Do the rest of ``best``, for the same asker."""
+        return self._ask(compute.SCORE + compute.CUT, pool, asker, NOBODY, keep)
 
-    def _ask(self, steps: int, pool: Pool, asker: Asker, given: NDArray[np.int32]) -> None:
+    def _ask(
+        self, steps: int, pool: Pool, asker: Asker, given: NDArray[np.int32], keep: int = 0
+    ) -> Cut:
         factors = self._sources.factors
         proposes = steps & compute.PROPOSE
         near = factors.near(asker) if proposes and factors is not None else NOT_ASKED
@@ -128,13 +140,14 @@ class Gather:
         known = self._bandit.known(asker.user)
         sources = self._held(self._sources.known)
         # fmt: off
-        compute.ask(
+        cut = compute.ask(
             steps, pool.held, sources, given,
             near.found, near.items,
             asker.items, asker.times_ms, asker.allowed, asker.ts_ms, asker.user.session,
-            known.table, known.lessons, known.keep,
+            known.table, known.lessons, known.keep, self.weights, self.seats, keep,
         )
         # fmt: on
+        return Cut(*cut)
 
 
 def _one(sources: Sequence[Source], kind: type[SourceT]) -> SourceT | None:

@@ -17,7 +17,7 @@ from recsys.candidates.factor_kernels import score as score_factors
 from recsys.candidates.fresh import Arrivals
 from recsys.candidates.fresh import propose as propose_fresh
 from recsys.candidates.fresh import score as score_fresh
-from recsys.candidates.pool_kernels import Scratch, add_first, add_items, clear
+from recsys.candidates.pool_kernels import Scratch, add_first, add_items, clear, cut, uncut
 from recsys.candidates.popular import Counted
 from recsys.candidates.popular import score as score_popular
 from recsys.candidates.popular_attributes import CountedKinds
@@ -35,10 +35,10 @@ from recsys.compiled import compiled
 from recsys.held import holder
 from recsys.learners.taste_kernels import Known
 
-__all__ = ["PROPOSE", "SCORE", "Sources", "ask", "hold_sources"]
+__all__ = ["CUT", "PROPOSE", "SCORE", "Sources", "ask", "hold_sources"]
 
-PROPOSE, SCORE = 1, 2
-"""The two steps, see ``ask``."""
+PROPOSE, SCORE, CUT = 1, 2, 4
+"""The steps, see ``ask``."""
 
 
 class Sources(NamedTuple):
@@ -136,13 +136,25 @@ def ask(
     table: NDArray[np.float64],
     lessons: int,
     keep: float,
-) -> None:
-    """Wipe the pool and let every source propose, then score what all of them proposed.
+    weights: NDArray[np.float32],
+    seats: NDArray[np.int64],
+    most: int,
+) -> tuple[
+    NDArray[np.int32],
+    NDArray[np.float32],
+    NDArray[np.float32],
+    NDArray[np.int32],
+    NDArray[np.int32],
+]:
+    """Wipe the pool and let every source propose, score what all of them proposed, take the best.
+
+    Returns what ``recsys.candidates.pool_kernels.cut`` does, if it is asked for.
 
     Parameters
     ----------
     steps
-        ``PROPOSE``, ``SCORE`` or both, added. One function for all, as it takes seconds to compile.
+        ``PROPOSE``, ``SCORE`` and ``CUT``, some of them, added. One function for all, as it takes
+        seconds to compile.
     given
         Items that are in the pool whoever proposes them.
     indexed, near
@@ -151,6 +163,8 @@ def ask(
         Fields of a ``Question``.
     table, lessons, keep
         Fields of a ``Known``: tastes of the person.
+    weights, seats, most
+        What the sources' columns are worth, their seats, and how many are cut.
     """
     if steps & PROPOSE:
         clear(pool)
@@ -170,3 +184,4 @@ def ask(
         sources.tastes,
         sources.recent_tastes,
     )
+    return cut(pool, allowed, weights, seats, most) if steps & CUT else uncut()

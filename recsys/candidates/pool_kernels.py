@@ -9,7 +9,7 @@ from recsys.candidates.best_kernels import collect, largest
 from recsys.compiled import compiled
 from recsys.held import holder
 
-__all__ = ["TINY", "Scratch", "add_first", "add_items", "clear", "cut", "hold_scratch"]
+__all__ = ["TINY", "Scratch", "add_first", "add_items", "clear", "cut", "hold_scratch", "uncut"]
 
 TINY = 1e-20
 """A column whose maximum is smaller says nothing: to divide by it would leave float32."""
@@ -134,6 +134,19 @@ def cut(
     for i in range(n):
         places[i] = pool.place_of[items[i]]
     return items[:n], mixed[:n], maxima, np.arange(n).astype(np.int32), places
+
+
+@compiled
+def uncut() -> tuple[
+    NDArray[np.int32],
+    NDArray[np.float32],
+    NDArray[np.float32],
+    NDArray[np.int32],
+    NDArray[np.int32],
+]:
+    """Return what ``cut`` does of an empty pool without columns."""
+    nobody, nothing = np.empty(0, np.int32), np.empty(0, np.float32)
+    return nobody, nothing, nothing, nobody, nobody
 
 
 @compiled

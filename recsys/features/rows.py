@@ -15,7 +15,7 @@ from recsys.held import holder
 from recsys.learners.taste_kernels import TASTE_COLUMNS, Known, Posterior
 from recsys.learners.taste_kernels import describe as describe_tastes
 
-__all__ = ["Facts", "Moment", "describe", "halve", "hold_facts"]
+__all__ = ["Facts", "Moment", "describe", "halve", "hold_facts", "write"]
 
 _PRIOR_CLICKS = 2.0
 """Expected clicks for which the average stands in."""
@@ -333,6 +333,27 @@ def halve(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.
 
 
 @compiled
+def write(
+    facts: Facts,
+    n_common: int,
+    n_all: int,
+    n_shared: int,
+    cut: Cut,
+    known: Known,
+    base: float,
+    moment: Moment,
+) -> NDArray[np.float32]:
+    """Return all features in a row as they are, see ``describe``."""
+    n = cut.items.shape[0]
+    values = np.zeros(n * n_all + n_shared, np.float32)
+    rows = values[: n * n_all].reshape((n, n_all))
+    fill_rows(rows, facts, cut, moment)
+    _fill_tastes(rows, n_common, facts.posterior, known, cut.items, base)
+    fill_shared(values[n * n_all :], moment, cut.largest)
+    return values
+
+
+@compiled
 def describe(
     facts: Facts,
     n_common: int,
@@ -378,11 +399,5 @@ def describe(
     moment = Moment(
         times_ms, seen, tokens, ts_ms, last_liked, clicks, shown, base_rate, n_pool, list_size
     )
-    n = items.shape[0]
-    values = np.zeros(n * n_all + n_shared, np.float32)
-    rows = values[: n * n_all].reshape((n, n_all))
-    fill_rows(rows, facts, cut, moment)
     known = Known(table, lessons, keep)
-    _fill_tastes(rows, n_common, facts.posterior, known, items, base)
-    fill_shared(values[n * n_all :], moment, largest)
-    return halve(values)
+    return halve(write(facts, n_common, n_all, n_shared, cut, known, base, moment))

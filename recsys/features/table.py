@@ -12,7 +12,7 @@ Values are rounded to float16 before anybody sees them, so that what is logged i
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import repeat
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -150,16 +150,15 @@ class FeatureTable:
         self.places: Mapping[str, int] = {name: i for i, name in enumerate(self.columns)}
         self.left_out = (*self._kept.left_out, *self._shared_kept.left_out)
 
-    def ask(self, asker: Asker, cut: Cut, tokens: NDArray[np.int64], list_size: int) -> Asked:
-        """Return the features of the cut's items for a person at a moment.
+    @property
+    def plain(self) -> bool:
+        """Whether compiled code writes all of them: ``recsys.features.rows.describe``."""
+        return not self._selects and all(model.silent for model, _ in self._others)
 
-        Parameters
-        ----------
-        tokens
-            What ``surface`` says of the request; empty when there is none.
-        list_size
-            How many items will be shown, 0 when there is no list.
-        """
+    def told(
+        self, asker: Asker, cut: Cut, tokens: NDArray[np.int64], list_size: int
+    ) -> tuple[Any, ...]:
+        """Return the arguments of ``recsys.features.rows.describe`` for what ``ask`` is asked."""
         user, items, n = asker.user, cut.items, len(cut.items)
         if user.seen:
             shown = map(user.seen.get, items.tolist(), repeat(0))
@@ -173,10 +172,8 @@ class FeatureTable:
             known, base = bandit.known(user), bandit.base
         counts, width = self._counts, self._width
         last_liked = float(counts.log_liked[user.items[-1]]) if user.items else 0.0
-        # One after the other in one piece of memory, so that they are rounded at once: scored is
-        # what is logged.
         # fmt: off
-        values, halves = compute.describe(
+        return (
             self._held(self._facts), width.common, width.all, width.shared,
             items, cut.mixed, cut.largest, cut.places, cut.pooled,
             known.table, known.lessons, known.keep, base,
@@ -184,7 +181,22 @@ class FeatureTable:
             float(user.clicks), float(user.shown), counts.base_rate, self._pool.count, list_size,
         )
         # fmt: on
-        shape = n, width.all
+
+    def ask(self, asker: Asker, cut: Cut, tokens: NDArray[np.int64], list_size: int) -> Asked:
+        """Return the features of the cut's items for a person at a moment.
+
+        Parameters
+        ----------
+        tokens
+            What ``surface`` says of the request; empty when there is none.
+        list_size
+            How many items will be shown, 0 when there is no list.
+        """
+        user, items, n = asker.user, cut.items, len(cut.items)
+        # One after the other in one piece of memory, so that they are rounded at once: scored is
+        # what is logged.
+        values, halves = compute.describe(*self.told(asker, cut, tokens, list_size))
+        shape = n, self._width.all
         spoken = [(model, column) for model, column in self._others if not model.silent]
         if spoken or self._selects:
             end = n * shape[1]

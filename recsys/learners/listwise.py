@@ -26,10 +26,11 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from recsys.arrays import Packed, pack_array, unpack_array
+from recsys.arrays import Packed, Renewal, pack_array, unpack_array
 from recsys.codec import pack, unpack
 from recsys.errors import CorruptRecord, IncompatibleState, InvalidSettings
 from recsys.features.base import Candidates, Choice, Example, widen
+from recsys.held import Held
 from recsys.learners import listwise_net as net
 from recsys.learners.base import Learner
 from recsys.mixing.report import RankerReport, open_shift
@@ -41,9 +42,6 @@ _LOWEST, _HIGHEST = math.log(1e-4), math.log(10.0)
 """Bounds of the logarithm of the scale."""
 _LEAST_SCALE = 0.05
 """A smaller scale is learned as slowly as this one, so that no single reward throws it far."""
-
-
-_Array = NDArray[np.float32]
 
 
 class _State(msgspec.Struct):
@@ -104,6 +102,7 @@ class ListwiseRanker(Learner):
         self._mean = np.zeros(n_inputs, np.float32)
         self._variance = np.ones(n_inputs, np.float32)
         self._hidden = np.zeros((64, settings.hidden), np.float32)
+        self._held = Held(net.hold_net)
         self._steps = 0
         self._log_scale = math.log(settings.initial_reward)
 
@@ -117,7 +116,7 @@ class ListwiseRanker(Learner):
         if not len(candidates.numeric):
             return np.zeros(0)
         shown = _Shown(candidates.numeric, candidates.shared[None, :])
-        return net.judge(*self._model(), *shown, self._room_for(shown), self.scale)
+        return net.judge(self.held(len(shown.rows)), *shown, self.scale)
 
     @override
     def learn(self, example: Example) -> None:
@@ -136,16 +135,17 @@ class ListwiseRanker(Learner):
         self, shown: _Shown
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         """Return the standardised inputs and the logits; leaves the hidden layer in place."""
-        return net.rank(*self._model(), *shown, self._room_for(shown))
+        return net.rank(self.held(len(shown.rows)), *shown)
 
-    def _model(self) -> tuple[_Array, _Array, _Array, _Array]:
-        return self._weights, self._offset, self._mean, self._variance
-
-    def _room_for(self, shown: _Shown) -> NDArray[np.float32]:
-        n = len(shown.rows)
+    def held(self, n: int) -> net.Net:
+        """Return all that ``n`` candidates are ranked with, for compiled code."""
         if n > len(self._hidden):
+            Renewal.declare()
             self._hidden = np.zeros((2 * n, self._n_hidden), np.float32)
-        return self._hidden
+        return self._held(self._net)
+
+    def _net(self) -> net.Net:
+        return net.Net(self._weights, self._offset, self._mean, self._variance, self._hidden)
 
     @override
     def choose(self, choice: Choice, old: Sequence[Choice], *, haste: float = 1.0) -> float | None:
@@ -271,7 +271,8 @@ class ListwiseRanker(Learner):
         weights, statistics = shift
         self._weights += weights
         self._mean += statistics[:n]
-        self._variance = np.maximum(self._variance + statistics[n : 2 * n], np.float32(0.0))
+        self._variance += statistics[n : 2 * n]
+        np.maximum(self._variance, np.float32(0.0), out=self._variance)
         log_scale = self._log_scale + float(statistics[2 * n])
         self._log_scale = min(max(log_scale, _LOWEST), _HIGHEST)
 

@@ -7,17 +7,21 @@ multiplied, once.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.compiled import compiled
+from recsys.held import holder
 
 __all__ = [
+    "Net",
     "adapt",
     "expect",
     "forward",
     "gather",
+    "hold_net",
     "judge",
     "n_weights",
     "observe",
@@ -31,6 +35,31 @@ _CLIP = 5.0
 _LEAST_RATE = 1e-4
 _FLAT = 1e-4
 _DECAY, _DECAY_OF_SQUARES = 0.9, 0.999
+
+
+class Net(NamedTuple):
+    """All that a list is ranked with.
+
+    Attributes
+    ----------
+    weights
+        The vector above.
+    offset
+        What each column adds to the logit beside the network, ``(n_columns,)``.
+    mean, variance
+        Of the inputs, ``(n_inputs,)``.
+    hidden
+        Filled with the hidden layer of what is ranked, ``(n_candidates or more, n_hidden)``.
+    """
+
+    weights: Array
+    offset: Array
+    mean: Array
+    variance: Array
+    hidden: Array
+
+
+hold_net = holder(Net)
 
 
 def n_weights(n_inputs: int, n_hidden: int) -> int:
@@ -134,27 +163,12 @@ def forward(weights: Array, rows: Array, shared: Array, hidden: Array) -> Array:
 
 
 @compiled
-def rank(
-    weights: Array,
-    offset: Array,
-    mean: Array,
-    variance: Array,
-    rows: Array,
-    shared: Array,
-    hidden: Array,
-) -> tuple[Array, Array, Array]:
-    """Return the standardised rows, the standardised shared inputs, and the logits.
-
-    Parameters
-    ----------
-    offset
-        What each column adds to the logit beside the network, ``(n_columns,)``.
-    hidden
-        Filled with the hidden layer, shape ``(n_candidates or more, n_hidden)``.
-    """
-    standard = standardise(rows, mean, variance, 0)
-    standard_shared = standardise(shared, mean, variance, rows.shape[1])
-    logits = forward(weights, standard, standard_shared, hidden)
+def rank(net: Net, rows: Array, shared: Array) -> tuple[Array, Array, Array]:
+    """Return the standardised rows, the standardised shared inputs, and the logits."""
+    offset = net.offset
+    standard = standardise(rows, net.mean, net.variance, 0)
+    standard_shared = standardise(shared, net.mean, net.variance, rows.shape[1])
+    logits = forward(net.weights, standard, standard_shared, net.hidden)
     for i in range(rows.shape[0]):
         for d in range(rows.shape[1]):
             logits[i] += rows[i, d] * offset[d]
@@ -162,18 +176,9 @@ def rank(
 
 
 @compiled
-def judge(
-    weights: Array,
-    offset: Array,
-    mean: Array,
-    variance: Array,
-    rows: Array,
-    shared: Array,
-    hidden: Array,
-    scale: float,
-) -> NDArray[np.float64]:
+def judge(net: Net, rows: Array, shared: Array, scale: float) -> NDArray[np.float64]:
     """Return ``expect`` of the logits that ``rank`` returns."""
-    return expect(rank(weights, offset, mean, variance, rows, shared, hidden)[2], scale)
+    return expect(rank(net, rows, shared)[2], scale)
 
 
 @compiled

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from recsys.candidates.base import Asker, Source
 from recsys.candidates.gather import Gather, columns_of, seats_of, weights_of
-from recsys.candidates.pool import Pool
+from recsys.candidates.pool import Cut, Pool
 from recsys.candidates.settings import SourceName
 from recsys.engine import Engine
 from recsys.events import Event
@@ -63,6 +63,20 @@ def one_by_one(sources: Sequence[Source], asker: Asker, given: NDArray[np.int32]
     return pool
 
 
+def distinct(cut: Cut) -> dict[int, int]:
+    """Return the items that are worth what no other is, and their places.
+
+    Each compiled function orders its sums in its own way, so that among equals the last digit says
+    who is first.
+    """
+    worth = [f"{mixed:.4g}" for mixed in cut.mixed.tolist()]
+    return {
+        item: place
+        for item, place, own in zip(cut.items.tolist(), cut.places.tolist(), worth, strict=True)
+        if worth.count(own) == 1
+    }
+
+
 @pytest.mark.parametrize(
     "without",
     # Each combination is compiled for itself, which takes seconds.
@@ -84,8 +98,14 @@ def test_asked_together_they_say_what_each_says_alone(without: tuple[SourceName,
         state.gather.propose(state.pool, asker)
         whole = one_by_one(state.sources, asker)
         assert state.pool.items.tolist() == whole.items.tolist()
-        state.gather.score(state.pool, asker)
+        best = state.gather.best_proposed(state.pool, asker, 20)
         assert np.array_equal(state.pool.table(N_ITEMS), whole.table(N_ITEMS))
+        alone = whole.cut(asker.allowed, weights_of(state.sources), 20, seats_of(state.sources))
+        for cut in (best, state.gather.best(state.pool, asker, 20)):
+            assert np.allclose(cut.mixed, alone.mixed, rtol=1e-5, atol=0.0)
+            assert np.array_equal(cut.largest, alone.largest)
+            assert distinct(cut) == distinct(alone)
+            assert np.array_equal(state.pool.items[cut.pooled], cut.items)
     assert filled > 0
 
 
