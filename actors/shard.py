@@ -277,7 +277,7 @@ class Shard:
         self.territory.check(request.user_id)
         self._batcher.make_room(1)
         started = perf_counter()
-        recommendation = self._engine.recommend(request)
+        recommendation = self._engine.recommend(request, decoded=True)
         decision = recommendation.decision
         self._batcher.offer(decision)
         if recommendation.degraded:

@@ -136,15 +136,17 @@ class Engine:
         """The store, for its epoch and for tests."""
         return self._store
 
-    def recommend(self, request: Request) -> Recommendation:
+    def recommend(self, request: Request, *, decoded: bool = False) -> Recommendation:
         """Answer a request; the caller logs its decision with ``apply``.
+
+        One that was ``decoded`` just now is of the types that the schema says.
 
         Raises
         ------
         InvalidEvent
             When the request breaks a limit.
         """
-        settled = conform_request(request)
+        settled = request if decoded else conform_request(request)
         validate_request(settled)
         with self.strikes.asking(self._state.counters.sequence, settled.user_id):
             recommendation = recommend(self._state, settled)
@@ -322,8 +324,7 @@ class Engine:
         index there is will do. A new engine has none; it may answer otherwise than the one before
         it, but it learns the same.
         """
-        factors = self._state.source(Factors)
-        return None if factors is None else factors.to_index()
+        return None if (one := self._state.source(Factors)) is None else one.to_index()
 
     def indexed(self, index: Index) -> None:
         """Answer from an index from now on."""
@@ -370,8 +371,7 @@ class Engine:
 
     def _recover(self) -> State:
         state = State(self.settings, self._load_user, self.key)
-        parts = self._store.load()
-        if parts:
+        if parts := self._store.load():
             try:
                 state.restore(parts)
             except IncompatibleState as error:

@@ -11,6 +11,7 @@ Values are rounded to float16 before anybody sees them, so that what is logged i
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from itertools import repeat
 from typing import Any, Final, NamedTuple
 
@@ -50,7 +51,8 @@ class Windows(NamedTuple):
     crossings: WindowCounts
 
 
-def surface(context: Sequence[int], list_size: int) -> NDArray[np.int64]:
+@lru_cache(maxsize=1024)
+def surface(context: tuple[int, ...], list_size: int) -> NDArray[np.int64]:
     """Return what a list's place in the application is known by: its context and its length.
 
     Parameters
@@ -60,7 +62,8 @@ def surface(context: Sequence[int], list_size: int) -> NDArray[np.int64]:
 
     Returns
     -------
-    Tokens, int64: one for the power of two that the length reaches, and one per entry.
+    Tokens, int64: one for the power of two that the length reaches, and one per entry; not to be
+    written.
     """
     return np.array([list_size.bit_length(), *context[:_CONTEXTS]], np.int64)
 

@@ -73,10 +73,10 @@ class WatchedEngine(Engine):
         return bool(self._missed)
 
     @override
-    def recommend(self, request: Request) -> Recommendation:
+    def recommend(self, request: Request, *, decoded: bool = False) -> Recommendation:
         if self.lame and self.history is not None:
             self.history.excuse(request.decision_id)
-        return super().recommend(request)
+        return super().recommend(request, decoded=decoded)
 
     @override
     def append(

@@ -158,8 +158,8 @@ class _Boasting(WatchedEngine):
     """Tells propensities that are a little too small."""
 
     @override
-    def recommend(self, request: Request) -> Recommendation:
-        answer = super().recommend(request)
+    def recommend(self, request: Request, *, decoded: bool = False) -> Recommendation:
+        answer = super().recommend(request, decoded=decoded)
         slots = tuple(
             msgspec.structs.replace(slot, propensity=0.9 * slot.propensity)
             for slot in answer.decision.slots
