@@ -5,7 +5,8 @@ from numpy.typing import NDArray
 
 from recsys.candidates.pool import Cut
 from recsys.compiled import compiled
-from recsys.features.rows import Facts, Moment, halve, write
+from recsys.features.facts import Facts, Moment
+from recsys.features.rows import halve, write
 from recsys.learners.listwise_net import Net, judge
 from recsys.learners.taste_kernels import Known
 from recsys.policies.slate_kernels import all_finite, squarecb_slots, uniforms

@@ -234,15 +234,13 @@ class State:
 
     def arm_of(self, user_id: str) -> str:
         """Return the arm that a user's hash falls into; arms in the order of their names."""
-        names = self._arm_names
-        if len(names) == 1:
-            return names[0]
-        lot = feature_hash(f"arm{self.settings.seed}", user_id) / 2**32
+        *names, last = self._arm_names
+        lot = feature_hash(f"arm{self.settings.seed}", user_id) / 2**32 if names else 0.0
         for name in names:
             lot -= self.settings.arms[name].share
             if lot < 0.0:
                 return name
-        return names[-1]
+        return last
 
     def seal_user(self, user: User) -> bytes:
         """Return a user's record with their personal models in it.

@@ -24,6 +24,7 @@ from recsys.catalogue import Catalogue
 from recsys.features import rows as compute
 from recsys.features.columns import Column, Family, keep, of_candidates, of_requests
 from recsys.features.counts import ItemCounts
+from recsys.features.facts import Facts, hold_facts
 from recsys.features.habits import ItemHabits
 from recsys.features.windows import CLICKED, EXPECTED, SHOWN, Kind, WindowCounts, cross
 from recsys.held import Held
@@ -146,7 +147,7 @@ class FeatureTable:
                 self._others.append((model, column))
             column += len(model.columns)
         self._crossed_half_life_ms = float(self._crossings.half_lives_ms[0])
-        self._held = Held(compute.hold_facts)
+        self._held = Held(hold_facts)
         self._selects = bool(without)
         self._kept, self._shared_kept = keep(candidates, without), keep(requests, without)
         self.columns, self.shared_columns = self._kept.names, self._shared_kept.names
@@ -218,10 +219,10 @@ class FeatureTable:
             values[:end].reshape(shape), values[end:], logged[:end].reshape(shape), logged[end:]
         )
 
-    def _facts(self) -> compute.Facts:
+    def _facts(self) -> Facts:
         counts, habits, catalogue = self._counts, self._habits, self._catalogue
         crossings = self._crossings
-        return compute.Facts(
+        return Facts(
             self._pool.scores,
             catalogue.created_table,
             catalogue.attribute_table,

@@ -391,27 +391,3 @@ def test_a_service_whose_first_lists_are_disliked_goes_on() -> None:
         engine.apply([dislike])
     assert len(ask(engine, "u1", "again", 10_000_000).slots) == 10
     assert len(ask(engine, "stranger", "first", 10_000_000).slots) == 10
-
-
-@pytest.mark.parametrize("candidates", [None, ("i1", "i3", "i5", "unheard-of")])
-def test_a_list_made_by_one_call_is_the_one_that_is_made_step_by_step(
-    candidates: tuple[str, ...] | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    engine = world(EngineSettings(arms={"a": ArmSettings(policy=SquareCBSettings(gamma=50.0))}))
-    questions = [question(f"d{number}", candidates=candidates, n=4) for number in range(50)]
-    questions += [
-        msgspec.structs.replace(one, user_id="stranger", context={"page": "home"})
-        for one in questions
-    ]
-    at_once = [engine.recommend(one).decision for one in questions]
-    monkeypatch.setattr("recsys.recommend._at_once", lambda *_: None)
-    by_steps = [engine.recommend(one).decision for one in questions]
-    assert len({tuple(ids(decision)) for decision in at_once}) > 5
-    for one, other in zip(at_once, by_steps, strict=True):
-        assert one.features == other.features
-        assert [(slot.item_id, slot.features) for slot in one.slots] == [
-            (slot.item_id, slot.features) for slot in other.slots
-        ]
-        for slot, same in zip(one.slots, other.slots, strict=True):
-            assert slot.score == pytest.approx(same.score, rel=1e-6)
-            assert slot.propensity == pytest.approx(same.propensity, rel=1e-5)
