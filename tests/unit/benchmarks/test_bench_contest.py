@@ -1,6 +1,8 @@
 """The contest counts what it says, whoever answers."""
 
 import json
+import os
+import select
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -111,7 +113,11 @@ def test_an_alternative_ends_with_all_it_has_started(
         one.learn([("ann", "a")])
         pids = json.loads((tmp_path / "pids").read_text())
         assert all(find(pid) for pid in pids)
-    assert not any(find(pid) for pid in pids)
+        ends = [os.pidfd_open(pid) for pid in pids]
+    # What is killed has ended a moment later.
+    assert all(select.select([end], [], [], 30.0)[0] for end in ends)
+    for end in ends:
+        os.close(end)
 
 
 def test_an_alternative_that_ends_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
