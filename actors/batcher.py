@@ -150,9 +150,11 @@ class Batcher:
         # A group larger than the whole queue must pass at some time, so it passes when empty.
         if not self._waiting:
             return
-        wait_s = self._pace.seconds_for(self._waiting)
         bound = self._settings.queue_events
         full = self._waiting + events > (bound if patient else bound - bound // _KEPT)
+        if patient and not full:
+            return
+        wait_s = self._pace.seconds_for(self._waiting)
         if full or (not patient and wait_s is not None and wait_s > self._settings.queue_s):
             self._observer.on_rejected("overloaded", events)
             shortest, longest = _RETRY_AFTER_S

@@ -54,9 +54,16 @@ async def test_calls_of_one_tick_leave_in_one_write(monkeypatch: pytest.MonkeyPa
             received(data)
 
         monkeypatch.setattr(peer, "data_received", data_received)
+        # A lone call waits for nobody; those after it are together.
+        shard.gate.clear()
+        lone = asyncio.create_task(link.call("append", b"lone", 5))
+        async with asyncio.timeout(5):
+            await until(lambda: len(chunks) == 1)
         calls = [link.call("recommend", b"%d" % n, 5) for n in range(50)]
         assert await asyncio.gather(*calls) == [b"a:%d" % n for n in range(50)]
-        assert len(chunks) == 1
+        assert len(chunks) == 2
+        shard.gate.set()
+        assert await lone == b"a:lone"
 
 
 async def test_who_stops_waiting_takes_nothing_with_them() -> None:
