@@ -1,6 +1,7 @@
 """Finds a busy port before Ray does, and says so in one line."""
 
 import errno
+import secrets
 import socket
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -20,6 +21,10 @@ __all__ = [
 
 _EVERYWHERE = "0.0.0.0"
 _PROC: Final = Path("/proc")
+_GIVEN: Final = _PROC / "sys/net/ipv4/ip_local_port_range"
+_FIRST: Final = 20_000
+"""Below are those that Ray gives its workers on a cluster, and most that somebody has chosen."""
+_ATTEMPTS: Final = 32
 _LISTENS: Final = "0A"  # in /proc/net/tcp
 
 
@@ -119,11 +124,22 @@ def owner_of(number: int) -> str:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on right now."""
+    """Return a port that nobody listens on right now, and that is given to nobody by itself.
+
+    Between now and the moment when it is listened on, Ray starts a dozen processes that take
+    whatever port the system gives them.
+    """
+    try:
+        given_from = int(_GIVEN.read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        given_from = 0
+    for _ in range(_ATTEMPTS if given_from > _FIRST else 0):
+        number = _FIRST + secrets.randbelow(given_from - _FIRST)
+        if refusal(_EVERYWHERE, number) is None:
+            return number
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind((_EVERYWHERE, 0))
-        number: int = probe.getsockname()[1]
-        return number
+        return int(probe.getsockname()[1])
 
 
 def with_free_side_ports(http: HttpSettings) -> HttpSettings:

@@ -2,20 +2,22 @@
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from actors.errors import StartupError
+from actors.host import ports
 from actors.host.ports import check_ports, free_port, ports_of, with_free_side_ports
 from actors.settings import HttpSettings
 
 
 @pytest.fixture
 def http() -> HttpSettings:
-    ports: dict[int, None] = {}
-    while len(ports) < 4:
-        ports[free_port()] = None
-    port, dashboard, stats, metrics = ports
+    free: dict[int, None] = {}
+    while len(free) < 4:
+        free[free_port()] = None
+    port, dashboard, stats, metrics = free
     return HttpSettings(
         port=port,
         dashboard_port=dashboard,
@@ -32,6 +34,23 @@ def taken() -> Iterator[int]:
 
 def test_free_ports_are_good(http: HttpSettings) -> None:
     check_ports(ports_of(http))
+
+
+@pytest.mark.parametrize(
+    ("given", "below"),
+    [("30000\t60999\n", 30_000), ("1024 65535", 65_536), ("", 65_536), (None, 65_536)],
+)
+def test_a_free_port_is_none_that_the_system_gives_to_others(
+    given: str | None, below: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "range"
+    if given is not None:
+        file.write_text(given)
+    monkeypatch.setattr(ports, "_GIVEN", file)
+    found = {free_port() for _ in range(20)}
+    assert all(1024 <= number < below for number in found)
+    assert all(ports.refusal("127.0.0.1", number) is None for number in found)
+    assert len(found) > 1
 
 
 @pytest.mark.parametrize(
