@@ -235,15 +235,12 @@ class _Line(asyncio.Protocol):
         answer: asyncio.Future[bytes] = self._loop.create_future()
         now_s = self._loop.time()
         self.waiting[number] = _Waiting(answer, now_s, now_s + timeout_s)
-        frame = frame_of(number, method, max(0, int(timeout_s * 1000)), payload)
+        self._out.append(frame_of(number, method, max(0, int(timeout_s * 1000)), payload))
         if len(self.waiting) == 1:
-            # Nobody is there to share a write with, and a shard that may sleep.
-            self._out.append(frame)
+            # Nobody is there to share a write with, and the shard may be asleep.
             self._flush()
-        else:
-            if not self._out:
-                self._loop.call_soon(self._flush)
-            self._out.append(frame)
+        elif len(self._out) == 1:
+            self._loop.call_soon(self._flush)
         if self._sweeping is None:
             self._sweeping = self._loop.call_later(_SWEEP_S, self._sweep)
         try:

@@ -17,7 +17,15 @@ from recsys.candidates.factor_kernels import score as score_factors
 from recsys.candidates.fresh import Arrivals
 from recsys.candidates.fresh import propose as propose_fresh
 from recsys.candidates.fresh import score as score_fresh
-from recsys.candidates.pool_kernels import Scratch, add_first, add_items, clear, cut, uncut
+from recsys.candidates.pool_kernels import (
+    CutFields,
+    Scratch,
+    add_first,
+    add_items,
+    clear,
+    cut,
+    uncut,
+)
 from recsys.candidates.popular import Counted
 from recsys.candidates.popular import score as score_popular
 from recsys.candidates.popular_attributes import CountedKinds
@@ -139,13 +147,7 @@ def ask(
     weights: NDArray[np.float32],
     seats: NDArray[np.int64],
     most: int,
-) -> tuple[
-    NDArray[np.int32],
-    NDArray[np.float32],
-    NDArray[np.float32],
-    NDArray[np.int32],
-    NDArray[np.int32],
-]:
+) -> CutFields:
     """Wipe the pool and let every source propose, score what all of them proposed, take the best.
 
     Returns what ``recsys.candidates.pool_kernels.cut`` does, if it is asked for.

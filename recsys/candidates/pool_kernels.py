@@ -9,10 +9,30 @@ from recsys.candidates.best_kernels import collect, largest
 from recsys.compiled import compiled
 from recsys.held import holder
 
-__all__ = ["TINY", "Scratch", "add_first", "add_items", "clear", "cut", "hold_scratch", "uncut"]
+__all__ = [
+    "TINY",
+    "CutFields",
+    "Scratch",
+    "add_first",
+    "add_items",
+    "clear",
+    "cut",
+    "hold_scratch",
+    "uncut",
+]
 
 TINY = 1e-20
 """A column whose maximum is smaller says nothing: to divide by it would leave float32."""
+
+
+CutFields = tuple[
+    NDArray[np.int32],
+    NDArray[np.float32],
+    NDArray[np.float32],
+    NDArray[np.int32],
+    NDArray[np.int32],
+]
+"""Of ``recsys.candidates.pool.Cut``."""
 
 
 class Scratch(NamedTuple):
@@ -90,14 +110,8 @@ def cut(
     weights: NDArray[np.float32],
     seats: NDArray[np.int64],
     keep: int,
-) -> tuple[
-    NDArray[np.int32],
-    NDArray[np.float32],
-    NDArray[np.float32],
-    NDArray[np.int32],
-    NDArray[np.int32],
-]:
-    """Return the fields of ``recsys.candidates.pool.Cut``.
+) -> CutFields:
+    """Return the best of a pool, ``recsys.candidates.pool.Cut``.
 
     Parameters
     ----------
@@ -137,13 +151,7 @@ def cut(
 
 
 @compiled
-def uncut() -> tuple[
-    NDArray[np.int32],
-    NDArray[np.float32],
-    NDArray[np.float32],
-    NDArray[np.int32],
-    NDArray[np.int32],
-]:
+def uncut() -> CutFields:
     """Return what ``cut`` does of an empty pool without columns."""
     nobody, nothing = np.empty(0, np.int32), np.empty(0, np.float32)
     return nobody, nothing, nothing, nobody, nobody
