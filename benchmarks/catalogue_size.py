@@ -18,10 +18,10 @@ import numpy as np
 from recsys.candidates.base import Asker
 from recsys.candidates.factors import Factors
 from recsys.candidates.nearest import Index
+from recsys.choices import eligible
 from recsys.decision import Request
 from recsys.engine import Engine
 from recsys.events import Feedback, ItemUpsert
-from recsys.recommend import eligible
 from recsys.settings import EngineSettings
 
 __all__ = ["Cost", "catalogue_cost"]

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from recsys.candidates.base import Asker
+from recsys.choices import eligible
 from recsys.errors import IncompatibleState
 from recsys.events import (
     Adopt,
@@ -31,7 +32,6 @@ from recsys.mixing.events import Averaged, Mixed, Mixing, Rebased
 from recsys.mixing.fold import mixing
 from recsys.mixing.note import note_click, note_like, note_list
 from recsys.moving.fold import arrive, depart
-from recsys.recommend import eligible
 from recsys.state import State
 from recsys.users import User
 from recsys.views import ArmStats, Base

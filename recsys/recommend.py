@@ -3,12 +3,8 @@
 ::
 
     sources -> pool -> cut (mix) -> features -> learner + personal bandit -> policy -> slate
-
-Where the sources propose fewer items than are wanted, the newest of the other eligible ones are
-candidates too.
 """
 
-from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import mmh3
@@ -18,6 +14,7 @@ from numpy.typing import NDArray
 from recsys import recommend_kernels as compute
 from recsys.candidates.base import Asker
 from recsys.candidates.pool import Cut
+from recsys.choices import Choices, choices_of, drawn, eligible, names_of, unknown
 from recsys.decision import Recommendation, Request
 from recsys.errors import InvalidEvent
 from recsys.events import Decision, Slot
@@ -36,31 +33,10 @@ from recsys.settings import ArmSettings
 from recsys.state import State
 from recsys.users import User
 
-__all__ = ["DEGRADED", "eligible", "recommend"]
+__all__ = ["DEGRADED", "recommend"]
 
 DEGRADED: Final = "degraded"
 """Policy of the lists that were served in the place of scores that were not finite."""
-
-
-class _Choices(NamedTuple):
-    """The items among which a request chooses.
-
-    Attributes
-    ----------
-    cut
-        Their indices (-1 where the catalogue lacks them), and what the arm makes of them before
-        anything is learned.
-    mix
-        What the learner's arm would choose among: features are told as they are in there, whoever
-        ranks. Parallel to ``cut`` where the request named the items.
-    ids
-        Item ids as the request named them, ``n_candidates`` of them; ``None`` when the catalogue
-        names all.
-    """
-
-    cut: Cut
-    mix: Cut
-    ids: Sequence[str] | None = None
 
 
 class _Question(NamedTuple):
@@ -124,7 +100,7 @@ def recommend(state: State, request: Request) -> Recommendation:
     if request.candidates is None:
         allowed = eligible(state, user, request.exclude)
     asker = Asker.at(user, request.ts_ms, allowed, approximate=True)
-    choices = _choices(state, request, arm, asker)
+    choices = choices_of(state, request, arm, asker)
     seed = mmh3.hash64(request.decision_id, state.settings.seed & 0xFFFFFFFF, signed=False)[0]
     # Beside the learner's arm the mix's tells what the ranker adds: the rest must be the same.
     alike = arm.ranker in {"learner", "mix"}
@@ -132,7 +108,7 @@ def recommend(state: State, request: Request) -> Recommendation:
     n = min(request.n, len(choices.cut.items))
     question = _Question(arm, asker, policy, n, seed, context_hashes(request.context))
     made = (_learned if arm.ranker == "learner" else _unlearned)(state, question, choices)
-    names = _names(state, choices, made.chosen)
+    names = names_of(state, choices, made.chosen)
     decision = Decision(
         event_id=request.decision_id,
         user_id=request.user_id,
@@ -147,11 +123,11 @@ def recommend(state: State, request: Request) -> Recommendation:
         features=made.shared,
     )
     return Recommendation(
-        decision=decision, unknown_items=_unknown(state, request), degraded=made.degraded
+        decision=decision, unknown_items=unknown(state, request), degraded=made.degraded
     )
 
 
-def _learned(state: State, question: _Question, choices: _Choices) -> _Made:
+def _learned(state: State, question: _Question, choices: Choices) -> _Made:
     """Make a list of the learner's arm, some places of which may be kept for new items."""
     asker, policy, n, seed = question.asker, question.policy, question.n, question.seed
     cut, tokens = choices.cut, surface(question.context, question.n)
@@ -209,15 +185,15 @@ def _at_once(
     return _Made(chosen, propensities.tolist(), scores.tolist(), rows, features[n * size :])
 
 
-def _unlearned(state: State, question: _Question, choices: _Choices) -> _Made:
+def _unlearned(state: State, question: _Question, choices: Choices) -> _Made:
     """Make a list of an arm that does not ask the learner: features are told of what was drawn."""
     cut, n = choices.cut, question.n
     scores = _prior(state, cut) if question.arm.ranker == "mix" else cut.mixed.astype(np.float64)
     if degraded := not all_finite(scores):
         scores = _safe(state, cut)
     slate = draw(question.policy, scores, max(n, 1), question.seed)
-    drawn = _drawn(state, choices, slate.chosen)
-    asked = state.features.ask(question.asker, drawn, surface(question.context, n), n)
+    cut_of = drawn(state, choices, slate.chosen)
+    asked = state.features.ask(question.asker, cut_of, surface(question.context, n), n)
     return _made(slate, scores, asked.logged_rows, asked.logged_shared, degraded)
 
 
@@ -238,104 +214,6 @@ def _made(
         slate.threshold,
         degraded,
     )
-
-
-def _choices(state: State, request: Request, arm: ArmSettings, asker: Asker) -> _Choices:
-    pool = state.pool
-    if request.candidates is not None:
-        items, ids = _given(state, request.candidates, request.exclude)
-        state.gather.fill(pool, asker, items[items >= 0])
-        mix = pool.rate(items, state.weights)
-        if arm.ranker == "random":
-            return _Choices(_alike(items, mix), mix, ids)
-        return _Choices(
-            pool.rate(items, state.popularity) if arm.ranker == "popularity" else mix, mix, ids
-        )
-    allowed = asker.allowed
-    keep = max(state.settings.candidates.keep, request.n)
-    mix = state.gather.best(pool, asker, keep)
-    if arm.ranker == "random":
-        return _Choices(_alike(np.flatnonzero(allowed).astype(np.int32), mix), mix)
-    cut = pool.cut(allowed, state.popularity, keep) if arm.ranker == "popularity" else mix
-    return _Choices(_filled_up(cut, allowed, request.n), mix)
-
-
-def _alike(items: NDArray[np.int32], mix: Cut) -> Cut:
-    """Return items of which none is better than another."""
-    return Cut(
-        items,
-        np.zeros(len(items), np.float32),
-        mix.largest,
-        np.zeros(len(items), np.int32),
-        np.full(len(items), -1, np.int32),
-    )
-
-
-def _filled_up(cut: Cut, allowed: NDArray[np.bool_], n: int) -> Cut:
-    """Return a cut with the newest other items behind it where it has less than ``n``."""
-    missing = n - len(cut.items)
-    if missing <= 0:
-        return cut
-    allowed = allowed.copy()
-    allowed[cut.items] = False
-    others = np.flatnonzero(allowed)[::-1][:missing].astype(np.int32)
-    return Cut(
-        np.concatenate([cut.items, others]),
-        np.concatenate([cut.mixed, np.zeros(len(others), np.float32)]),
-        cut.largest,
-        np.arange(len(cut.items) + len(others), dtype=np.int32),
-        np.concatenate([cut.pooled, np.full(len(others), -1, np.int32)]),
-    )
-
-
-def _drawn(state: State, choices: _Choices, chosen: NDArray[np.intp]) -> Cut:
-    """Return what was drawn by an arm that needs no features, as the learner's would see it."""
-    if choices.ids is not None:
-        return choices.mix.take(chosen)
-    return state.pool.rate_among(choices.cut.items[chosen], state.weights, choices.mix)
-
-
-def _given(
-    state: State, wanted: Sequence[str], exclude: Sequence[str]
-) -> tuple[NDArray[np.int32], list[str]]:
-    """Return the candidates that the request brought, each once, in the order of their ids."""
-    catalogue = state.catalogue
-    found = {item_id: catalogue.index(item_id) for item_id in sorted(set(wanted) - set(exclude))}
-    # What was taken out of the catalogue must not come back through a list of candidates.
-    kept = {item_id: i for item_id, i in found.items() if i is None or catalogue.alive[i]}
-    indices = [-1 if index is None else index for index in kept.values()]
-    return np.array(indices, np.int32), list(kept)
-
-
-def _unknown(state: State, request: Request) -> tuple[str, ...]:
-    """Return the request's candidates that are not in the catalogue, sorted."""
-    if request.candidates is None:
-        return ()
-    catalogue = state.catalogue
-    wanted = set(request.candidates) - set(request.exclude)
-    indices = {item_id: catalogue.index(item_id) for item_id in wanted}
-    return tuple(
-        sorted(item_id for item_id, i in indices.items() if i is None or not catalogue.alive[i])
-    )
-
-
-def _names(state: State, choices: _Choices, places: NDArray[np.intp]) -> list[str]:
-    """Return the item ids of candidates, ``len(places)`` of them."""
-    if choices.ids is not None:
-        return [choices.ids[place] for place in places.tolist()]
-    catalogue = state.catalogue
-    return [catalogue[item].item_id for item in choices.cut.items[places].tolist()]
-
-
-def eligible(state: State, user: User, exclude: Sequence[str] = ()) -> NDArray[np.bool_]:
-    """Return which items of the catalogue may be shown to a person, shape ``(n_items,)``."""
-    consumed = {} if state.settings.catalogue.repeats else user.consumed
-    allowed = compute.allow(state.catalogue.alive, np.fromiter(consumed, np.int64, len(consumed)))
-    for item_id in exclude:
-        index = state.catalogue.index(item_id)
-        if index is not None:
-            allowed[index] = False
-    return allowed
 
 
 def _scores(

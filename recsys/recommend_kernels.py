@@ -11,22 +11,7 @@ from recsys.learners.listwise_net import Net, judge
 from recsys.learners.taste_kernels import Known
 from recsys.policies.slate_kernels import all_finite, squarecb_slots, uniforms
 
-__all__ = ["allow", "make", "trust"]
-
-
-@compiled
-def allow(alive: NDArray[np.bool_], consumed: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which items are alive and not consumed, shape ``(n_items,)``.
-
-    Parameters
-    ----------
-    consumed
-        Dense indices, ``(n_consumed,)``.
-    """
-    allowed = alive.copy()
-    for i in range(consumed.shape[0]):
-        allowed[consumed[i]] = False
-    return allowed
+__all__ = ["make", "trust"]
 
 
 @compiled

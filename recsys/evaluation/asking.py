@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.choices import eligible
 from recsys.datasets import Interaction
 from recsys.decision import Request
 from recsys.engine import Engine
 from recsys.events import Slot
-from recsys.recommend import eligible
 from recsys.settings import ArmSettings, EngineSettings, GreedySettings, Ranker
 from recsys.users import User
 

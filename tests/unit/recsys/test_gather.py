@@ -11,9 +11,9 @@ from recsys.candidates.base import Asker, Source
 from recsys.candidates.gather import Gather, columns_of, seats_of, weights_of
 from recsys.candidates.pool import Cut, Pool
 from recsys.candidates.settings import SourceName
+from recsys.choices import eligible
 from recsys.engine import Engine
 from recsys.events import Event
-from recsys.recommend import eligible
 from recsys.settings import EngineSettings
 from recsys.users import User
 from tests.engines import asked, engine_with, feedback, items
