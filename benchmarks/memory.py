@@ -168,7 +168,13 @@ def size_of(thing: object, counted: set[int]) -> int:
             continue
         counted.add(id(one))
         total += sys.getsizeof(one)
-        if isinstance(one, msgspec.Struct):
+        if isinstance(one, np.ndarray):
+            # It counts its numbers only where it has made their memory itself.
+            if isinstance(one.base, np.ndarray):
+                waiting.append(one.base)
+            elif one.base is not None:
+                total += one.nbytes
+        elif isinstance(one, msgspec.Struct):
             # Structs may be hidden from the collector, and then it does not know what they hold.
             waiting += [getattr(one, name) for name in one.__struct_fields__]
         else:

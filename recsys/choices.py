@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.candidates.base import Asker
+from recsys.candidates.gather import NOBODY
 from recsys.candidates.pool import Cut
 from recsys.compiled import compiled
 from recsys.decision import Request
@@ -132,8 +133,8 @@ def names_of(state: State, choices: Choices, places: NDArray[np.intp]) -> list[s
 
 def eligible(state: State, user: User, exclude: Sequence[str] = ()) -> NDArray[np.bool_]:
     """Return which items of the catalogue may be shown to a person, shape ``(n_items,)``."""
-    consumed = {} if state.settings.catalogue.repeats else user.consumed
-    allowed = _allow(state.catalogue.alive, np.fromiter(consumed, np.int64, len(consumed)))
+    consumed = NOBODY if state.settings.catalogue.repeats else user.consumed.items
+    allowed = _allow(state.catalogue.alive, consumed)
     for item_id in exclude:
         index = state.catalogue.index(item_id)
         if index is not None:
@@ -142,7 +143,7 @@ def eligible(state: State, user: User, exclude: Sequence[str] = ()) -> NDArray[n
 
 
 @compiled
-def _allow(alive: NDArray[np.bool_], consumed: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _allow(alive: NDArray[np.bool_], consumed: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Return which items are alive and not consumed, shape ``(n_items,)``.
 
     Parameters

@@ -11,10 +11,13 @@ the newest is written. Format 2 has ``Decision.features``, format 3 ``Feedback.s
 import struct
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Self, TypeVar
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from recsys.errors import CorruptRecord
 from recsys.events import Event
@@ -30,6 +33,7 @@ __all__ = [
     "map_head",
     "open_record",
     "pack",
+    "row_from",
     "seal_pieces",
     "seal_record",
     "unpack",
@@ -42,6 +46,13 @@ HEADER_BYTES: Final = _HEADER.size
 """What a record begins with; it holds the checksum of the rest."""
 
 T = TypeVar("T")
+_Number = TypeVar("_Number", np.int32, np.int64)
+
+_ROWS: Final[Mapping[object, Any]] = {
+    NDArray[np.int32]: np.int32,
+    NDArray[np.int64]: np.int64,
+}
+"""What a record holds as lists of numbers."""
 
 
 class Recorded(ABC):
@@ -66,6 +77,8 @@ class Recorded(ABC):
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, np.ndarray) and value.dtype in _ROWS.values():
+        return value.tolist()
     if isinstance(value, Recorded):
         return value.to_record()
     message = f"nothing says how to write a {type(value).__name__}"
@@ -73,8 +86,31 @@ def _plain(value: object) -> object:
 
 
 def _made(kind: type[Any], value: object) -> object:
+    dtype = _ROWS.get(kind)
+    if dtype is not None:
+        if not isinstance(value, list):
+            message = f"a list of integers was expected, got {type(value).__name__}"
+            raise ValueError(message)
+        return row_from(value, dtype)
     # msgspec looks itself whether what comes out is of the kind.
     return kind.from_record(value) if issubclass(kind, Recorded) else value
+
+
+def row_from(numbers: Iterable[Any], dtype: type[_Number]) -> NDArray[_Number]:
+    """Return an array from the numbers of a record, shape ``(n,)``.
+
+    Raises
+    ------
+    ValueError
+        When something else is among them, or what ``dtype`` has no room for.
+    """
+    # numpy would make integers of fractions, and to look at each in Python takes far longer.
+    code: Any = np.dtype(dtype).char
+    try:
+        return np.array(array(code, numbers), dtype)
+    except (TypeError, OverflowError) as error:
+        message = f"no row of {np.dtype(dtype)}: {error}"
+        raise ValueError(message) from error
 
 
 _event_decoder: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
@@ -185,7 +221,7 @@ def bytes_head(n: int) -> bytes:
 def pack(state: object) -> bytes:
     """Return the record of plain state: dicts, lists, numbers, strings, bytes, msgspec structs.
 
-    Anything ``Recorded`` in it is written in its own form.
+    Anything ``Recorded`` in it is written in its own form, a row of integers as a list of them.
     """
     return seal_record(_encoder.encode(state))
 

@@ -17,7 +17,7 @@ __all__ = ["fingerprint_of", "stats_of", "view_of"]
 def view_of(state: State, user: User) -> UserView:
     """Return what is known about a person."""
     catalogue = state.catalogue
-    history = zip(reversed(user.items), reversed(user.times_ms), strict=True)
+    history = zip(user.items[::-1].tolist(), user.times_ms[::-1].tolist(), strict=True)
     tastes = [
         Taste(catalogue.token(token), mean, state.personal_bandit.deviation(token, left))
         for token, mean, left, _ in user.tastes.columns()

@@ -168,7 +168,7 @@ def _decision(state: State, event: Decision) -> None:
     open_list(user, scores, state.settings.joiner.examination_decay, trust)
     user.shown += len(slots)
     user.last_seen_ms = max(user.last_seen_ms, event.ts_ms)
-    user.see(known, state.settings.users.seen)
+    user.seen.count(shown, state.settings.users.seen)
     if slots:
         pending = Pending(
             decision_id=event.event_id,
@@ -303,9 +303,9 @@ def _like(
     """
     settings = state.settings
     if reward >= settings.catalogue.consumed_reward:
-        user.consume(item, settings.users.consumed)
+        user.consumed.add(item, settings.users.consumed)
     strength = min(reward, 1.0)
-    same_act = user.items[-1:] == [item] and (again or event.type != user.liked_by)
+    same_act = user.last_liked == item and (again or event.type != user.liked_by)
     if same_act:
         more = strength - user.liked_strength
         if more > 0.0:
@@ -318,7 +318,7 @@ def _like(
             user.liked_by, user.liked_strength = event.type, strength
         return
     state.counts.like(item)
-    pause_ms = event.ts_ms - user.times_ms[-1] if user.times_ms else None
+    pause_ms = event.ts_ms - int(user.times_ms[-1]) if len(user.times_ms) else None
     state.habits.like(item, pause_ms, len(user.items), event.ts_ms)
     note_like(state, user, item, event.ts_ms, strength, again=False)
     for source in state.sources:

@@ -119,7 +119,7 @@ def recommend(state: State, request: Request) -> Recommendation:
         context=request.context,
         model_sequence=state.counters.sequence,
         threshold=made.threshold,
-        fallback=not user.items,
+        fallback=not len(user.items),
         features=made.shared,
     )
     return Recommendation(

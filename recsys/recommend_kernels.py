@@ -62,7 +62,7 @@ def make(
     keep: float,
     base: float,
     times_ms: NDArray[np.int64],
-    seen: NDArray[np.float32],
+    seen: NDArray[np.int32],
     tokens: NDArray[np.int64],
     ts_ms: int,
     last_liked: float,

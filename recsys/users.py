@@ -2,18 +2,29 @@
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Mapping
 from itertools import islice
+from typing import Final, TypeVar
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
 
-from recsys.codec import unpack
+from recsys.codec import pack, unpack
+from recsys.past import Consumed, Seen
 from recsys.tastes import LEFT, MEAN, Tastes
 
 __all__ = ["Account", "Novelty", "Unrest", "User", "UserTable"]
 
 
-class Unrest(msgspec.Struct):
+_Int = TypeVar("_Int", np.int32, np.int64)
+
+_NO_ITEMS: Final = np.zeros(0, np.int32)
+_NO_TIMES: Final = np.zeros(0, np.int64)
+
+
+class Unrest(msgspec.Struct, gc=False):
     """What the drift detectors know of a person; owned by ``recsys.drift``.
 
     Attributes
@@ -42,7 +53,7 @@ class Unrest(msgspec.Struct):
     alarms: int = 0
 
 
-class Account(msgspec.Struct):
+class Account(msgspec.Struct, gc=False):
     """What lists promised a person and what they earned; owned by ``recsys.learners.trust``.
 
     Attributes
@@ -73,7 +84,8 @@ class User(msgspec.Struct, kw_only=True):
     Attributes
     ----------
     items, times_ms
-        Liked items, oldest first, and when; parallel, bounded by ``users.history``.
+        Liked items, oldest first, and when; int32 and int64, shapes ``(n_past,)``, bounded by
+        ``users.history``. Nobody writes into them, so that copies may share them.
     liked_by, liked_strength
         Type of the feedback that put the newest of them there, and the strongest said of it since.
     session
@@ -92,18 +104,25 @@ class User(msgspec.Struct, kw_only=True):
     shown: int = 0
     clicks: int = 0
     last_seen_ms: int = 0
-    items: list[int] = []
-    times_ms: list[int] = []
+    items: NDArray[np.int32] = _NO_ITEMS
+    times_ms: NDArray[np.int64] = _NO_TIMES
     liked_by: str = ""
     liked_strength: float = 0.0
     session: int = -1
-    seen: dict[int, int] = {}
-    consumed: dict[int, None] = {}
+    seen: Seen = msgspec.field(default_factory=Seen)
+    consumed: Consumed = msgspec.field(default_factory=Consumed)
     tastes: Tastes = msgspec.field(default_factory=Tastes)
     model: bytes = b""
     unrest: Unrest = msgspec.field(default_factory=Unrest)
     account: Account = msgspec.field(default_factory=Account)
     novelty: Novelty = Novelty()
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        """Return whether the records of two are the same."""
+        return isinstance(other, User) and pack(self) == pack(other)
+
+    __hash__ = None  # type: ignore[assignment] # they change
 
     def is_finite(self) -> bool:
         """Return whether all that was learned of them is a finite number."""
@@ -115,33 +134,30 @@ class User(msgspec.Struct, kw_only=True):
             + sum((account.promised, account.earned, self.novelty.shown, self.liked_strength))
         )
 
+    @property
+    def last_liked(self) -> int:
+        """The item that they liked last, -1 before the first."""
+        return int(self.items[-1]) if len(self.items) else -1
+
     def like(self, item: int, ts_ms: int, bound: int) -> None:
         """Put an item at the end of the history."""
-        self.items.append(item)
-        self.times_ms.append(ts_ms)
-        self.seen.pop(item, None)
-        del self.items[:-bound], self.times_ms[:-bound]
+        self.items = _longer(self.items, item, bound)
+        self.times_ms = _longer(self.times_ms, ts_ms, bound)
+        self.seen.drop(item)
 
     def forget(self, before_ms: int) -> None:
         """Drop from the history what was liked before a moment; it stays consumed."""
-        kept = [(i, at) for i, at in zip(self.items, self.times_ms, strict=True) if at >= before_ms]
-        self.items = [item for item, _ in kept]
-        self.times_ms = [at for _, at in kept]
+        kept = self.times_ms >= before_ms
+        self.items, self.times_ms = self.items[kept], self.times_ms[kept]
 
-    def see(self, items: Iterable[int], bound: int) -> None:
-        """Count that items were shown, one after the other."""
-        seen = self.seen
-        for item in items:
-            seen[item] = seen.pop(item, 0) + 1
-            while len(seen) > bound:
-                del seen[next(iter(seen))]
 
-    def consume(self, item: int, bound: int) -> None:
-        """Remember that the item is not to be recommended again."""
-        self.consumed.pop(item, None)
-        self.consumed[item] = None
-        while len(self.consumed) > bound:
-            del self.consumed[next(iter(self.consumed))]
+def _longer(row: NDArray[_Int], value: int, bound: int) -> NDArray[_Int]:
+    """Return the row with a value behind it, and without its first where it would be too long."""
+    kept = row[-(bound - 1) :] if bound > 1 else row[:0]
+    out = np.empty(len(kept) + 1, row.dtype)
+    out[:-1] = kept
+    out[-1] = value
+    return out
 
 
 class UserTable:

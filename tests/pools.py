@@ -14,8 +14,11 @@ __all__ = ["all_but", "person", "pool_of", "proposals", "scores"]
 
 def person(*likes: tuple[int, int], user_id: str = "ann") -> User:
     """Return somebody who liked (item, time in milliseconds), oldest first."""
-    items, times_ms = [item for item, _ in likes], [ts_ms for _, ts_ms in likes]
-    return User(user_id=user_id, items=items, times_ms=times_ms)
+    return User(
+        user_id=user_id,
+        items=np.array([item for item, _ in likes], np.int32),
+        times_ms=np.array([ts_ms for _, ts_ms in likes], np.int64),
+    )
 
 
 def pool_of(

@@ -81,8 +81,7 @@ def past_of(user: User, most: int = 0) -> tuple[NDArray[np.int32], NDArray[np.in
     most
         How many of the newest are wanted; 0 for all.
     """
-    items, times_ms = user.items[-most:], user.times_ms[-most:]
-    return np.array(items, np.int32), np.array(times_ms, np.int64)
+    return user.items[-most:], user.times_ms[-most:]
 
 
 class Source(ABC):

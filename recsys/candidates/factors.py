@@ -132,7 +132,7 @@ class Factors(Source):
     def _learn(self, user: User, item: int, strength: float, replays: int) -> None:
         rings = self._rings
         size = len(rings.latest)
-        if user.items and self._likes:
+        if len(user.items) and self._likes:
             items, times_ms = past_of(user, self._settings.history)
             self._lots = compute.learn(
                 self.held,

@@ -116,7 +116,7 @@ class Sessions(Source):
         """Nothing: which session a like belongs to is known where its person is."""
 
     def _goes_on(self, user: User, ts_ms: int) -> bool:
-        return bool(user.times_ms) and abs(ts_ms - user.times_ms[-1]) <= self._gap_ms
+        return len(user.times_ms) > 0 and abs(ts_ms - int(user.times_ms[-1])) <= self._gap_ms
 
     @override
     def propose(self, asker: Asker, pool: Pool, column: int) -> None:

@@ -61,7 +61,7 @@ class Moment(NamedTuple):
     times_ms
         Of the person's likes, oldest first, ``(n_past,)``.
     seen
-        How often they were shown each candidate, ``(n_candidates,)``.
+        How often they were shown items, see ``recsys.past.Seen``, ``(2, n_seen)``.
     tokens
         Hashes of the context and of the list's length, ``(n_tokens,)``.
     last_liked
@@ -75,7 +75,7 @@ class Moment(NamedTuple):
     """
 
     times_ms: NDArray[np.int64]
-    seen: NDArray[np.float32]
+    seen: NDArray[np.int32]
     tokens: NDArray[np.int64]
     ts_ms: int
     last_liked: float

@@ -76,6 +76,16 @@ def _crossed_lift(
 
 
 @compiled
+def _times_seen(seen: NDArray[np.int32], item: int) -> int:
+    """Return how often an item was shown, see ``recsys.past.Seen``."""
+    items, times = seen[0], seen[1]
+    total = 0
+    for i in range(items.shape[0]):
+        total += times[i] if items[i] == item else 0
+    return total
+
+
+@compiled
 def _take_arguments(columns: NDArray[np.float32], facts: Facts, cut: Cut, moment: Moment) -> None:
     """Write what the columns are logarithms of, ``(n_common, n_candidates)``, or 1."""
     scores, candidates, largest = facts.scores, cut.items, cut.largest
@@ -99,7 +109,7 @@ def _take_arguments(columns: NDArray[np.float32], facts: Facts, cut: Cut, moment
             continue
         columns[at + 3, i] = 1.0 + max(ts_ms - created_ms[item], 0) / 3_600_000.0
         columns[at + 4, i] = 1.0 + max(ts_ms - last_liked_ms[item], 0) / 60_000.0
-        columns[at + 8, i] = 1.0 + moment.seen[i]
+        columns[at + 8, i] = 1.0 + _times_seen(moment.seen, item)
         lift, shown = at + 9, at + 9 + n_windows
         age_ms = max(ts_ms - item_last_ms[item], 0)
         for window in range(n_windows):
@@ -293,7 +303,7 @@ def describe(
     keep: float,
     base: float,
     times_ms: NDArray[np.int64],
-    seen: NDArray[np.float32],
+    seen: NDArray[np.int32],
     tokens: NDArray[np.int64],
     ts_ms: int,
     last_liked: float,

@@ -12,7 +12,6 @@ Values are rounded to float16 before anybody sees them, so that what is logged i
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
-from itertools import repeat
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -163,25 +162,19 @@ class FeatureTable:
         self, asker: Asker, cut: Cut, tokens: NDArray[np.int64], list_size: int
     ) -> tuple[Any, ...]:
         """Return the arguments of ``recsys.features.rows.describe`` for what ``ask`` is asked."""
-        user, items, n = asker.user, cut.items, len(cut.items)
-        if user.seen:
-            shown = map(user.seen.get, items.tolist(), repeat(0))
-            seen = np.fromiter(shown, np.float32, n)
-        else:
-            seen = np.zeros(n, np.float32)
-        bandit = self._bandit
+        user, bandit = asker.user, self._bandit
         known, base = NOTHING_KNOWN, 1.0
         if bandit is not None:
             bandit.priors.refresh()
             known, base = bandit.known(user), bandit.base
         counts, width = self._counts, self._width
-        last_liked = float(counts.log_liked[user.items[-1]]) if user.items else 0.0
+        last_liked = float(counts.log_liked[user.last_liked]) if len(user.items) else 0.0
         # fmt: off
         return (
             self._held(self._facts), width.common, width.all, width.shared,
-            items, cut.mixed, cut.largest, cut.places, cut.pooled,
+            cut.items, cut.mixed, cut.largest, cut.places, cut.pooled,
             known.table, known.lessons, known.keep, base,
-            asker.times_ms, seen, tokens, asker.ts_ms, last_liked,
+            asker.times_ms, user.seen.table, tokens, asker.ts_ms, last_liked,
             float(user.clicks), float(user.shown), counts.base_rate, self._pool.count, list_size,
         )
         # fmt: on

@@ -132,7 +132,7 @@ def _like(state: State, like: Like, items: Sequence[int | None]) -> None:
         state.counts.like(item, like.weight)
         pause_ms = like.ts_ms - times_ms[-1] if times_ms else None
         state.habits.like(item, pause_ms, like.depth, like.ts_ms)
-    user = User(user_id="", items=past, times_ms=times_ms)
+    user = User(user_id="", items=np.array(past, np.int32), times_ms=np.array(times_ms, np.int64))
     for source in state.sources:
         source.mix(user, item, like.ts_ms, like.strength, like.weight)
 

@@ -34,8 +34,8 @@ def note_like(
             ts_ms,
             strength,
             -1 if again else len(user.items),
-            tuple(user.items[-n:]),
-            tuple(user.times_ms[-n:]),
+            tuple(user.items[-n:].tolist()),
+            tuple(user.times_ms[-n:].tolist()),
         )
     )
 

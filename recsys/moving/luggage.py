@@ -8,11 +8,13 @@ or a token for which the new shard has no room is left behind.
 from collections.abc import Collection, Iterable
 
 import msgspec
+import numpy as np
 
 from recsys.catalogue import Catalogue
 from recsys.codec import pack, unpack
 from recsys.joiner import Pending
 from recsys.moving.events import PartitionIn
+from recsys.past import Consumed, Seen
 from recsys.tastes import Tastes
 from recsys.users import User
 
@@ -105,11 +107,16 @@ def pack_person(user: User, catalogue: Catalogue) -> Traveller:
     known = user.tastes
     return Traveller(
         user=msgspec.structs.replace(
-            user, items=[], seen={}, consumed={}, tastes=Tastes(lessons=known.lessons), session=-1
+            user,
+            items=user.items[:0],
+            seen=Seen(),
+            consumed=Consumed(),
+            tastes=Tastes(lessons=known.lessons),
+            session=-1,
         ),
-        items=ids(user.items),
-        seen=list(zip(ids(user.seen), user.seen.values(), strict=True)),
-        consumed=ids(user.consumed),
+        items=ids(user.items.tolist()),
+        seen=[(catalogue[item].item_id, count) for item, count in user.seen.counts()],
+        consumed=ids(user.consumed.items.tolist()),
         tastes=[
             (catalogue.token(token), mean, left, touched)
             for token, mean, left, touched in known.columns()
@@ -128,7 +135,7 @@ def unpack_person(traveller: Traveller, catalogue: Catalogue, ts_ms: int) -> Use
     user = traveller.user
     liked = [
         (item, at)
-        for item_id, at in zip(traveller.items, user.times_ms, strict=True)
+        for item_id, at in zip(traveller.items, user.times_ms.tolist(), strict=True)
         if (item := catalogue.mention(item_id, ts_ms)) is not None
     ]
     known = [
@@ -138,14 +145,14 @@ def unpack_person(traveller: Traveller, catalogue: Catalogue, ts_ms: int) -> Use
     ]
     return msgspec.structs.replace(
         user,
-        items=[item for item, _ in liked],
-        times_ms=[at for _, at in liked],
-        seen={
-            item: count
+        items=np.array([item for item, _ in liked], np.int32),
+        times_ms=np.array([at for _, at in liked], np.int64),
+        seen=Seen.of(
+            (item, count)
             for item_id, count in traveller.seen
             if (item := catalogue.mention(item_id, ts_ms)) is not None
-        },
-        consumed=dict.fromkeys(
+        ),
+        consumed=Consumed.of(
             item
             for item_id in traveller.consumed
             if (item := catalogue.mention(item_id, ts_ms)) is not None

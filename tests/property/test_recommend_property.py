@@ -89,7 +89,9 @@ def allowed(engine: Engine, request: Request) -> set[str]:
         return set(request.candidates) - excluded - removed
     user = state.users.get(request.user_id)
     consumed = (
-        set() if user is None else {state.catalogue[index].item_id for index in user.consumed}
+        set()
+        if user is None
+        else {state.catalogue[index].item_id for index in user.consumed.items.tolist()}
     )
     alive = {
         state.catalogue[index].item_id

@@ -174,7 +174,8 @@ def test_a_history_is_cut_only_where_the_settings_say_so() -> None:
         live(one, 0, 10, clicks=3)
         live(one, 10, 14, clicks=0)
         assert one.stats().drift.alarms == {"user_clicks": 1}
-        return person(one).times_ms
+        times_ms: list[int] = person(one).times_ms.tolist()
+        return times_ms
 
     assert history(forget=True) == []
     assert len(history(forget=False)) > 5

@@ -10,6 +10,7 @@ import pytest
 from recsys.codec import pack, unpack
 from recsys.engine import Engine
 from recsys.errors import CorruptRecord, InvalidSettings
+from recsys.past import Seen
 from recsys.settings import EngineSettings, FeatureSettings, UserSettings
 from recsys.store.memory import MemoryStore
 from recsys.users import User
@@ -229,7 +230,8 @@ def test_a_person_of_an_older_version_is_read() -> None:
     """Their record lacks what they were shown and which session they are in."""
     old = {"user_id": "u", "items": [1], "times_ms": [5], "clicks": 1, "liked_by": "click"}
     user = unpack(pack(old), User)
-    assert (user.seen, user.session, user.clicks) == ({}, -1, 1)
+    assert (user.seen, user.session, user.clicks) == (Seen(), -1, 1)
+    assert (user.items.tolist(), user.times_ms.tolist()) == ([1], [5])
 
 
 def test_a_damaged_part_is_not_rebuilt_but_reported() -> None:

@@ -18,9 +18,11 @@ from recsys.features.table import NOWHERE, FeatureTable, Windows, surface
 from recsys.features.windows import WindowCounts
 from recsys.learners.personal_bandit import PersonalBandit
 from recsys.learners.user_model import UserModel
+from recsys.past import Seen
 from recsys.settings import CatalogueSettings, PersonalBanditSettings, UserModelSettings
 from recsys.tastes import Tastes
 from recsys.users import User
+from tests.pools import person
 
 HOUR_MS = 3_600_000
 NONE = np.zeros(0, np.bool_)
@@ -152,7 +154,8 @@ def test_what_is_known_of_an_item() -> None:
     one.habits.like(0, None, 0, START_MS + HOUR_MS)
     one.habits.like(0, 59_000, 2, START_MS)
     now_ms = START_MS + 3 * HOUR_MS
-    user = User(user_id="u", items=[1], times_ms=[now_ms - 9_000], seen={0: 3, 7: 9})
+    user = person((1, now_ms - 9_000))
+    user.seen = Seen.of([(0, 3), (7, 9)])
     columns, _ = asked(one, cut_of([0, 1]), user, now_ms)
     expected = {
         "likes": [math.log(4), math.log(2)],
@@ -223,7 +226,8 @@ def test_what_is_known_of_a_person() -> None:
     one.show(0, 1, 2)
     one.counts.click(0)
     times = [START_MS + minute * 60_000 for minute in (0, 10, 50, 60, 61, 63)]
-    user = User(user_id="u", items=[0, 2, 0, 2, 0, 1], times_ms=times, shown=30, clicks=6)
+    user = person(*zip([0, 2, 0, 2, 0, 1], times, strict=True))
+    user.shown, user.clicks = 30, 6
     _, shared = asked(one, cut_of([0]), user, times[-1] + 30_000, list_size=7)
     base = (1 + 1) / (3 + 20)
     expected = {
@@ -267,7 +271,7 @@ def test_whatever_happened_in_whatever_order_features_are_finite(ts_ms: int) -> 
     one.table.click(0, ((0, 0.5), (1, 0.5)), START_MS, surface((1,), 2))
     one.habits.like(0, -HOUR_MS, 3, START_MS)
     # Events come as they come: the newest like is not the one with the latest time.
-    user = User(user_id="u", items=[0, 1, 0], times_ms=[START_MS, START_MS - HOUR_MS, 5])
+    user = person((0, START_MS), (1, START_MS - HOUR_MS), (0, 5))
     one.bandit.learn(user, 0, 1.0, shown=True)
     rows, shared, *_ = one.table.ask(
         Asker.at(user, ts_ms, NONE), cut_of([0, -1, 2], [1e-30, 0.0, 1e30]), surface((1,), 3), 3

@@ -81,7 +81,7 @@ def test_what_counts_acts_counts_one() -> None:
     for engine in (plain, standing_for_ten):
         assert engine.state.counts.liked[seven] == 1
         (ann,) = engine.state.users.dirty()
-        assert (ann.clicks, ann.liked_strength, len(ann.consumed)) == (1, 0.2, 0)
+        assert (ann.clicks, ann.liked_strength, len(ann.consumed.items)) == (1, 0.2, 0)
 
 
 def test_the_same_act_with_another_survival_is_another_content() -> None:

@@ -35,7 +35,7 @@ class BruteForce:
         self, user: User, now_ms: int, all_kernels: dict[str, TransitionKernel]
     ) -> list[tuple[int, float]]:
         found = list[tuple[int, float]]()
-        newest_first = list(zip(user.items, user.times_ms, strict=True))[::-1]
+        newest_first = list(zip(user.items.tolist(), user.times_ms.tolist(), strict=True))[::-1]
         for x, (item, ts_ms) in enumerate(newest_first):
             gap_s = abs(now_ms - ts_ms) / 1000
             if max(weight_of(one, x, gap_s) for one in all_kernels.values()) < 1e-3:
@@ -63,7 +63,7 @@ class BruteForce:
         self, user: User, now_ms: int, all_kernels: dict[str, TransitionKernel]
     ) -> list[float]:
         total = [0.0] * N_ITEMS
-        if not user.items:
+        if not len(user.items):
             return total
         together = defaultdict[tuple[int, int], float](float)
         mass = [0.0] * N_ITEMS
@@ -71,7 +71,7 @@ class BruteForce:
             half_life_s = self.kernel.half_life_s or math.inf
             together[first, then] += weight * 0.5 ** ((now_ms - ts_ms) / 1000 / half_life_s)
             mass[first] += weight
-        for past, weight in self.weights(user, user.times_ms[-1], all_kernels):
+        for past, weight in self.weights(user, int(user.times_ms[-1]), all_kernels):
             for item in range(N_ITEMS):
                 bond = weight * together[past, item]
                 if self.kernel.normalise == "share":

@@ -1,6 +1,11 @@
 """A person's own state, and who stays in memory."""
 
+import numpy as np
+import pytest
+
 from recsys.codec import pack, unpack
+from recsys.errors import CorruptRecord
+from recsys.past import Consumed, Seen
 from recsys.tastes import Tastes
 from recsys.users import User, UserTable
 
@@ -21,36 +26,60 @@ def test_likes_are_kept_in_order_and_bounded() -> None:
     user = User(user_id="u")
     for step, item in enumerate([1, 2, 3, 4]):
         user.like(item, 10 * step, 3)
-    assert (user.items, user.times_ms) == ([2, 3, 4], [10, 20, 30])
+    assert (user.items.tolist(), user.times_ms.tolist()) == ([2, 3, 4], [10, 20, 30])
+    assert (user.items.dtype.name, user.times_ms.dtype.name) == ("int32", "int64")
+    user.like(9, 40, 1)
+    assert (user.items.tolist(), user.times_ms.tolist(), user.last_liked) == ([9], [40], 9)
+
+
+def test_what_was_liked_is_no_longer_only_seen() -> None:
+    user = User(user_id="u", seen=Seen.of([(1, 2), (4, 1), (3, 5)]))
+    user.like(4, 1, 5)
+    assert user.seen.counts() == [(1, 2), (3, 5)]
+
+
+def test_what_was_liked_before_a_moment_is_forgotten() -> None:
+    user = User(user_id="u", items=np.array([1, 2, 3], np.int32), times_ms=np.array([5, 4, 6]))
+    user.forget(5)
+    assert (user.items.tolist(), user.times_ms.tolist()) == ([1, 3], [5, 6])
 
 
 def test_a_narrower_bound_takes_hold_at_once() -> None:
     user = User(
-        user_id="u", items=[1, 2, 3, 4], times_ms=[1, 2, 3, 4], consumed=dict.fromkeys([1, 2, 3])
+        user_id="u",
+        items=np.array([1, 2, 3, 4], np.int32),
+        times_ms=np.array([1, 2, 3, 4]),
+        consumed=Consumed.of([1, 2, 3]),
     )
     user.like(5, 5, 2)
-    user.consume(9, 2)
-    assert (user.items, user.times_ms, list(user.consumed)) == ([4, 5], [4, 5], [3, 9])
+    user.consumed.add(9, 2)
+    assert (user.items.tolist(), user.times_ms.tolist()) == ([4, 5], [4, 5])
+    assert user.consumed == Consumed.of([3, 9])
 
 
 def test_what_was_consumed_last_is_remembered_longest() -> None:
     user = User(user_id="u")
     for item in (1, 2, 3, 1, 4):
-        user.consume(item, 3)
-    assert list(user.consumed) == [3, 1, 4]
+        user.consumed.add(item, 3)
+    assert user.consumed == Consumed.of([3, 1, 4])
+    assert (1 in user.consumed, 2 in user.consumed) == (True, False)
 
 
 def test_two_people_share_no_state() -> None:
     one, other = User(user_id="a"), User(user_id="b")
     one.like(1, 1, 5)
-    one.consume(1, 5)
+    one.consumed.add(1, 5)
+    one.seen.count(np.array([1], np.int32), 5)
     one.tastes.lessons = 1
-    assert (other.items, other.consumed, other.tastes) == ([], {}, Tastes())
+    assert other == User(user_id="b")
+    assert (len(other.items), len(other.times_ms)) == (0, 0)
+    assert (other.seen, other.consumed, other.tastes) == (Seen(), Consumed(), Tastes())
 
 
 def test_a_person_survives_the_record() -> None:
-    user = User(user_id="u", events=3, model=b"sealed", consumed={7: None, 2: None})
+    user = User(user_id="u", events=3, model=b"sealed", consumed=Consumed.of([7, 2]))
     user.like(4, 10, 5)
+    user.seen.count(np.array([9, 8, 9], np.int32), 5)
     user.tastes = Tastes.of([(3, 0.25, 0.1, 2), (1, -0.5, 0.9, 4)], 4)
     copy = unpack(pack(user), User)
     assert copy == user
@@ -109,3 +138,25 @@ def test_looking_up_many_makes_a_crowd_until_they_leave() -> None:
     assert crowded == [False, False, False, True, True]
     table.spill(unsaved=())
     assert (len(table), table.crowded) == (3, False)
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        {"items": [2**31]},
+        {"items": [1.5]},
+        {"items": b"four"},
+        {"items": {1: 2}},
+        {"items": [[1], [2]]},
+        {"times_ms": [None]},
+        {"times_ms": [2**63]},
+        {"seen": {1: 2**31}},
+        {"seen": {"one": 1}},
+        {"seen": [1, 2]},
+        {"consumed": {0.5: None}},
+        {"consumed": [1]},
+    ],
+)
+def test_what_is_no_person_is_refused(damaged: dict[str, object]) -> None:
+    with pytest.raises(CorruptRecord, match="the record is no User"):
+        unpack(pack({"user_id": "u", **damaged}), User)
