@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from itertools import chain
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,9 @@ from typing_extensions import override
 from recsys.codec import Recorded, row_from
 from recsys.compiled import compiled
 
-__all__ = ["Consumed", "Seen"]
+__all__ = ["Consumed", "Seen", "longer"]
+
+_Integer = TypeVar("_Integer", np.int32, np.int64)
 
 _NEVER: Final = np.zeros((2, 0), np.int32)
 _NOTHING: Final = np.zeros(0, np.int32)
@@ -103,8 +105,7 @@ class Consumed(Recorded):
 
     def add(self, item: int, bound: int) -> None:
         """Put an item at the end; the newest are kept."""
-        others = self.items[self.items != item]
-        self.items = np.append(others, np.int32(item))[-bound:]
+        self.items = longer(self.items[self.items != item], item, bound)
 
     def __contains__(self, item: int) -> bool:
         """Return whether an item is among them."""
@@ -131,6 +132,15 @@ class Consumed(Recorded):
             message = f"a map was expected, got {type(record).__name__}"
             raise ValueError(message)
         return cls(row_from(record, np.int32))
+
+
+def longer(row: NDArray[_Integer], value: int, bound: int) -> NDArray[_Integer]:
+    """Return a row with a value behind it, its last ``bound`` numbers, in memory of its own."""
+    kept = row[-(bound - 1) :] if bound > 1 else row[:0]
+    out = np.empty(len(kept) + 1, row.dtype)
+    out[:-1] = kept
+    out[-1] = value
+    return out
 
 
 @compiled

@@ -4,7 +4,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Container, Mapping
 from itertools import islice
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -12,13 +12,11 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from recsys.codec import pack, unpack
-from recsys.past import Consumed, Seen
+from recsys.past import Consumed, Seen, longer
 from recsys.tastes import LEFT, MEAN, Tastes
 
 __all__ = ["Account", "Novelty", "Unrest", "User", "UserTable"]
 
-
-_Int = TypeVar("_Int", np.int32, np.int64)
 
 _NO_ITEMS: Final = np.zeros(0, np.int32)
 _NO_TIMES: Final = np.zeros(0, np.int64)
@@ -141,23 +139,14 @@ class User(msgspec.Struct, kw_only=True):
 
     def like(self, item: int, ts_ms: int, bound: int) -> None:
         """Put an item at the end of the history."""
-        self.items = _longer(self.items, item, bound)
-        self.times_ms = _longer(self.times_ms, ts_ms, bound)
+        self.items = longer(self.items, item, bound)
+        self.times_ms = longer(self.times_ms, ts_ms, bound)
         self.seen.drop(item)
 
     def forget(self, before_ms: int) -> None:
         """Drop from the history what was liked before a moment; it stays consumed."""
         kept = self.times_ms >= before_ms
         self.items, self.times_ms = self.items[kept], self.times_ms[kept]
-
-
-def _longer(row: NDArray[_Int], value: int, bound: int) -> NDArray[_Int]:
-    """Return the row with a value behind it, and without its first where it would be too long."""
-    kept = row[-(bound - 1) :] if bound > 1 else row[:0]
-    out = np.empty(len(kept) + 1, row.dtype)
-    out[:-1] = kept
-    out[-1] = value
-    return out
 
 
 class UserTable:

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from typing_extensions import override
 
 from benchmarks.memory import let_come, rows, size_of
+from recsys.compiled import compiled
 from recsys.settings import EngineSettings
 from recsys.users import User, UserTable
 
@@ -48,3 +51,14 @@ def test_what_is_shared_is_counted_once() -> None:
     assert first > size_of(Hidden([]), set())
     assert size_of(Hidden(shared), counted) < first
     assert size_of(int, set()) == 0, "a class is nobody's"
+
+
+def test_numbers_count_wherever_their_memory_was_made() -> None:
+    own, seen_through = np.ones((4, 100)), np.ones(400).reshape(4, 100)
+    made = compiled(_ones)(400)
+    for array in (own, seen_through, made):
+        assert 3200 < size_of(array, set()) < 3600
+
+
+def _ones(n: int) -> NDArray[np.float64]:
+    return np.ones(n)
