@@ -12,11 +12,11 @@ from actors.settings import ServerSettings
 from actors.shard_map import Moving
 from actors.territory import Territory
 from recsys.clock import now_ms
+from recsys.counters import Move
 from recsys.engine import Engine
 from recsys.events import PartitionOut
 from recsys.killpoints import kill_point
 from recsys.moving.move import departure
-from recsys.state import Move
 from recsys.store.base import Outcome
 
 __all__ = ["Mover"]

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from actors.errors import NotOwned
 from actors.shard_map import ShardMap
+from recsys.counters import Move
 from recsys.events import Event
-from recsys.state import Move
 
 __all__ = ["Territory"]
 

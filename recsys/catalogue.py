@@ -115,6 +115,11 @@ class Catalogue:
         return self._alive[: len(self._items)]
 
     @property
+    def alive_table(self) -> NDArray[np.bool_]:
+        """``alive`` with room for more items."""
+        return self._alive
+
+    @property
     def created_ms(self) -> NDArray[np.int64]:
         """When the log first named each item, shape ``(n_items,)``."""
         return self._created_ms[: len(self._items)]

@@ -10,16 +10,26 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys import recommend_kernels as compute
 from recsys.candidates.base import Asker
 from recsys.candidates.gather import NOBODY
 from recsys.candidates.pool import Cut
-from recsys.compiled import compiled
+from recsys.catalogue import Catalogue
 from recsys.decision import Request
 from recsys.settings import ArmSettings
 from recsys.state import State
 from recsys.users import User
 
-__all__ = ["Choices", "choices_of", "drawn", "eligible", "names_of", "unknown"]
+__all__ = [
+    "Choices",
+    "choices_of",
+    "done_with",
+    "drawn",
+    "eligible",
+    "excluded",
+    "names_of",
+    "unknown",
+]
 
 
 class Choices(NamedTuple):
@@ -133,25 +143,18 @@ def names_of(state: State, choices: Choices, places: NDArray[np.intp]) -> list[s
 
 def eligible(state: State, user: User, exclude: Sequence[str] = ()) -> NDArray[np.bool_]:
     """Return which items of the catalogue may be shown to a person, shape ``(n_items,)``."""
-    consumed = NOBODY if state.settings.catalogue.repeats else user.consumed.items
-    allowed = _allow(state.catalogue.alive, consumed)
-    for item_id in exclude:
-        index = state.catalogue.index(item_id)
-        if index is not None:
-            allowed[index] = False
-    return allowed
+    left_out = excluded(state.catalogue, exclude)
+    return compute.allow(state.catalogue.alive, done_with(state, user), left_out)
 
 
-@compiled
-def _allow(alive: NDArray[np.bool_], consumed: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Return which items are alive and not consumed, shape ``(n_items,)``.
+def done_with(state: State, user: User) -> NDArray[np.int32]:
+    """Return the items that are not to be shown to a person again."""
+    return NOBODY if state.settings.catalogue.repeats else user.consumed.items
 
-    Parameters
-    ----------
-    consumed
-        Dense indices, ``(n_consumed,)``.
-    """
-    allowed = alive.copy()
-    for i in range(consumed.shape[0]):
-        allowed[consumed[i]] = False
-    return allowed
+
+def excluded(catalogue: Catalogue, exclude: Sequence[str]) -> NDArray[np.int32]:
+    """Return those of some items that the catalogue has."""
+    if not exclude:
+        return NOBODY
+    found = map(catalogue.index, exclude)
+    return np.array([index for index in found if index is not None], np.int32)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys import recommend_kernels as compute
+from recsys.at_once import make_at_once
 from recsys.candidates.base import Asker
 from recsys.candidates.pool import Cut
 from recsys.choices import Choices, choices_of, drawn, eligible, names_of, unknown
@@ -21,7 +22,6 @@ from recsys.events import Decision, Slot
 from recsys.features.base import Candidates, context_hashes, narrow, narrow_rows
 from recsys.features.table import surface
 from recsys.ids import feature_hash
-from recsys.learners.listwise import ListwiseRanker
 from recsys.learners.trust import trust_in
 from recsys.new_items import kept_for
 from recsys.policies.base import Policy
@@ -44,16 +44,14 @@ class _Question(NamedTuple):
 
     Attributes
     ----------
-    n
-        Slots, as many as there are items for.
     context
         See ``recsys.features.base.context_hashes``.
     """
 
+    request: Request
     arm: ArmSettings
-    asker: Asker
+    user: User
     policy: Policy
-    n: int
     seed: int
     context: tuple[int, ...]
 
@@ -63,20 +61,13 @@ class _Made(NamedTuple):
 
     Attributes
     ----------
-    chosen
-        Places in the cut.
-    propensities, scores, rows
-        Of each slot, as in ``recsys.events.Slot``.
     shared
         As in ``recsys.events.Decision.features``.
     threshold
         See ``recsys.policies.slate.Slate``.
     """
 
-    chosen: NDArray[np.intp]
-    propensities: list[float]
-    scores: list[float]
-    rows: list[bytes]
+    slots: tuple[Slot, ...]
     shared: bytes
     threshold: float | None = None
     degraded: bool = False
@@ -95,25 +86,23 @@ def recommend(state: State, request: Request) -> Recommendation:
     if arm is None:
         raise InvalidEvent("/arm", f"must be one of {sorted(state.settings.arms)}, got {name!r}")
     user = state.users.get(request.user_id) or User(user_id=request.user_id)
-    # Of named candidates nothing is filtered, and no proposal is shown.
-    allowed = state.catalogue.alive
-    if request.candidates is None:
-        allowed = eligible(state, user, request.exclude)
-    asker = Asker.at(user, request.ts_ms, allowed, approximate=True)
-    choices = choices_of(state, request, arm, asker)
     seed = mmh3.hash64(request.decision_id, state.settings.seed & 0xFFFFFFFF, signed=False)[0]
     # Beside the learner's arm the mix's tells what the ranker adds: the rest must be the same.
     alike = arm.ranker in {"learner", "mix"}
     policy = build_policy(arm.policy, state.drift.exploration(user) if alike else 1.0)
-    n = min(request.n, len(choices.cut.items))
-    question = _Question(arm, asker, policy, n, seed, context_hashes(request.context))
-    made = (_learned if arm.ranker == "learner" else _unlearned)(state, question, choices)
-    names = names_of(state, choices, made.chosen)
+    context = context_hashes(request.context)
+    made = None
+    if arm.ranker == "learner" and request.candidates is None and isinstance(policy, SquareCB):
+        tokens = surface(context, request.n)
+        at_once = make_at_once(state, request, user, policy, tokens, seed)
+        made = None if at_once is None else _Made(*at_once)
+    if made is None:
+        made = _in_steps(state, _Question(request, arm, user, policy, seed, context))
     decision = Decision(
         event_id=request.decision_id,
         user_id=request.user_id,
         ts_ms=request.ts_ms,
-        slots=tuple(map(Slot, names, made.propensities, made.scores, made.rows)),
+        slots=made.slots,
         # Another name: what no learner has scored promises nothing, and is no success of the arm.
         policy=DEGRADED if made.degraded else name,
         context=request.context,
@@ -127,13 +116,30 @@ def recommend(state: State, request: Request) -> Recommendation:
     )
 
 
-def _learned(state: State, question: _Question, choices: Choices) -> _Made:
+def _in_steps(state: State, question: _Question) -> _Made:
+    """Make any list."""
+    request, user = question.request, question.user
+    # Of named candidates nothing is filtered, and no proposal is shown.
+    allowed = state.catalogue.alive
+    if request.candidates is None:
+        allowed = eligible(state, user, request.exclude)
+    asker = Asker.at(user, request.ts_ms, allowed, approximate=True)
+    choices = choices_of(state, request, question.arm, asker)
+    n = min(request.n, len(choices.cut.items))
+    make = _learned if question.arm.ranker == "learner" else _unlearned
+    return make(state, question, asker, choices, surface(question.context, n), n)
+
+
+def _learned(
+    state: State,
+    question: _Question,
+    asker: Asker,
+    choices: Choices,
+    tokens: NDArray[np.int64],
+    n: int,
+) -> _Made:
     """Make a list of the learner's arm, some places of which may be kept for new items."""
-    asker, policy, n, seed = question.asker, question.policy, question.n, question.seed
-    cut, tokens = choices.cut, surface(question.context, question.n)
-    places = state.new_items.places(asker.user, tokens, asker.ts_ms, n, seed)
-    if not places and (made := _at_once(state, question, cut, tokens)) is not None:
-        return made
+    policy, seed, cut = question.policy, question.seed, choices.cut
     asked = state.features.ask(asker, cut, tokens, n)
     trait = feature_hash("user", asker.user.user_id)
     candidates = Candidates(trait, question.context, cut.items, asked.rows, asked.shared)
@@ -144,76 +150,46 @@ def _learned(state: State, question: _Question, choices: Choices) -> _Made:
     def draw_from(given: NDArray[np.intp], slots: int, number: int) -> Slate:
         return draw(policy, scores[given], slots, (seed + number) % 2**64)
 
+    places = state.new_items.places(asker.user, tokens, asker.ts_ms, n, seed)
     if places:
         slate = kept_for(places, state.new_items.among(cut.items), n, draw_from)
     else:
         slate = draw(policy, scores, max(n, 1), seed)
-    return _made(slate, scores, asked.logged_rows[slate.chosen], asked.logged_shared, degraded)
+    slots = _slots(state, choices, slate, scores, asked.logged_rows[slate.chosen])
+    return _Made(slots, narrow(asked.logged_shared), slate.threshold, degraded)
 
 
-def _at_once(
-    state: State, question: _Question, cut: Cut, tokens: NDArray[np.int64]
-) -> _Made | None:
-    """Make the same list by one compiled call, if the settings allow it and its scores are finite.
-
-    What stands between the calls is Python, which takes a server several times as long as it takes
-    by itself, for other processes have used the processor since.
-    """
-    learner, policy, n = state.learner, question.policy, question.n
-    if not (
-        isinstance(learner, ListwiseRanker)
-        and isinstance(policy, SquareCB)
-        and state.features.plain
-    ):
-        return None
-    deviation, width = _optimism(state, question.arm)
-    chosen, propensities, scores, logged = compute.make(
-        learner.held(len(cut.items)),
-        learner.scale,
-        trust_in(question.asker.user, state.settings.learners.trust),
-        deviation,
-        width,
-        policy.gamma,
-        np.uint64(question.seed),
-        n,
-        *state.features.told(question.asker, cut, tokens, n),
-    )
-    if not len(logged):
-        return None
-    features, size = narrow(logged.view(np.float16)), 2 * len(state.columns)
-    rows = [features[start : start + size] for start in range(0, n * size, size)]
-    return _Made(chosen, propensities.tolist(), scores.tolist(), rows, features[n * size :])
-
-
-def _unlearned(state: State, question: _Question, choices: Choices) -> _Made:
+def _unlearned(
+    state: State,
+    question: _Question,
+    asker: Asker,
+    choices: Choices,
+    tokens: NDArray[np.int64],
+    n: int,
+) -> _Made:
     """Make a list of an arm that does not ask the learner: features are told of what was drawn."""
-    cut, n = choices.cut, question.n
+    cut = choices.cut
     scores = _prior(state, cut) if question.arm.ranker == "mix" else cut.mixed.astype(np.float64)
     if degraded := not all_finite(scores):
         scores = _safe(state, cut)
     slate = draw(question.policy, scores, max(n, 1), question.seed)
     cut_of = drawn(state, choices, slate.chosen)
-    asked = state.features.ask(question.asker, cut_of, surface(question.context, n), n)
-    return _made(slate, scores, asked.logged_rows, asked.logged_shared, degraded)
+    asked = state.features.ask(asker, cut_of, tokens, n)
+    slots = _slots(state, choices, slate, scores, asked.logged_rows)
+    return _Made(slots, narrow(asked.logged_shared), slate.threshold, degraded)
 
 
-def _made(
+def _slots(
+    state: State,
+    choices: Choices,
     slate: Slate,
     scores: NDArray[np.float64],
     rows: NDArray[np.float16],
-    shared: NDArray[np.float16],
-    degraded: bool,
-) -> _Made:
-    """Return a slate with what is logged of it: the features of its slots and of the request."""
-    return _Made(
-        slate.chosen,
-        np.minimum(slate.propensities, 1.0).tolist(),
-        scores[slate.chosen].tolist(),
-        narrow_rows(rows),
-        narrow(shared),
-        slate.threshold,
-        degraded,
-    )
+) -> tuple[Slot, ...]:
+    """Return what a slate shows, with the features of its slots."""
+    names = names_of(state, choices, slate.chosen)
+    propensities = np.minimum(slate.propensities, 1.0).tolist()
+    return tuple(map(Slot, names, propensities, scores[slate.chosen].tolist(), narrow_rows(rows)))
 
 
 def _scores(

@@ -1,17 +1,81 @@
-"""The inner loops of ``recsys.recommend``: what Python and numpy would do in several steps each."""
+"""A whole list in one call: see ``recsys.at_once``; and what of it is done in steps as well."""
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.candidates.gather_kernels import CUT, PROPOSE, SCORE, Sources, ask
 from recsys.candidates.pool import Cut
+from recsys.candidates.pool_kernels import Scratch
 from recsys.compiled import compiled
 from recsys.features.facts import Facts, Moment
 from recsys.features.rows import halve, write
+from recsys.held import holder
 from recsys.learners.listwise_net import Net, judge
 from recsys.learners.taste_kernels import Known
 from recsys.policies.slate_kernels import all_finite, squarecb_slots, uniforms
 
-__all__ = ["make", "trust"]
+__all__ = ["Recipe", "allow", "hold_recipe", "make", "trust"]
+
+
+class Recipe(NamedTuple):
+    """What all lists are made with.
+
+    Attributes
+    ----------
+    net
+        With room for as many candidates as there may be.
+    alive
+        Which items of the catalogue may be shown, ``(n_items or more,)``.
+    weights, seats
+        Of the sources' columns, ``(n_columns,)``.
+    keep
+        See ``recsys.learners.taste_kernels.Known``.
+    n_common, n_all, n_shared
+        See ``recsys.features.rows.describe``.
+    deviation, width
+        See ``trust``.
+    """
+
+    pool: Scratch
+    sources: Sources
+    facts: Facts
+    net: Net
+    alive: NDArray[np.bool_]
+    weights: NDArray[np.float32]
+    seats: NDArray[np.int64]
+    keep: float
+    n_common: int
+    n_all: int
+    n_shared: int
+    deviation: int
+    width: float
+
+
+hold_recipe = holder(Recipe)
+
+Drawn = tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64], NDArray[np.uint16]]
+"""Items, their probabilities and scores, and what is logged, see ``make``."""
+
+
+@compiled
+def allow(
+    alive: NDArray[np.bool_], consumed: NDArray[np.int32], excluded: NDArray[np.int32]
+) -> NDArray[np.bool_]:
+    """Return which items are alive, not consumed and not excluded, shape ``(n_items,)``.
+
+    Parameters
+    ----------
+    consumed, excluded
+        Dense indices.
+    """
+    allowed = alive.copy()
+    for i in range(consumed.shape[0]):
+        allowed[consumed[i]] = False
+    for i in range(excluded.shape[0]):
+        allowed[excluded[i]] = False
+    return allowed
 
 
 @compiled
@@ -39,83 +103,127 @@ def trust(
 
 
 @compiled
-def make(
-    net: Net,
+def _nothing() -> Drawn:
+    return np.empty(0, np.int32), np.empty(0), np.empty(0), np.empty(0, np.uint16)
+
+
+@compiled
+def _draw(
+    recipe: Recipe,
+    cut: Cut,
+    known: Known,
+    moment: Moment,
+    base: float,
     scale: float,
     share: float,
-    deviation: int,
-    width: float,
     gamma: float,
     seed: np.uint64,
-    n_slots: int,
-    facts: Facts,
-    n_common: int,
-    n_all: int,
-    n_shared: int,
-    items: NDArray[np.int32],
-    mixed: NDArray[np.float32],
-    largest: NDArray[np.float32],
-    places: NDArray[np.int32],
-    pooled: NDArray[np.int32],
-    table: NDArray[np.float64],
-    lessons: int,
-    keep: float,
-    base: float,
-    times_ms: NDArray[np.int64],
-    seen: NDArray[np.int32],
-    tokens: NDArray[np.int64],
-    ts_ms: int,
-    last_liked: float,
-    clicks: float,
-    shown: float,
-    base_rate: float,
-    n_pool: int,
-    list_size: int,
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.uint16]]:
-    """Make a list of a cut: describe it, score it with the listwise ranker, draw with SquareCB.
-
-    Parameters
-    ----------
-    net, scale
-        See ``recsys.learners.listwise_net.judge``.
-    share, deviation, width
-        See ``trust``.
-    gamma, seed
-        See ``recsys.policies.slate_kernels.squarecb_slots`` and ``uniforms``.
-    n_slots
-        At most as many as items.
-    facts, ..., list_size
-        See ``recsys.features.rows.describe``.
-
-    Returns
-    -------
-    Places in the cut, their probabilities and scores, ``(n_slots,)``, and the bits of the features
-    as float16: rows of what was drawn, one after the other, then those of the request. None of all
-    that when a score is not finite.
-    """
-    cut = Cut(items, mixed, largest, places, pooled)
-    moment = Moment(
-        times_ms, seen, tokens, ts_ms, last_liked, clicks, shown, base_rate, n_pool, list_size
-    )
-    known = Known(table, lessons, keep)
+) -> Drawn:
+    """Describe a cut, score it with the listwise ranker, draw with SquareCB; as ``make``."""
+    n_slots, n_all = moment.list_size, recipe.n_all
     # What is scored is what is logged.
-    values, halves = halve(write(facts, n_common, n_all, n_shared, cut, known, base, moment))
-    end = items.shape[0] * n_all
-    rows = values[:end].reshape((items.shape[0], n_all))
-    scores = judge(net, rows, values[end:].reshape((1, n_shared)), scale)
-    trust(scores, share, rows, deviation, width)
+    values, halves = halve(
+        write(recipe.facts, recipe.n_common, n_all, recipe.n_shared, cut, known, base, moment)
+    )
+    end = cut.items.shape[0] * n_all
+    rows = values[:end].reshape((cut.items.shape[0], n_all))
+    scores = judge(recipe.net, rows, values[end:].reshape((1, recipe.n_shared)), scale)
+    trust(scores, share, rows, recipe.deviation, recipe.width)
     if not all_finite(scores):
-        nothing = np.empty(0, np.float64)
-        return np.empty(0, np.int64), nothing, nothing, np.empty(0, np.uint16)
+        return _nothing()
     lots, propensities = np.empty(n_slots), np.empty(n_slots)
     chosen, drawn = np.empty(n_slots, np.int64), np.empty(n_slots)
     uniforms(seed, lots)
     squarecb_slots(scores, gamma, lots, chosen, propensities)
-    logged = np.empty(n_slots * n_all + n_shared, np.uint16)
+    items = np.empty(n_slots, np.int32)
+    logged = np.empty(n_slots * n_all + recipe.n_shared, np.uint16)
     for slot in range(n_slots):
         place = chosen[slot]
+        items[slot] = cut.items[place]
         drawn[slot] = scores[place]
         propensities[slot] = min(propensities[slot], 1.0)
         logged[slot * n_all : (slot + 1) * n_all] = halves[place * n_all : (place + 1) * n_all]
     logged[n_slots * n_all :] = halves[end:]
-    return chosen, propensities, drawn, logged
+    return items, propensities, drawn, logged
+
+
+@compiled
+def make(
+    recipe: Recipe,
+    items: NDArray[np.int32],
+    times_ms: NDArray[np.int64],
+    seen: NDArray[np.int32],
+    consumed: NDArray[np.int32],
+    excluded: NDArray[np.int32],
+    table: NDArray[np.float64],
+    lessons: int,
+    session: int,
+    clicks: int,
+    shown: int,
+    tokens: NDArray[np.int64],
+    ts_ms: int,
+    n_items: int,
+    n_slots: int,
+    most: int,
+    base_rate: float,
+    base: float,
+    scale: float,
+    share: float,
+    gamma: float,
+    seed: np.uint64,
+) -> Drawn:
+    """Make a list for a person, from the question to the sources to the draw.
+
+    Parameters
+    ----------
+    items, times_ms, seen, consumed, lessons, session, clicks, shown
+        See ``recsys.users.User``.
+    excluded
+        What the request does not want.
+    table
+        See ``recsys.tastes.Tastes``.
+    tokens, ts_ms, base_rate
+        See ``recsys.features.facts.Moment``.
+    n_items, n_slots, most
+        How many the catalogue has, how many are wanted, and among how many they are drawn.
+    base
+        See ``recsys.learners.taste_kernels.describe``.
+    scale
+        See ``recsys.learners.listwise_net.judge``.
+    share
+        See ``trust``.
+    gamma, seed
+        See ``recsys.policies.slate_kernels.squarecb_slots`` and ``uniforms``.
+
+    Returns
+    -------
+    Items, their probabilities and scores, ``(n_slots,)``, and the bits of the features as float16:
+    rows of what was drawn, one after the other, then those of the request. None of all that when
+    there are fewer candidates, or a score is not finite.
+    """
+    nobody = np.empty(0, np.int32)
+    # fmt: off
+    cut = Cut(*ask(
+        PROPOSE + SCORE + CUT, recipe.pool, recipe.sources, nobody, False, nobody,
+        items, times_ms, allow(recipe.alive[:n_items], consumed, excluded), ts_ms, session,
+        table, lessons, recipe.keep, recipe.weights, recipe.seats, most,
+    ))
+    # fmt: on
+    if cut.items.shape[0] < n_slots:
+        return _nothing()
+    n_past = items.shape[0]
+    last_liked = recipe.facts.log_liked[items[n_past - 1]] if n_past else 0.0
+    moment = Moment(
+        times_ms,
+        seen,
+        tokens,
+        ts_ms,
+        last_liked,
+        float(clicks),
+        float(shown),
+        base_rate,
+        recipe.pool.size[0],
+        n_slots,
+    )
+    known = Known(table, lessons, recipe.keep)
+    return _draw(recipe, cut, known, moment, base, scale, share, gamma, seed)

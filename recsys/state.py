@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
-import msgspec
 import numpy as np
 
 from recsys.candidates.base import Source
@@ -20,6 +19,7 @@ from recsys.candidates.tastes import Tastes
 from recsys.candidates.transitions import Transitions
 from recsys.catalogue import Catalogue
 from recsys.codec import pack, unpack
+from recsys.counters import Counters
 from recsys.drift.response import DriftWatch
 from recsys.errors import IncompatibleState, NonFinite
 from recsys.features.base import Choice, Example
@@ -29,6 +29,7 @@ from recsys.features.habits import ItemHabits
 from recsys.features.table import FeatureTable, Windows
 from recsys.features.windows import WindowCounts
 from recsys.frozen import Frozen, made
+from recsys.held import Held
 from recsys.ids import feature_hash
 from recsys.joiner import Joiner
 from recsys.learners.base import Learner, PersonalModel
@@ -41,52 +42,16 @@ from recsys.memory.forgetting import ForgettingMeter
 from recsys.memory.replay import ReplayBuffer
 from recsys.mixing.ledger import Ledger
 from recsys.new_items import NewItems
+from recsys.recommend_kernels import hold_recipe
 from recsys.settings import EngineSettings, SourceName
 from recsys.users import User, UserTable
-from recsys.views import ArmStats, Base
 
-__all__ = ["Counters", "Move", "State"]
+__all__ = ["State"]
 
 _LAYOUT = 6
 """Raised when parts change their meaning: older snapshots are then rebuilt from the log."""
 SourceT = TypeVar("SourceT", bound=Source)
 _VW_COLUMNS = ("mix", "likes", "click_lift_3d", "click_lift_30d", "taste", "taste_deviation")
-
-
-class Move(msgspec.Struct, frozen=True):
-    """The last move of a partition: epoch of the shard map, and whether it came or went."""
-
-    epoch: int
-    came: bool
-
-
-class Counters(msgspec.Struct):
-    """What the fold counts.
-
-    Attributes
-    ----------
-    moves
-        By partition.
-    clock_ms
-        The latest time that an event has named: the joiner's clock.
-    choices, listed
-        That the learner has learned, and how many of them were made on lists.
-    quarantined
-        Events that were taken out of the log, those of people who were erased left aside.
-    """
-
-    sequence: int = 0
-    clock_ms: int = 0
-    feedback: dict[str, int] = {}
-    arms: dict[str, ArmStats] = {}
-    examples: int = 0
-    choices: int = 0
-    listed: int = 0
-    replayed: int = 0
-    failed: int = 0
-    base: Base = Base()
-    moves: dict[int, Move] = {}
-    quarantined: int = 0
 
 
 class State:
@@ -111,6 +76,8 @@ class State:
     weights, popularity
         Of the sources' columns in the mix, and in that of the arms that rank by popularity, shape
         ``(n_columns,)``.
+    recipe
+        What lists that are made by one call are made with, once somebody has asked for one.
     """
 
     def __init__(
@@ -161,6 +128,7 @@ class State:
         self.examples = ReplayBuffer(Example, settings.memory, settings.seed)
         self.choices = ReplayBuffer(Choice, settings.memory, settings.seed)
         self.new_items = NewItems(settings.new_items, self.counts)
+        self.recipe = Held(hold_recipe)
         self.meter = ForgettingMeter(settings.memory.meter, self.learner, settings.seed)
 
     def _make_sources(self, settings: EngineSettings) -> tuple[Source, ...]:

@@ -183,6 +183,11 @@ class Factors(Source):
             found=True, items=self._index.find(vector, outputs, asker.allowed, leaders)
         )
 
+    @property
+    def indexed(self) -> bool:
+        """Whether an index may answer."""
+        return self._index is not None
+
     @override
     def score(self, asker: Asker, pool: Pool, column: int) -> None:
         compute.score(self.held, pool.held, column)

@@ -107,6 +107,11 @@ class Gather:
         self.weights, self.seats = weights_of(sources), seats_of(sources)
         self._held = Held(compute.hold_sources)
 
+    @property
+    def held(self) -> compute.Sources:
+        """What all of them know, for compiled code."""
+        return self._held(self._sources.known)
+
     def fill(self, pool: Pool, asker: Asker, given: NDArray[np.int32] = NOBODY) -> None:
         """Let every source propose, then score what all of them proposed.
 
@@ -138,10 +143,9 @@ class Gather:
         # What everybody's tastes say of one person's.
         self._bandit.priors.refresh()
         known = self._bandit.known(asker.user)
-        sources = self._held(self._sources.known)
         # fmt: off
         cut = compute.ask(
-            steps, pool.held, sources, given,
+            steps, pool.held, self.held, given,
             near.found, near.items,
             asker.items, asker.times_ms, asker.allowed, asker.ts_ms, asker.user.session,
             known.table, known.lessons, known.keep, self.weights, self.seats, keep,

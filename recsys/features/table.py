@@ -12,7 +12,7 @@ Values are rounded to float16 before anybody sees them, so that what is logged i
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,7 @@ from recsys.learners.base import PersonalModel
 from recsys.learners.personal_bandit import PersonalBandit
 from recsys.learners.taste_kernels import NOTHING_KNOWN
 
-__all__ = ["NOWHERE", "Asked", "FeatureTable", "Windows", "surface"]
+__all__ = ["NOWHERE", "Asked", "FeatureTable", "Width", "Windows", "surface"]
 
 _LARGEST: Final = float(np.finfo(np.float16).max)
 _DAY_MS: Final = 86_400_000.0
@@ -68,7 +68,7 @@ def surface(context: tuple[int, ...], list_size: int) -> NDArray[np.int64]:
     return np.array([list_size.bit_length(), *context[:_CONTEXTS]], np.int64)
 
 
-class _Width(NamedTuple):
+class Width(NamedTuple):
     """How many columns there are before those of the personal models, in all, and of a request."""
 
     common: int
@@ -111,6 +111,8 @@ class FeatureTable:
         Names of the features of a candidate and of a request.
     places
         Where each of ``columns`` is.
+    width
+        How many columns compiled code writes.
     left_out
         Names of the features that are missing because of ``without``.
     """
@@ -134,7 +136,7 @@ class FeatureTable:
         common = of_candidates(pool.columns, spans)
         own = (Column(column, None) for model in personal for column in model.columns)
         candidates, requests = (*common, *own), of_requests(pool.columns)
-        self._width = _Width(len(common), len(candidates), len(requests))
+        self.width = Width(len(common), len(candidates), len(requests))
         self._bandit: PersonalBandit | None = None
         self._others = list[tuple[PersonalModel, int]]()
         column = len(common)
@@ -155,29 +157,17 @@ class FeatureTable:
 
     @property
     def plain(self) -> bool:
-        """Whether compiled code writes all of them: ``recsys.features.rows.describe``."""
-        return not self._selects and all(model.silent for model, _ in self._others)
-
-    def told(
-        self, asker: Asker, cut: Cut, tokens: NDArray[np.int64], list_size: int
-    ) -> tuple[Any, ...]:
-        """Return the arguments of ``recsys.features.rows.describe`` for what ``ask`` is asked."""
-        user, bandit = asker.user, self._bandit
-        known, base = NOTHING_KNOWN, 1.0
-        if bandit is not None:
-            bandit.priors.refresh()
-            known, base = bandit.known(user), bandit.base
-        counts, width = self._counts, self._width
-        last_liked = float(counts.log_liked[user.last_liked]) if len(user.items) else 0.0
-        # fmt: off
+        """Whether compiled code writes all of them, those of the personal bandit among them."""
         return (
-            self._held(self._facts), width.common, width.all, width.shared,
-            cut.items, cut.mixed, cut.largest, cut.places, cut.pooled,
-            known.table, known.lessons, known.keep, base,
-            asker.times_ms, user.seen.table, tokens, asker.ts_ms, last_liked,
-            float(user.clicks), float(user.shown), counts.base_rate, self._pool.count, list_size,
+            self._bandit is not None
+            and not self._selects
+            and all(model.silent for model, _ in self._others)
         )
-        # fmt: on
+
+    @property
+    def held(self) -> Facts:
+        """What features are made from, for compiled code."""
+        return self._held(self._facts)
 
     def ask(self, asker: Asker, cut: Cut, tokens: NDArray[np.int64], list_size: int) -> Asked:
         """Return the features of the cut's items for a person at a moment.
@@ -190,10 +180,24 @@ class FeatureTable:
             How many items will be shown, 0 when there is no list.
         """
         user, items, n = asker.user, cut.items, len(cut.items)
+        bandit, known, base = self._bandit, NOTHING_KNOWN, 1.0
+        if bandit is not None:
+            bandit.priors.refresh()
+            known, base = bandit.known(user), bandit.base
+        counts, width = self._counts, self.width
+        last_liked = float(counts.log_liked[user.last_liked]) if len(user.items) else 0.0
         # One after the other in one piece of memory, so that they are rounded at once: scored is
         # what is logged.
-        values, halves = compute.describe(*self.told(asker, cut, tokens, list_size))
-        shape = n, self._width.all
+        # fmt: off
+        values, halves = compute.describe(
+            self.held, width.common, width.all, width.shared,
+            items, cut.mixed, cut.largest, cut.places, cut.pooled,
+            known.table, known.lessons, known.keep, base,
+            asker.times_ms, user.seen.table, tokens, asker.ts_ms, last_liked,
+            float(user.clicks), float(user.shown), counts.base_rate, self._pool.count, list_size,
+        )
+        # fmt: on
+        shape = n, width.all
         spoken = [(model, column) for model, column in self._others if not model.silent]
         if spoken or self._selects:
             end = n * shape[1]

@@ -49,7 +49,13 @@ __all__ = ["PersonalBandit"]
 
 
 class PersonalBandit(PersonalModel):
-    """The filter; users' deviations live in ``User.tastes``."""
+    """The filter; users' deviations live in ``User.tastes``.
+
+    Attributes
+    ----------
+    keep
+        Share of a deviation that a lesson later is left of it.
+    """
 
     columns: ClassVar[tuple[str, ...]] = ("taste", "taste_deviation", "taste_lift")
 
@@ -60,7 +66,7 @@ class PersonalBandit(PersonalModel):
         self._by_token = np.zeros((64, 2))
         self._held = Held(hold_posterior)
         self._held_lessons = Held(hold_lessons)
-        self._keep = 1.0 - settings.drift
+        self.keep = 1.0 - settings.drift
 
     @property
     def base(self) -> float:
@@ -104,7 +110,7 @@ class PersonalBandit(PersonalModel):
 
     def _lessons_record(self) -> Lessons:
         bound = self._settings.attributes
-        return Lessons(self._catalogue.attribute_table, self.priors.held, self._keep, bound)
+        return Lessons(self._catalogue.attribute_table, self.priors.held, self.keep, bound)
 
     def _record(self) -> Posterior:
         self._by_token = grown(self._by_token, self._catalogue.n_tokens)
@@ -113,7 +119,7 @@ class PersonalBandit(PersonalModel):
     def known(self, user: User) -> Known:
         """Return a person's tastes, for compiled code."""
         tastes = user.tastes
-        return Known(tastes.table, tastes.lessons, self._keep)
+        return Known(tastes.table, tastes.lessons, self.keep)
 
     @override
     def features(self, user: User, items: NDArray[np.int32]) -> NDArray[np.float32]:

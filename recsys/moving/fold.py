@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
+from recsys.counters import Move
 from recsys.errors import IncompatibleState
 from recsys.joiner import Joined
 from recsys.moving.events import PartitionIn, PartitionOut
 from recsys.moving.luggage import open_luggage, unpack_list, unpack_person
 from recsys.partition import partition_of
-from recsys.state import Move, State
+from recsys.state import State
 
 __all__ = ["arrive", "depart"]
 

@@ -13,11 +13,11 @@ whatever the new one has taken. What is broken off after it has been done.
 
 from collections.abc import Iterator
 
+from recsys.counters import Move
 from recsys.engine import Engine
 from recsys.errors import StoreError
 from recsys.events import Event, PartitionIn, PartitionOut
 from recsys.moving.export import Part
-from recsys.state import Move
 from recsys.store.base import Outcome
 
 __all__ = ["arrival", "arrivals", "departure", "forget", "has_moved", "move"]

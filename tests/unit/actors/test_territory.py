@@ -5,8 +5,8 @@ import pytest
 from actors.errors import NotOwned
 from actors.shard_map import Moving, ShardMap
 from actors.territory import Territory
+from recsys.counters import Move
 from recsys.events import Feedback, ItemRemove
-from recsys.state import Move
 
 MAP = ShardMap.dealt_out(2, 4)
 WHO = {MAP.partition_of(name): name for name in map(str, range(50))}
