@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys import recommend_kernels as compute
-from recsys.candidates.factors import Factors
 from recsys.choices import done_with, excluded
 from recsys.decision import Request
 from recsys.events import Slot
@@ -50,7 +49,7 @@ def make_at_once(
     if not (isinstance(learner, ListwiseRanker) and state.features.plain):
         return None
     # What an index finds is asked for in between.
-    if (factors := state.source(Factors)) is not None and factors.indexed:
+    if state.gather.indexed:
         return None
     if state.new_items.places(user, tokens, request.ts_ms, request.n, seed):
         return None

@@ -112,6 +112,12 @@ class Gather:
         """What all of them know, for compiled code."""
         return self._held(self._sources.known)
 
+    @property
+    def indexed(self) -> bool:
+        """Whether one of them may answer from an index."""
+        factors = self._sources.factors
+        return factors is not None and factors.indexed
+
     def fill(self, pool: Pool, asker: Asker, given: NDArray[np.int32] = NOBODY) -> None:
         """Let every source propose, then score what all of them proposed.
 
