@@ -24,5 +24,4 @@ COSTS = Costs.read().having(
     mixer_piece_us=2.2,
     recovery_s=2.5,
     two_cores_noop_us=545.0,
-    ray_call_us=1391.0,
 )
