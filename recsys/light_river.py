@@ -14,7 +14,7 @@ from typing import cast
 
 from typing_extensions import override
 
-__all__ = ["ADWIN", "PageHinkley"]
+__all__ = ["ADWIN"]
 
 
 class _Named:
@@ -58,4 +58,4 @@ def _left_for_later(name: str) -> Iterator[None]:
 
 with _left_for_later("scipy.stats"):
     importlib.import_module("river.proba")
-    from river.drift import ADWIN, PageHinkley
+    from river.drift import ADWIN

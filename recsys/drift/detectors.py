@@ -2,7 +2,7 @@
 
 A shard has a handful of ADWIN detectors (Bifet & Gavaldà 2007), which live in compiled code and are
 stored as sealed pickles. A person has a Page-Hinkley test (Page 1954): five numbers in their record
-from which River's object is made whenever a list of theirs has been judged.
+that go on as those of River's would, of which no object is made for each list.
 
 Both find any change; an alarm is a change for the worse, because for the better nothing needs to be
 done.
@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from recsys.errors import CorruptRecord
 from recsys.learners.envelope import open_envelope, seal_envelope
-from recsys.light_river import ADWIN, PageHinkley
+from recsys.light_river import ADWIN
 from recsys.settings import UserDriftSettings
 from recsys.users import Unrest
 
@@ -23,6 +23,8 @@ __all__ = ["ShardDetector", "clicks_fell"]
 _RIVER: Final = importlib.metadata.version("river")
 _LEAST_MEAN: Final = 0.1
 """Clicks per list: below this, a few lists without a click say nothing."""
+_FADING: Final = 1 - 0.0001
+"""What is left of the sum one list later: River's default."""
 
 
 class ShardDetector:
@@ -46,10 +48,10 @@ class ShardDetector:
 
     def update(self, value: float) -> bool:
         """Take in the next value, of about 0 to 1; returns whether it is an alarm."""
-        before = self._adwin.estimation
-        self._adwin.update(value)  # type: ignore[no-untyped-call]
-        rise = self._adwin.estimation - before
-        return bool(self._adwin.drift_detected and self._sign * rise > 0.0)
+        adwin = self._adwin
+        before = adwin.estimation
+        adwin.update(value)  # type: ignore[no-untyped-call]
+        return bool(adwin.drift_detected and self._sign * (adwin.estimation - before) > 0.0)
 
     def snapshot(self) -> bytes:
         """Return the detector as a sealed record."""
@@ -72,31 +74,6 @@ class ShardDetector:
         self._adwin = found
 
 
-class _Resumed(PageHinkley):
-    """A person's Page-Hinkley test as their last list left it."""
-
-    def __init__(self, unrest: Unrest, settings: UserDriftSettings) -> None:
-        # What is rare varies by the root of its mean: who clicks more varies more.
-        deviation = math.sqrt(max(unrest.mean, _LEAST_MEAN))
-        super().__init__(
-            min_instances=settings.lists,
-            delta=settings.slack * deviation,
-            threshold=settings.threshold * deviation,
-            mode="down",
-        )
-        if unrest.lists:
-            self._x_mean.update(unrest.mean, w=unrest.lists)
-            self._sum_decrease = unrest.fall
-            self._max_decrease = unrest.top  # type: ignore[assignment]
-
-    def keep(self, unrest: Unrest, ts_ms: int) -> None:
-        """Write the test into the person's record."""
-        if not unrest.lists or self._max_decrease > unrest.top:
-            unrest.top_ms = ts_ms
-        unrest.lists, unrest.mean = unrest.lists + 1, self._x_mean.get()
-        unrest.fall, unrest.top = self._sum_decrease, self._max_decrease
-
-
 def clicks_fell(unrest: Unrest, clicks: int, ts_ms: int, settings: UserDriftSettings) -> bool:
     """Take in the clicks of one list of a person; returns whether it is an alarm.
 
@@ -105,7 +82,13 @@ def clicks_fell(unrest: Unrest, clicks: int, ts_ms: int, settings: UserDriftSett
     ts_ms
         When the list was judged.
     """
-    test = _Resumed(unrest, settings)
-    test.update(float(clicks))  # type: ignore[no-untyped-call]
-    test.keep(unrest, ts_ms)
-    return bool(test.drift_detected)
+    # What is rare varies by the root of its mean: who clicks more varies more.
+    deviation = math.sqrt(max(unrest.mean, _LEAST_MEAN))
+    first = not unrest.lists
+    unrest.lists += 1
+    unrest.mean += (1.0 / unrest.lists) * (clicks - unrest.mean)
+    unrest.fall = _FADING * unrest.fall + (clicks - unrest.mean) + settings.slack * deviation
+    if first or unrest.fall > unrest.top:
+        unrest.top, unrest.top_ms = unrest.fall, ts_ms
+    fell = unrest.top - unrest.fall > settings.threshold * deviation
+    return fell and unrest.lists >= settings.lists

@@ -126,10 +126,12 @@ class DriftWatch:
             self._shard_alarm("loss", ts_ms)
 
     def _calm_down(self, unrest: Unrest) -> None:
-        unrest.restlessness = _halved(
-            unrest.restlessness * 0.5**unrest.clicks, self._settings.user.half_life_lists
-        )
-        self._restlessness = _halved(self._restlessness, self._settings.shard.half_life_lists)
+        if unrest.restlessness:
+            left = unrest.restlessness * 0.5**unrest.clicks
+            unrest.restlessness = _halved(left, self._settings.user.half_life_lists)
+        if self._restlessness:
+            half_life = self._settings.shard.half_life_lists
+            self._restlessness = _halved(self._restlessness, half_life)
 
     def _user_alarm(self, user: User, ts_ms: int) -> None:
         settings = self._settings.user

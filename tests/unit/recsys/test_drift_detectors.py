@@ -1,7 +1,10 @@
 """The drift detectors: they find an abrupt change for the worse, and hardly ever cry wolf."""
 
+import math
+
 import numpy as np
 import pytest
+from river.drift import PageHinkley
 
 from recsys.codec import pack, unpack
 from recsys.drift.detectors import ShardDetector, clicks_fell
@@ -64,6 +67,40 @@ def test_a_person_who_was_stored_is_judged_as_if_they_had_not_been() -> None:
         other = unpack(pack(other), Unrest)
         assert clicks_fell(other, count, 0, SETTINGS) is first
         assert pack(one) == pack(other)
+
+
+class _Rivers(PageHinkley):
+    """River's own test, as a person's last list left it."""
+
+    def __init__(self, unrest: Unrest) -> None:
+        deviation = math.sqrt(max(unrest.mean, 0.1))
+        super().__init__(
+            min_instances=SETTINGS.lists,
+            delta=SETTINGS.slack * deviation,
+            threshold=SETTINGS.threshold * deviation,
+            mode="down",
+        )
+        if unrest.lists:
+            self._x_mean.update(unrest.mean, w=unrest.lists)
+            self._sum_decrease = unrest.fall
+            self._max_decrease = unrest.top  # type: ignore[assignment]
+
+    def numbers(self) -> tuple[float, float, float, float]:
+        return self._x_mean.n, self._x_mean.get(), self._sum_decrease, self._max_decrease
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_persons_test_is_that_of_river(seed: int) -> None:
+    unrest, found = Unrest(), 0
+    for number, count in enumerate([*poisson(2.5, 200, seed), *poisson(0.3, 100, seed)]):
+        test, top, top_ms = _Rivers(unrest), unrest.top, unrest.top_ms
+        test.update(float(count))  # type: ignore[no-untyped-call]
+        fell = clicks_fell(unrest, count, number, SETTINGS)
+        assert fell == test.drift_detected
+        assert (unrest.lists, unrest.mean, unrest.fall, unrest.top) == test.numbers()
+        assert unrest.top_ms == (number if not number or unrest.top > top else top_ms)
+        found += fell
+    assert found
 
 
 @pytest.mark.parametrize(("worse", "before", "after"), [("down", 0.3, 0.1), ("up", 0.1, 0.3)])
