@@ -2,8 +2,6 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
-from operator import attrgetter
 
 import msgspec
 import numpy as np
@@ -26,7 +24,7 @@ from recsys.events import (
 from recsys.features.base import Choice, Example, context_hashes, narrow
 from recsys.features.table import NOWHERE, surface
 from recsys.ids import feature_hash
-from recsys.joiner import Joined, Pending, PendingSlot
+from recsys.joiner import Joined, Passed, Pending, PendingSlot
 from recsys.learners.trust import open_list, settle_list
 from recsys.mixing.events import Averaged, Mixed, Mixing, Rebased
 from recsys.mixing.fold import mixing
@@ -58,7 +56,7 @@ def folding(state: State, sequence: int, event: Event) -> Iterator[None]:
     """
     state.counters.sequence = sequence
     state.counters.clock_ms = max(state.counters.clock_ms, event.ts_ms)
-    _learn(state, state.joiner.expire(state.counters.clock_ms))
+    _pass_over(state, state.joiner.expire(state.counters.clock_ms))
     match event:
         case Decision():
             _decision(state, event)
@@ -80,7 +78,7 @@ def _rearrange(state: State, event: Event) -> Iterator[None]:
     """Take an event that says who belongs here, or that another one no longer counts."""
     match event:
         case PartitionIn():
-            _learn(state, arrive(state, event))
+            _pass_over(state, arrive(state, event))
         case PartitionOut():
             depart(state, event)
         case UserErase():
@@ -180,7 +178,7 @@ def _decision(state: State, event: Decision) -> None:
             slots=slots,
             shared=event.features,
         )
-        _learn(state, state.joiner.open(pending))
+        _pass_over(state, state.joiner.open(pending))
 
 
 def _feedback(state: State, event: Feedback) -> None:
@@ -210,7 +208,9 @@ def _feedback(state: State, event: Feedback) -> None:
         user.unrest.clicks += joined.first
         user.account.open_earned += state.joiner.bounded(earned)
         _credit(state, joined, earned, event.ts_ms)
-        _learn(state, (joined,))
+        example = joined.example
+        _learn_shared(state, 1, (example,))
+        _learn_personal(state, user, (example.item,), (example.reward,), shown=True)
         if joined.choice is not None:
             _choose(state, joined.choice, listed=True)
     if reward > 0.0:
@@ -328,24 +328,33 @@ def _like(
     user.liked_by, user.liked_strength = event.type, strength
 
 
-def _learn(state: State, joined: Iterable[Joined]) -> None:
-    """Teach the learners examples, and a few old ones beside each; a person's own a list at once.
+def _pass_over(state: State, passed: Iterable[Passed]) -> None:
+    """Teach the learners what earned nothing; a person's own a list at once.
 
-    Nothing that it changes decides which examples come.
+    Nothing that it changes decides what comes.
     """
-    for user_id, theirs in groupby(joined, attrgetter("user_id")):
-        examples = [one.example for one in theirs]
-        for example in examples:
-            _learn_shared(state, example)
-        items = [example.item for example in examples]
-        rewards = [example.reward for example in examples]
-        _learn_personal(state, state.users.touch(user_id), items, rewards, shown=True)
+    for one in passed:
+        n = len(one.slots)
+        _learn_shared(state, n, one.examples())
+        user = state.users.touch(one.pending.user_id)
+        _learn_personal(
+            state, user, [slot.item for slot in one.slots], [one.reward] * n, shown=True
+        )
 
 
-def _learn_shared(state: State, example: Example) -> None:
+def _learn_shared(state: State, n: int, examples: Iterable[Example]) -> None:
+    """Teach the learner examples, and a few old ones beside each.
+
+    Parameters
+    ----------
+    n
+        How many there are.
+    """
     counters = state.counters
-    counters.examples += 1
-    if state.learner.from_examples:
+    counters.examples += n
+    if not state.learner.from_examples:
+        return
+    for example in examples:
         state.learner.learn(example)
         for old in state.examples.sample():
             state.learner.learn(old)

@@ -26,7 +26,7 @@ from recsys.frozen import Frozen
 from recsys.ids import feature_hash
 from recsys.settings import JoinerSettings
 
-__all__ = ["Joined", "Joiner", "Pending", "PendingSlot"]
+__all__ = ["Joined", "Joiner", "Passed", "Pending", "PendingSlot"]
 
 
 _WRITTEN_AT_ONCE: Final = 16
@@ -116,6 +116,27 @@ class Joined(msgspec.Struct, frozen=True):
     surface: tuple[tuple[int, ...], int] = ((), 0)
 
 
+class Passed(msgspec.Struct, frozen=True):
+    """What a list leaves when it is closed: slots that were looked at and earned nothing.
+
+    Attributes
+    ----------
+    slots
+        At least one.
+    reward
+        What each of them earned for that.
+    """
+
+    pending: Pending
+    slots: list[PendingSlot]
+    reward: float
+
+    def examples(self) -> Iterator[Example]:
+        """Make the example of each slot."""
+        for slot in self.slots:
+            yield _example(self.pending, slot, self.reward)
+
+
 class _State(msgspec.Struct):
     pending: list[Pending]
     late: int
@@ -162,7 +183,7 @@ class Joiner:
         bound = self._settings.max_reward
         return min(max(reward, -bound), bound)
 
-    def open(self, pending: Pending) -> Iterator[Joined]:
+    def open(self, pending: Pending) -> Iterator[Passed]:
         """Take in a decision; yields what the person's last one, or an evicted one, leaves."""
         previous = self._pending.get(self._latest.get(pending.user_id, ""))
         if previous is not None and self._settings.close_on_next:
@@ -175,7 +196,7 @@ class Joiner:
         self._latest[pending.user_id] = pending.decision_id
         self._unwritten[pending.decision_id] = None
 
-    def _evict(self) -> Iterator[Joined]:
+    def _evict(self) -> Iterator[Passed]:
         while len(self._pending) > self._settings.pending_decisions:
             self.evicted += 1
             yield from self._drop_oldest()
@@ -193,7 +214,7 @@ class Joiner:
         """Return the decisions for the people of whom ``of`` says so, in the order they came."""
         return [pending for pending in self._pending.values() if of(pending.user_id)]
 
-    def arrive(self, pending: Pending) -> Iterator[Joined]:
+    def arrive(self, pending: Pending) -> Iterator[Passed]:
         """Take in a decision that waited elsewhere; yields what an evicted one leaves."""
         self._hold(pending)
         yield from self._evict()
@@ -254,8 +275,8 @@ class Joiner:
             chosen.item,
         )
 
-    def expire(self, now_ms: int) -> Iterator[Joined]:
-        """Close the decisions whose window has ended and yield their default rewards.
+    def expire(self, now_ms: int) -> Iterator[Passed]:
+        """Close the decisions whose window has ended and yield what they leave.
 
         Decisions close in the order in which they came; one with an earlier time behind one with a
         later time waits for it.
@@ -274,7 +295,7 @@ class Joiner:
                 self._let_go(decision_id)
         self._latest.pop(user_id, None)
 
-    def _drop_oldest(self) -> Iterator[Joined]:
+    def _drop_oldest(self) -> Iterator[Passed]:
         decision_id, pending = self._pending.popitem(last=False)
         if self._latest.get(pending.user_id) == decision_id:
             del self._latest[pending.user_id]
@@ -285,26 +306,24 @@ class Joiner:
         self._written.pop(decision_id, None)
         self._unwritten.pop(decision_id, None)
 
-    def _close(self, pending: Pending) -> Iterator[Joined]:
+    def _close(self, pending: Pending) -> Sequence[Passed]:
         if pending.closed:
-            return
+            return ()
         pending.closed = True
         if pending.decision_id in self._pending:
             self._unwritten[pending.decision_id] = None
-        earned = [slot.place for slot in pending.slots if slot.earned is not None]
+        slots = pending.slots
+        earned = [slot.place for slot in slots if slot.earned is not None]
         last_earned = earned[-1] if earned else -1
-        by_place = looks(len(pending.slots), self._settings.examination_decay)
-        for slot in pending.slots:
-            if slot.earned is not None or slot.item < 0:
-                continue
-            place = slot.place
-            if place < last_earned or self._lot(pending, place) < by_place[place]:
-                example = _example(pending, slot, self._settings.default_reward)
-                yield Joined(pending.user_id, pending.arm, example, first=False)
-
-    @staticmethod
-    def _lot(pending: Pending, place: int) -> float:
-        return feature_hash(f"looked-at-{place}", pending.decision_id) / 2**32
+        by_place = looks(len(slots), self._settings.examination_decay)
+        passed = [
+            slot
+            for slot in slots
+            if slot.earned is None
+            and slot.item >= 0
+            and (slot.place < last_earned or _looked_at(pending, slot.place, by_place[slot.place]))
+        ]
+        return (Passed(pending, passed, self._settings.default_reward),) if passed else ()
 
     def snapshot(self) -> bytes:
         """Return the waiting decisions as a record."""
@@ -355,6 +374,11 @@ def _record(pending: Sequence[bytes], late: int, evicted: int) -> bytes:
         pieces.append(b"".join(pending[start : start + _JOINED_AT_ONCE]))
     numbers = ("late", late, "evicted", evicted)
     return seal_pieces([*pieces, *map(_encoder.encode, numbers)])
+
+
+def _looked_at(pending: Pending, place: int, chance: float) -> bool:
+    """Return whether the lot says so; what is certain needs none."""
+    return chance >= 1.0 or feature_hash(f"looked-at-{place}", pending.decision_id) / 2**32 < chance
 
 
 def _example(pending: Pending, slot: PendingSlot, reward: float) -> Example:

@@ -7,6 +7,7 @@ is worth. ``recsys.learners.river_model`` has the rest.
 """
 
 import math
+from collections.abc import Sequence
 from typing import ClassVar
 
 import msgspec
@@ -99,6 +100,13 @@ class UserModel(PersonalModel):
             # A model that answers NaN once answers it for ever: begin anew.
             self._live[user.user_id] = self._kind.make()
             self.resets += 1
+
+    @override
+    def learn_list(
+        self, user: User, items: Sequence[int], rewards: Sequence[float], *, shown: bool
+    ) -> None:
+        if self._settings.enabled:
+            super().learn_list(user, items, rewards, shown=shown)
 
     def _lesson(self, item: int) -> Lesson:
         # Numbers, not texts: a pickle spells an equal text out or refers to the one before, as they

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from recsys.counters import Move
 from recsys.errors import IncompatibleState
-from recsys.joiner import Joined
+from recsys.joiner import Passed
 from recsys.moving.events import PartitionIn, PartitionOut
 from recsys.moving.luggage import open_luggage, unpack_list, unpack_person
 from recsys.partition import partition_of
@@ -13,7 +13,7 @@ from recsys.state import State
 __all__ = ["arrive", "depart"]
 
 
-def arrive(state: State, event: PartitionIn) -> Iterator[Joined]:
+def arrive(state: State, event: PartitionIn) -> Iterator[Passed]:
     """Take people in; yields what lists leave that had to be closed for want of room.
 
     Raises

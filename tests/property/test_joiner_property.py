@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from recsys.features.base import Example
 from recsys.ids import feature_hash
-from recsys.joiner import Joined, Joiner, Pending, PendingSlot
+from recsys.joiner import Joiner, Passed, Pending, PendingSlot
 from recsys.settings import JoinerSettings
 
 WINDOW_MS = 10_000
@@ -98,9 +98,9 @@ class Joining(RuleBasedStateMachine):
             reward,
         )
 
-    def check(self, joined: list[Joined], expected: list[Example]) -> None:
-        assert [one.example for one in joined] == expected
-        assert not any(one.first for one in joined)
+    def check(self, passed: list[Passed], expected: list[Example]) -> None:
+        assert [example for one in passed for example in one.examples()] == expected
+        assert all(one.slots for one in passed)
 
     @rule(user=st.sampled_from("uvw"), n=st.integers(1, 4), first=st.integers(0, 5))
     def show(self, user: str, n: int, first: int) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from recsys.codec import pack
 from recsys.errors import CorruptRecord
-from recsys.joiner import Joined, Joiner, Pending, PendingSlot
+from recsys.joiner import Joiner, Passed, Pending, PendingSlot
 from recsys.settings import JoinerSettings, RewardRule
 
 EVERYTHING = JoinerSettings(reward_window_s=10.0, default_reward=-0.5, examination_decay=0.0)
@@ -33,8 +33,8 @@ def pending(
     )
 
 
-def lessons(joined: Iterable[Joined]) -> list[tuple[int, float]]:
-    return [(one.example.item, one.example.reward) for one in joined]
+def lessons(passed: Iterable[Passed]) -> list[tuple[int, float]]:
+    return [(example.item, example.reward) for one in passed for example in one.examples()]
 
 
 def test_an_example_is_the_slot_as_served() -> None:
@@ -134,6 +134,12 @@ def test_above_a_click_everything_was_looked_at() -> None:
     assert lessons(joiner.expire(10_000)) == [(0, -0.5), (1, -0.5), (2, -0.5)]
 
 
+def test_a_list_that_nobody_looked_at_leaves_nothing() -> None:
+    joiner = Joiner(EVERYTHING)
+    list(joiner.open(pending("d", items=[-1, -1])))
+    assert list(joiner.open(pending("next", ts_ms=1))) == []
+
+
 def test_below_a_click_people_look_with_the_chance_of_the_place() -> None:
     decay, n = 0.7, 2000
     joiner = Joiner(EVERYTHING.model_copy(update={"examination_decay": decay}))
@@ -188,7 +194,7 @@ def test_an_erased_persons_lists_teach_nothing() -> None:
     assert len(joiner) == 1
     assert joiner.feedback("u", "d3", 1, "i1", 2.0) is None
     assert list(joiner.open(pending("d4", "u", ts_ms=1))) == []
-    assert {one.user_id for one in joiner.expire(10_000)} == {"v"}
+    assert {one.pending.user_id for one in joiner.expire(10_000)} == {"v"}
     assert b"\xa1u" in joiner.snapshot()
     joiner.erase("u")
     assert len(joiner) == 0
