@@ -135,7 +135,6 @@ def _adopt(state: State, event: Adopt) -> None:
 def _decision(state: State, event: Decision) -> None:
     user = state.users.touch(event.user_id)
     context = context_hashes(event.context)
-    tokens = surface(context, len(event.slots))
     slots = list[PendingSlot]()
     for place, slot in enumerate(event.slots):
         # A request may name any candidates; to be ranked does not bring one into the catalogue.
@@ -150,9 +149,8 @@ def _decision(state: State, event: Decision) -> None:
             slots.append(pending_slot)
     known = [slot.item for slot in slots if slot.item >= 0]
     shown = np.array(known, np.int32)
-    state.new_items.show(user, shown, tokens, event.ts_ms)
-    state.counts.show_all(shown)
-    state.features.show(shown, event.ts_ms)
+    new = state.features.show(shown, event.ts_ms, state.new_items.shown_below)
+    state.new_items.show(user, new, surface(context, len(event.slots)), event.ts_ms)
     note_list(state, event.user_id, slots, event.ts_ms)
     arm = state.counters.arms.setdefault(event.policy, ArmStats())
     arm.decisions += 1
@@ -277,7 +275,6 @@ def _credit(state: State, joined: Joined, reward: float, ts_ms: int) -> None:
     arm.reward += reward
     item = joined.example.item
     if joined.discovered:
-        state.counts.show(item)
         state.features.show(np.array([item], np.int32), ts_ms)
     note_click(state, joined, ts_ms)
     if joined.first:

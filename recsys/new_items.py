@@ -73,11 +73,13 @@ class NewItems:
         left_to_them = settings.per_user - _faded(user.novelty, ts_ms)
         return max(min(due, n - 1, int(left_here), int(left_to_them)), 0)
 
-    def show(
-        self, user: User, items: NDArray[np.int32], surface: NDArray[np.int64], ts_ms: int
-    ) -> None:
-        """Count those of the items of a list that are new; before they are counted as shown."""
-        new = int(self.among(items).sum()) if self._settings.share else 0
+    @property
+    def shown_below(self) -> float:
+        """An item that was shown less often is new; 0 when nobody cares."""
+        return self._settings.shown_below if self._settings.share else 0.0
+
+    def show(self, user: User, new: int, surface: NDArray[np.int64], ts_ms: int) -> None:
+        """Count that a list showed so many new items."""
         if not new:
             return
         row, shown = _row(surface), _faded(user.novelty, ts_ms)

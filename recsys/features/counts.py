@@ -58,10 +58,9 @@ class ItemCounts:
         self.shown[item] += times
         self._total_shown += times
 
-    def show_all(self, items: NDArray[np.int32]) -> None:
-        """Count a slot for each of the items."""
-        np.add.at(self.shown, items, 1.0)
-        self._total_shown += len(items)
+    def add_shown(self, times: float) -> None:
+        """Count slots that compiled code has counted in ``shown``."""
+        self._total_shown += times
 
     def click(self, item: int, times: float = 1) -> None:
         """Count slots of the item that earned positive feedback."""

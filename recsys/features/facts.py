@@ -18,6 +18,8 @@ class Facts(NamedTuple):
     ----------
     scores
         Of the sources, see ``recsys.candidates.pool``.
+    shown
+        How often, see ``recsys.features.counts``.
     averaged
         How many likes went into the usual pause and depth.
     item_counts, item_last_ms, attribute_counts, attribute_last_ms, crossed_counts, crossed_last_ms
@@ -34,6 +36,7 @@ class Facts(NamedTuple):
     created_ms: NDArray[np.int64]
     attributes: NDArray[np.int32]
     log_liked: NDArray[np.float64]
+    shown: NDArray[np.float64]
     last_liked_ms: NDArray[np.int64]
     usual_pause: NDArray[np.float32]
     usual_depth: NDArray[np.float32]

@@ -25,7 +25,8 @@ from recsys.features.columns import Column, Family, keep, of_candidates, of_requ
 from recsys.features.counts import ItemCounts
 from recsys.features.facts import Facts, hold_facts
 from recsys.features.habits import ItemHabits
-from recsys.features.windows import CLICKED, EXPECTED, SHOWN, Kind, WindowCounts, cross
+from recsys.features.shown import show
+from recsys.features.windows import CLICKED, EXPECTED, Kind, WindowCounts, cross
 from recsys.held import Held
 from recsys.learners.base import PersonalModel
 from recsys.learners.personal_bandit import PersonalBandit
@@ -224,6 +225,7 @@ class FeatureTable:
             catalogue.created_table,
             catalogue.attribute_table,
             counts.log_liked,
+            counts.shown,
             habits.last_ms,
             habits.pause,
             habits.depth,
@@ -240,9 +242,15 @@ class FeatureTable:
             None if self._bandit is None else self._bandit.held,
         )
 
-    def show(self, items: NDArray[np.int32], ts_ms: int) -> None:
-        """Count in the windows that items were shown."""
-        self._count(items, SHOWN, ts_ms, np.ones(len(items)), NOWHERE)
+    def show(self, items: NDArray[np.int32], ts_ms: int, new_below: float = 0.0) -> int:
+        """Count in the counters and in the windows that items were shown.
+
+        Returns
+        -------
+        How many of them were shown fewer than ``new_below`` times before.
+        """
+        self._counts.add_shown(len(items))
+        return show(self.held, items, ts_ms, new_below)
 
     def click(
         self,

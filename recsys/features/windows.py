@@ -21,7 +21,16 @@ from recsys.codec import pack, unpack
 from recsys.compiled import compiled
 from recsys.errors import IncompatibleState
 
-__all__ = ["CLICKED", "EXPECTED", "SHOWN", "Kind", "WindowCounts", "cross", "crossed"]
+__all__ = [
+    "CLICKED",
+    "EXPECTED",
+    "SHOWN",
+    "Kind",
+    "WindowCounts",
+    "count_one",
+    "cross",
+    "crossed",
+]
 
 Kind = Literal[0, 1, 2]
 SHOWN: Final = 0
@@ -72,7 +81,7 @@ class WindowCounts:
 
     def add(self, key: int, kind: Kind, ts_ms: int, amount: float = 1.0) -> None:
         """Count; an event from before the row's last one counts as of that."""
-        _add(self.counts, self.last_ms, self.half_lives_ms, key, kind, ts_ms, amount)
+        count_one(self.counts, self.last_ms, self.half_lives_ms, key, kind, ts_ms, amount)
 
     def add_all(
         self,
@@ -133,7 +142,7 @@ class WindowCounts:
 
 
 @compiled
-def _add(
+def count_one(
     counts: NDArray[np.float32],
     last_ms: NDArray[np.int64],
     half_lives_ms: NDArray[np.float64],
@@ -142,6 +151,7 @@ def _add(
     ts_ms: int,
     amount: float,
 ) -> None:
+    """Do ``WindowCounts.add``."""
     age_ms = ts_ms - last_ms[key]
     for window in range(counts.shape[1]):
         if age_ms > 0:
@@ -166,7 +176,7 @@ def _add_all(
         for place in range(keys.shape[1]):
             key = keys[row, place]
             if key >= 0:
-                _add(counts, last_ms, half_lives_ms, key, kind, ts_ms, amounts[row])
+                count_one(counts, last_ms, half_lives_ms, key, kind, ts_ms, amounts[row])
 
 
 @compiled

@@ -15,7 +15,7 @@ from recsys.features.columns import Column, keep
 from recsys.features.counts import ItemCounts
 from recsys.features.habits import ItemHabits
 from recsys.features.table import NOWHERE, FeatureTable, Windows, surface
-from recsys.features.windows import WindowCounts
+from recsys.features.windows import SHOWN, WindowCounts
 from recsys.learners.personal_bandit import PersonalBandit
 from recsys.learners.user_model import UserModel
 from recsys.past import Seen
@@ -39,13 +39,13 @@ class World(NamedTuple):
     catalogue: Catalogue
     counts: ItemCounts
     habits: ItemHabits
+    windows: Windows
     bandit: PersonalBandit
     table: FeatureTable
 
     def show(self, *items: int, at_ms: int = START_MS) -> None:
         """Show items, in the counters and in the windows."""
         for item in items:
-            self.counts.show(item)
             self.table.show(np.array([item], np.int32), at_ms)
 
 
@@ -64,13 +64,13 @@ def world() -> World:
         catalogue.upsert(name, START_MS, {"tag": values})
     pool = Pool(["first", "second"])
     pool.grow(len(catalogue))
-    counts, habits = ItemCounts(), ItemHabits()
+    counts, habits, windows = ItemCounts(), ItemHabits(), some_windows()
     bandit = PersonalBandit(PersonalBanditSettings(), catalogue)
-    table = FeatureTable(pool, catalogue, counts, habits, some_windows(), [bandit])
+    table = FeatureTable(pool, catalogue, counts, habits, windows, [bandit])
     counts.grow(len(catalogue))
     habits.grow(len(catalogue))
     table.grow()
-    return World(pool, catalogue, counts, habits, bandit, table)
+    return World(pool, catalogue, counts, habits, windows, bandit, table)
 
 
 def cut_of(
@@ -211,6 +211,28 @@ def test_an_item_in_a_context_against_the_item_everywhere() -> None:
     assert found["here"] == pytest.approx([lift, loss, 0.0], rel=4 * HALF)
     # Of the two tokens of the other surface, only the length of the list has been seen.
     assert found["there"] == pytest.approx([lift / 2, loss / 2, 0.0], rel=4 * HALF)
+
+
+def test_what_a_list_shows_is_counted_like_one_after_the_other() -> None:
+    one, other = world(), world()
+    windows = some_windows()
+    for keys in windows[:2]:
+        keys.grow(9)
+    for ts_ms, shown in ((START_MS, [1, 0, 1]), (START_MS + HOUR_MS, [2, 1]), (START_MS, [0])):
+        expected = sum(int(one.counts.shown[item]) < 2 for item in shown)
+        assert one.table.show(np.array(shown, np.int32), ts_ms, 2) == expected
+        for item in shown:
+            other.counts.show(item)
+            windows.items.add(item, SHOWN, ts_ms)
+        for item in shown:
+            for token in one.catalogue[item].tokens:
+                windows.attributes.add(token, SHOWN, ts_ms)
+    assert one.counts.snapshot() == other.counts.snapshot()
+    assert one.counts.base_rate == other.counts.base_rate
+    for found, keys in zip(one.windows[:2], windows[:2], strict=True):
+        np.testing.assert_array_equal(found.counts[: found.n_keys], keys.counts[: found.n_keys])
+        np.testing.assert_array_equal(found.last_ms[: found.n_keys], keys.last_ms[: found.n_keys])
+    assert windows.attributes.counts.any()
 
 
 def test_a_surface_is_the_length_of_the_list_and_eight_entries_of_the_context() -> None:

@@ -49,6 +49,10 @@ def test_parts_of_a_place_go_by_lot() -> None:
     assert [places(made(share=0.2)[0], User(user_id="u"), seed=s) for s in range(9)] == [2] * 9
 
 
+def test_without_a_share_nothing_is_new() -> None:
+    assert (made()[0].shown_below, made(share=0.0)[0].shown_below) == (2, 0)
+
+
 @pytest.mark.parametrize(("share", "n", "most"), [(0.0, 10, 0), (0.5, 1, 0), (0.5, 2, 1)])
 def test_no_share_no_place_and_the_first_is_never_kept(share: float, n: int, most: int) -> None:
     one, _ = made(share=share)
@@ -58,8 +62,8 @@ def test_no_share_no_place_and_the_first_is_never_kept(share: float, n: int, mos
 def test_a_person_is_shown_so_many_new_items_a_day() -> None:
     one, _ = made()
     ann, bob = User(user_id="ann"), User(user_id="bob")
-    for item in range(3):
-        one.show(ann, np.array([item], np.int32), THERE, 0)
+    for _ in range(3):
+        one.show(ann, 1, THERE, 0)
     assert places(one, ann) == 0
     assert places(one, bob) == 2
     # After a day half of them are forgotten, and a place and a half are left.
@@ -69,18 +73,17 @@ def test_a_person_is_shown_so_many_new_items_a_day() -> None:
 def test_a_surface_shows_so_many_new_items_an_hour() -> None:
     one, _ = made()
     for number in range(4):
-        one.show(User(user_id=f"u{number}"), np.array([number], np.int32), HERE, 0)
+        one.show(User(user_id=f"u{number}"), 1, HERE, 0)
     assert places(one, User(user_id="u")) == 1
     assert one.places(User(user_id="u"), THERE, 0, 10, 1) == 2
     assert places(one, User(user_id="u"), 2 * HOUR_MS) == 2
 
 
 def test_only_what_is_new_counts() -> None:
-    one, counts = made(shown_below=1)
-    counts.show(7)
+    one, _ = made()
     ann = User(user_id="ann")
     for _ in range(10):
-        one.show(ann, np.array([7], np.int32), HERE, 0)
+        one.show(ann, 0, HERE, 0)
     assert places(one, ann) == 2
     assert ann.novelty.shown == 0.0
 
@@ -88,7 +91,7 @@ def test_only_what_is_new_counts() -> None:
 def test_a_snapshot_goes_on() -> None:
     one, _ = made()
     for number in range(4):
-        one.show(User(user_id=f"u{number}"), np.array([number], np.int32), HERE, 0)
+        one.show(User(user_id=f"u{number}"), 1, HERE, 0)
     other, _ = made()
     other.restore(one.snapshot())
     assert places(other, User(user_id="u")) == 1
