@@ -7,13 +7,14 @@ they reach Vowpal Wabbit, file names and metric labels only as hashes.
 import hashlib
 import os
 import unicodedata
+from functools import lru_cache
 
 import mmh3
 
 from recsys.clock import now_ms
 from recsys.errors import InvalidEvent
 
-__all__ = ["MAX_ID_BYTES", "check_id", "dedupe_key", "feature_hash", "new_id"]
+__all__ = ["MAX_ID_BYTES", "check_id", "dedupe_key", "feature_hash", "feature_hashes", "new_id"]
 
 MAX_ID_BYTES = 256
 
@@ -57,3 +58,14 @@ def feature_hash(namespace: str, value: str) -> int:
     happens here.
     """
     return mmh3.hash(f"{namespace}\x00{value}".encode(), signed=False)
+
+
+def feature_hashes(namespaces: tuple[str, ...], value: str) -> list[int]:
+    """Return ``feature_hash`` of a value in each of some namespaces, which are asked for often."""
+    encoded = value.encode()
+    return [mmh3.hash(prefix + encoded, signed=False) for prefix in _prefixes(namespaces)]
+
+
+@lru_cache(maxsize=256)
+def _prefixes(namespaces: tuple[str, ...]) -> list[bytes]:
+    return [f"{namespace}\x00".encode() for namespace in namespaces]

@@ -14,6 +14,7 @@ that the catalogue lacks nothing is learned before somebody acts on it.
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -23,7 +24,7 @@ from recsys.codec import list_head, map_head, seal_pieces, unpack
 from recsys.examination import looks
 from recsys.features.base import Choice, Example, narrow
 from recsys.frozen import Frozen
-from recsys.ids import feature_hash
+from recsys.ids import feature_hashes
 from recsys.settings import JoinerSettings
 
 __all__ = ["Joined", "Joiner", "Passed", "Pending", "PendingSlot"]
@@ -316,12 +317,13 @@ class Joiner:
         earned = [slot.place for slot in slots if slot.earned is not None]
         last_earned = earned[-1] if earned else -1
         by_place = looks(len(slots), self._settings.examination_decay)
+        lots = feature_hashes(_lot_names(len(slots)), pending.decision_id)
         passed = [
             slot
             for slot in slots
             if slot.earned is None
             and slot.item >= 0
-            and (slot.place < last_earned or _looked_at(pending, slot.place, by_place[slot.place]))
+            and (slot.place < last_earned or lots[slot.place] / 2**32 < by_place[slot.place])
         ]
         return (Passed(pending, passed, self._settings.default_reward),) if passed else ()
 
@@ -376,9 +378,9 @@ def _record(pending: Sequence[bytes], late: int, evicted: int) -> bytes:
     return seal_pieces([*pieces, *map(_encoder.encode, numbers)])
 
 
-def _looked_at(pending: Pending, place: int, chance: float) -> bool:
-    """Return whether the lot says so; what is certain needs none."""
-    return chance >= 1.0 or feature_hash(f"looked-at-{place}", pending.decision_id) / 2**32 < chance
+@lru_cache(maxsize=256)
+def _lot_names(places: int) -> tuple[str, ...]:
+    return tuple(f"looked-at-{place}" for place in range(places))
 
 
 def _example(pending: Pending, slot: PendingSlot, reward: float) -> Example:

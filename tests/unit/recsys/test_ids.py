@@ -5,7 +5,7 @@ import re
 import pytest
 
 from recsys.errors import InvalidEvent
-from recsys.ids import MAX_ID_BYTES, check_id, dedupe_key, feature_hash, new_id
+from recsys.ids import MAX_ID_BYTES, check_id, dedupe_key, feature_hash, feature_hashes, new_id
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,12 @@ def test_feature_hashes_are_what_models_have_learned() -> None:
 def test_feature_hashes_tell_namespaces_apart() -> None:
     assert feature_hash("user", "a") != feature_hash("item", "a")
     assert feature_hash("ab", "c") != feature_hash("a", "bc")
+
+
+def test_feature_hashes_of_many_namespaces_are_those_of_each() -> None:
+    namespaces = ("user", "looked-at-0", "")
+    for value in ("d1", "é", ""):
+        assert feature_hashes(namespaces, value) == [feature_hash(one, value) for one in namespaces]
 
 
 def test_feature_hashes_are_unsigned_32_bit_integers() -> None:
