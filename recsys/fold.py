@@ -135,7 +135,8 @@ def _adopt(state: State, event: Adopt) -> None:
 def _decision(state: State, event: Decision) -> None:
     user = state.users.touch(event.user_id)
     context = context_hashes(event.context)
-    slots = list[PendingSlot]()
+    slots: list[PendingSlot] = []
+    known: list[int] = []
     for place, slot in enumerate(event.slots):
         # A request may name any candidates; to be ranked does not bring one into the catalogue.
         item = state.catalogue.index(slot.item_id)
@@ -147,12 +148,13 @@ def _decision(state: State, event: Decision) -> None:
             pending_slot = PendingSlot(place, item, slot.propensity, slot.features)
             pending_slot.score = slot.score
             slots.append(pending_slot)
-    known = [slot.item for slot in slots if slot.item >= 0]
+            known.append(item)
     shown = np.array(known, np.int32)
     new = state.features.show(shown, event.ts_ms, state.new_items.shown_below)
     state.new_items.show(user, new, surface(context, len(event.slots)), event.ts_ms)
-    note_list(state, event.user_id, slots, event.ts_ms)
-    arm = state.counters.arms.setdefault(event.policy, ArmStats())
+    person = feature_hash("user", event.user_id)
+    note_list(state, person, known, event.ts_ms)
+    arm = _arm(state, event.policy)
     arm.decisions += 1
     arm.shown += len(slots)
     state.drift.ask_again(user, len(slots), event.ts_ms)
@@ -171,12 +173,20 @@ def _decision(state: State, event: Decision) -> None:
             user_id=event.user_id,
             arm=event.policy,
             ts_ms=event.ts_ms,
-            user=feature_hash("user", event.user_id),
+            user=person,
             context=context,
             slots=slots,
             shared=event.features,
         )
         _pass_over(state, state.joiner.open(pending))
+
+
+def _arm(state: State, name: str) -> ArmStats:
+    """Return what is counted of an arm, from its first list on."""
+    arms = state.counters.arms
+    if name not in arms:
+        arms[name] = ArmStats()
+    return arms[name]
 
 
 def _feedback(state: State, event: Feedback) -> None:
@@ -271,7 +281,7 @@ def _choose(state: State, choice: Choice, *, listed: bool) -> None:
 def _credit(state: State, joined: Joined, reward: float, ts_ms: int) -> None:
     """Count a slot's reward for its arm; its first positive feedback is a click."""
     # The list may have been shown by the shard from which its person came.
-    arm = state.counters.arms.setdefault(joined.arm, ArmStats())
+    arm = _arm(state, joined.arm)
     arm.reward += reward
     item = joined.example.item
     if joined.discovered:

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from operator import mul
 from typing import Final
 
-from recsys.examination import looks
+from recsys.examination import looks, looks_in_all
 from recsys.learners.base import Learner
 from recsys.settings import TrustSettings
 from recsys.users import User
@@ -49,9 +49,9 @@ def open_list(
         See ``recsys.joiner``.
     """
     account = user.account
-    by_place = looks(len(scores), examination_decay)
-    promised = sum(map(mul, by_place, scores))
-    account.open_looks = sum(by_place, start=0.0)  # a record holds a float, whatever the list
+    n = len(scores)
+    promised = sum(map(mul, looks(n, examination_decay), scores))
+    account.open_looks = looks_in_all(n, examination_decay)
     account.open_promised = promised / trust_in(user, settings)
     account.open_earned = 0.0
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from recsys.features.table import surface
 from recsys.ids import feature_hash
-from recsys.joiner import Joined, PendingSlot
+from recsys.joiner import Joined
 from recsys.mixing.lessons import Click, Like, Show
 from recsys.state import State
 from recsys.users import User
@@ -40,15 +40,17 @@ def note_like(
     )
 
 
-def note_list(state: State, user_id: str, slots: Sequence[PendingSlot], ts_ms: int) -> None:
-    """Write down what a list has shown of the catalogue."""
+def note_list(state: State, person: int, items: Sequence[int], ts_ms: int) -> None:
+    """Write down what a list has shown of the catalogue.
+
+    Parameters
+    ----------
+    person
+        Hash of the user id.
+    """
     ledger = state.ledger
-    if not ledger.shard:
-        return
-    items = tuple(slot.item for slot in slots if slot.item >= 0)
-    if items:
-        person = feature_hash("user", user_id)
-        ledger.show(Show(state.counters.sequence, person, ts_ms, items))
+    if ledger.shard and items:
+        ledger.show(Show(state.counters.sequence, person, ts_ms, tuple(items)))
 
 
 def note_click(state: State, joined: Joined, ts_ms: int) -> None:
