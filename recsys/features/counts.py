@@ -29,8 +29,10 @@ class ItemCounts:
         Positive feedback of any origin, and ``log(1 + liked)``, which is asked for all the time.
     shown, clicked
         Slots that showed the item, and those of them that earned positive feedback.
+    total_shown
+        Sum of ``shown``, to be written by who counts in there.
 
-    Each has shape ``(n_items,)`` or more, float64.
+    Each of the others has shape ``(n_items,)`` or more, float64.
     """
 
     def __init__(self) -> None:
@@ -38,7 +40,7 @@ class ItemCounts:
         self.log_liked = np.zeros(64, np.float64)
         self.shown = np.zeros(64, np.float64)
         self.clicked = np.zeros(64, np.float64)
-        self._total_shown = 0.0
+        self.total_shown = 0.0
         self._total_clicked = 0.0
 
     def grow(self, n_items: int) -> None:
@@ -56,11 +58,7 @@ class ItemCounts:
     def show(self, item: int, times: float = 1) -> None:
         """Count slots that showed the item."""
         self.shown[item] += times
-        self._total_shown += times
-
-    def add_shown(self, times: float) -> None:
-        """Count slots that compiled code has counted in ``shown``."""
-        self._total_shown += times
+        self.total_shown += times
 
     def click(self, item: int, times: float = 1) -> None:
         """Count slots of the item that earned positive feedback."""
@@ -70,7 +68,7 @@ class ItemCounts:
     @property
     def base_rate(self) -> float:
         """Clicked share of all slots, drawn towards 5 % while there are few."""
-        return (self._total_clicked + 1.0) / (self._total_shown + _PRIOR_SHOWN)
+        return (self._total_clicked + 1.0) / (self.total_shown + _PRIOR_SHOWN)
 
     def click_rate(self, items: NDArray[np.int32]) -> NDArray[np.float64]:
         """Return each item's clicked share, drawn towards the base rate, ``(n_candidates,)``."""
@@ -81,7 +79,7 @@ class ItemCounts:
     def used(self) -> bool:
         """Whether anything was counted."""
         # The sums first: a log of many words of mixing asks for it at each of them.
-        return bool(self._total_shown or self._total_clicked or self.liked.any())
+        return bool(self.total_shown or self._total_clicked or self.liked.any())
 
     def renumber(self, places: NDArray[np.int64], n_items: int) -> None:
         """Call item i ``places[i]`` from now on, of ``n_items``."""
@@ -108,5 +106,5 @@ class ItemCounts:
         self.log_liked = np.array([math.log1p(liked) for liked in self.liked.tolist()])
         self.shown = unpack_array(state.shown, np.float64)
         self.clicked = unpack_array(state.clicked, np.float64)
-        self._total_shown = float(self.shown.sum(dtype=np.float64))
+        self.total_shown = float(self.shown.sum(dtype=np.float64))
         self._total_clicked = float(self.clicked.sum(dtype=np.float64))

@@ -249,7 +249,7 @@ class FeatureTable:
         -------
         How many of them were shown fewer than ``new_below`` times before.
         """
-        self._counts.add_shown(len(items))
+        self._counts.total_shown += len(items)
         return show(self.held, items, ts_ms, new_below)
 
     def click(

@@ -1,13 +1,14 @@
 """What the events of mixing change; called by ``recsys.fold`` alone."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 
-from recsys.features.windows import CLICKED, EXPECTED, SHOWN, WindowCounts, crossed
+from recsys.features.windows import CLICKED, EXPECTED, WindowCounts, crossed
 from recsys.mixing.base import rebase
 from recsys.mixing.events import Averaged, Mixed, MixEvent, Mixing, Rebased
-from recsys.mixing.kernels import count
+from recsys.mixing.kernels import count, count_shows
 from recsys.mixing.lessons import Click, Lessons, Like, Show, TasteSums
 from recsys.mixing.tastes import less
 from recsys.mixing.wire import open_lessons
@@ -110,12 +111,25 @@ def learn_lessons(state: State, lessons: Lessons) -> Iterator[None]:
     for like in lessons.likes:
         _like(state, like, items)
         yield
-    tally = _Tally(state)
-    for show in lessons.shows:
-        tally.show(show, items)
+    _show(state, lessons.shows, items)
+    tally = _Clicks(state)
     for click in lessons.clicks:
         tally.click(click, items)
     tally.write()
+
+
+def _show(state: State, shows: Sequence[Show], items: Sequence[int | None]) -> None:
+    places = np.array([-1 if item is None else item for item in items], np.int32)
+    shown = np.fromiter(chain.from_iterable(one.items for one in shows), np.intp)
+    counts = state.counts
+    counts.total_shown = count_shows(
+        state.features.held,
+        counts.total_shown,
+        places[shown],
+        np.array([len(one.items) for one in shows], np.int64),
+        np.array([one.ts_ms for one in shows], np.int64),
+        np.array([one.weight for one in shows], np.float64),
+    )
 
 
 def _like(state: State, like: Like, items: Sequence[int | None]) -> None:
@@ -163,21 +177,14 @@ class _Column:
         )
 
 
-class _Tally:
-    """Shows and clicks on their way into the counts; see ``recsys.features.table``."""
+class _Clicks:
+    """Clicks on their way into the counts; see ``recsys.features.table``."""
 
     def __init__(self, state: State) -> None:
         self._counts = state.counts
         self._catalogue = state.catalogue
         self._items, self._attributes, self._crossings = map(_Column, state.windows)
         self._n_crossings = state.windows.crossings.n_keys
-
-    def show(self, show: Show, items: Sequence[int | None]) -> None:
-        for place in show.items:
-            item = items[place]
-            if item is not None:
-                self._counts.show(item, show.weight)
-                self._count(item, SHOWN, show.ts_ms, show.weight, ())
 
     def click(self, click: Click, items: Sequence[int | None]) -> None:
         item = items[click.item]
