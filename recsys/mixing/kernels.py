@@ -27,7 +27,7 @@ def _count_one(
             fade = np.float32(2.0 ** (-age_ms / half_lives_ms[window]))
             for other in range(counts.shape[2]):
                 counts[key, window, other] *= fade
-        else:
+        elif age_ms < 0:
             amount *= 2.0 ** (age_ms / half_lives_ms[window])
         counts[key, window, kind] += np.float32(amount)
     last_ms[key] = max(last_ms[key], ts_ms)
