@@ -154,6 +154,11 @@ class Catalogue:
         """Return the dense index of an item the log has named, removed ones included."""
         return self._index.get(item_id)
 
+    def indices(self, item_ids: Sequence[str]) -> list[int]:
+        """Return ``index`` of each of some items, -1 for one that the log has not named."""
+        find = self._index.get
+        return [find(item_id, -1) for item_id in item_ids]
+
     def mention(self, item_id: str, ts_ms: int) -> int | None:
         """Return the index of an item that feedback names, adding it if that is allowed."""
         index = self._index.get(item_id)

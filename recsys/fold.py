@@ -135,23 +135,23 @@ def _adopt(state: State, event: Adopt) -> None:
 def _decision(state: State, event: Decision) -> None:
     user = state.users.touch(event.user_id)
     context = context_hashes(event.context)
-    slots: list[PendingSlot] = []
-    known: list[int] = []
-    for place, slot in enumerate(event.slots):
-        # A request may name any candidates; to be ranked does not bring one into the catalogue.
-        item = state.catalogue.index(slot.item_id)
-        if item is None:
-            lacking = PendingSlot(place, -1, slot.propensity, slot.features, item_id=slot.item_id)
-            lacking.score = slot.score
-            slots.append(lacking)
-        else:
-            pending_slot = PendingSlot(place, item, slot.propensity, slot.features)
-            pending_slot.score = slot.score
-            slots.append(pending_slot)
-            known.append(item)
+    items = state.catalogue.indices([slot.item_id for slot in event.slots])
+    slots = [
+        PendingSlot(place, items[place], slot.propensity, slot.features, score=slot.score)
+        for place, slot in enumerate(event.slots)
+    ]
+    known = items
+    # A request may name any candidates; to be ranked does not bring one into the catalogue.
+    if -1 in items:
+        known = [item for item in items if item >= 0]
+        for pending_slot, slot in zip(slots, event.slots, strict=True):
+            if pending_slot.item < 0:
+                pending_slot.item_id = slot.item_id
     shown = np.array(known, np.int32)
     new = state.features.show(shown, event.ts_ms, state.new_items.shown_below)
-    state.new_items.show(user, new, surface(context, len(event.slots)), event.ts_ms)
+    if new:
+        tokens = surface(context, len(slots))
+        state.new_items.show(user, new, tokens, event.ts_ms)
     person = feature_hash("user", event.user_id)
     note_list(state, person, known, event.ts_ms)
     arm = _arm(state, event.policy)

@@ -39,11 +39,18 @@ class NewItems:
     ----------
     counts
         Says how often an item was shown.
+
+    Attributes
+    ----------
+    shown_below
+        An item that was shown less often is new; 0 when nobody cares.
     """
 
     def __init__(self, settings: NewItemSettings, counts: ItemCounts) -> None:
         self._settings = settings
         self._counts = counts
+        # Always of one type, for which code is compiled.
+        self.shown_below = float(settings.shown_below) if settings.share else 0.0
         self._surfaces = WindowCounts((_HOUR_S,))
         self._surfaces.grow(_SURFACES)
 
@@ -73,15 +80,8 @@ class NewItems:
         left_to_them = settings.per_user - _faded(user.novelty, ts_ms)
         return max(min(due, n - 1, int(left_here), int(left_to_them)), 0)
 
-    @property
-    def shown_below(self) -> float:
-        """An item that was shown less often is new; 0 when nobody cares."""
-        return self._settings.shown_below if self._settings.share else 0.0
-
     def show(self, user: User, new: int, surface: NDArray[np.int64], ts_ms: int) -> None:
-        """Count that a list showed so many new items."""
-        if not new:
-            return
+        """Count that a list showed so many new items, at least one."""
         row, shown = _row(surface), _faded(user.novelty, ts_ms)
         for _ in range(new):
             self._surfaces.add(row, SHOWN, ts_ms)

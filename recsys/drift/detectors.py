@@ -49,7 +49,7 @@ class ShardDetector:
     def update(self, value: float) -> bool:
         """Take in the next value, of about 0 to 1; returns whether it is an alarm."""
         adwin = self._adwin
-        before = adwin.estimation
+        before = adwin.total / max(adwin.width, 1)
         adwin.update(value)  # type: ignore[no-untyped-call]
         return bool(adwin.drift_detected and self._sign * (adwin.estimation - before) > 0.0)
 

@@ -25,6 +25,7 @@ def test_indices_are_given_in_order_and_kept() -> None:
     assert one.upsert("i3", 30, {}) == 3
     assert one.upsert("i1", 40, {}) == 1
     assert [one.index(f"i{n}") for n in range(5)] == [0, 1, 2, 3, None]
+    assert one.indices(["i3", "i4", "i0"]) == [3, -1, 0]
     assert one.alive.tolist() == [True] * 4
 
 

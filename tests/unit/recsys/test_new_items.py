@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from recsys.events import Decision, Slot
 from recsys.features.counts import ItemCounts
 from recsys.features.table import surface
 from recsys.new_items import NewItems, kept_for
@@ -80,12 +81,18 @@ def test_a_surface_shows_so_many_new_items_an_hour() -> None:
 
 
 def test_only_what_is_new_counts() -> None:
-    one, _ = made()
-    ann = User(user_id="ann")
-    for _ in range(10):
-        one.show(ann, 0, HERE, 0)
-    assert places(one, ann) == 2
-    assert ann.novelty.shown == 0.0
+    quota = NewItemSettings(share=0.2, shown_below=2)
+    engine = engine_with(items(3), EngineSettings(new_items=quota))
+    for number in range(4):
+        slots = tuple(Slot(f"i{place}", 0.5) for place in (0, 1, 0)[: 3 - number % 2])
+        shown = Decision(
+            event_id=f"d{number}", user_id="ann", ts_ms=9000, slots=slots, policy="learner"
+        )
+        engine.apply([shown])
+    user = engine.state.users.get("ann")
+    assert user is not None
+    # All of the first list, the first one's other item once more, and nothing after that.
+    assert user.novelty.shown == 4.0
 
 
 def test_a_snapshot_goes_on() -> None:
