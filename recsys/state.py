@@ -119,6 +119,9 @@ class State:
         )
         self.settings = _startable(settings, self.features.left_out)
         self._arm_names = sorted(settings.arms)
+        self._learned_arms = {
+            name for name, arm in settings.arms.items() if arm.ranker == "learner"
+        }
         candidates = self.settings.candidates
         histories = (kernel.history for kernel in candidates.transitions.kernels.values())
         self.remembered = max(candidates.factors.history, *histories)
@@ -169,8 +172,7 @@ class State:
 
     def ranks_by_learning(self, arm: str) -> bool:
         """Return whether the scores of an arm are rewards that the learner expects."""
-        settings = self.settings.arms.get(arm)
-        return settings is not None and settings.ranker == "learner"
+        return arm in self._learned_arms
 
     @property
     def columns(self) -> tuple[str, ...]:
