@@ -56,17 +56,22 @@ def _bar(scores: NDArray[np.float32], n: int) -> np.float32:
     if n > _PARTS or n == 0 or scores.shape[0] < 2 * _PARTS:
         return np.float32(-np.inf)
     maxima = np.full(_PARTS, -np.inf, np.float32)
-    for start in range(0, scores.shape[0] - _PARTS + 1, _PARTS):
+    # As rows: where a sum is an index, it may be below 0 as far as the compiler knows, and nothing
+    # is looked at side by side.
+    n_rows = scores.shape[0] // _PARTS
+    rows = scores[: n_rows * _PARTS].reshape((n_rows, _PARTS))
+    for row in range(n_rows):
         for part in range(_PARTS):
-            score = scores[start + part]
+            score = rows[row, part]
             maxima[part] = score if score > maxima[part] else maxima[part]
     bar = np.float32(np.inf)
     for part in range(_PARTS):
         better = 0
+        most = maxima[part]
         for other in range(_PARTS):
-            better += maxima[other] > maxima[part]
+            better += maxima[other] > most
         if better < n:
-            bar = min(bar, maxima[part])
+            bar = min(bar, most)
     return bar
 
 
@@ -94,8 +99,8 @@ def take_best(
     # Whoever reaches the bar is collected without a branch. To insert them one by one would cost a
     # mispredicted branch or two each.
     size = scores.shape[0]
-    found = np.empty(n + size + 1, np.int32)
-    worth = np.empty(n + size + 1, np.float32)
+    found = np.empty(n + size + 8, np.int32)
+    worth = np.empty(n + size + 8, np.float32)
     found[:n], worth[:n] = items[:n], best[:n]
     n_found = n
     reached = np.zeros((size + 7) // 8 * 8, np.uint8)
@@ -104,12 +109,15 @@ def take_best(
     # Of most eight that stand together none does.
     eights = reached.view(np.uint64)
     for eight in range(eights.shape[0]):
-        if eights[eight] == 0:
+        bits = eights[eight]
+        if bits == 0:
             continue
-        for i in range(8 * eight, min(8 * eight + 8, size)):
-            found[n_found] = first + i
-            worth[n_found] = scores[i]
-            n_found += reached[i]
+        for place in range(8):
+            found[n_found] = 8 * eight + place
+            n_found += (bits >> np.uint64(8 * place)) & np.uint64(1)
+    for i in range(n, n_found):
+        worth[i] = scores[found[i]]
+        found[i] += first
     if n_found > full + _COMPARED:
         n_found = _narrow(found[:n_found], worth[:n_found], full)
     return _order(found[:n_found], worth[:n_found], items, best)

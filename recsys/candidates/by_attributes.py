@@ -169,15 +169,16 @@ def best_items(
     n = 0
     for start in range(0, allowed.shape[0], BLOCK):
         size = min(BLOCK, allowed.shape[0] - start)
+        end = start + size
+        sets, logs, shown = set_of[start:end], log_liked[start:end], allowed[start:end]
         # Loops of one kind each, and no index that may count from the end: many at a time.
         for i in range(size):
-            scores[i] = worth[np.uintp(set_of[start + i])]
+            scores[i] = worth[np.uintp(sets[i])]
         if boost != 0.0:
             for i in range(size):
-                scores[i] = np.float32(scores[i] * (1.0 + boost * log_liked[start + i]))
+                scores[i] = np.float32(scores[i] * (1.0 + boost * logs[i]))
         for i in range(size):
-            shown = allowed[start + i] & (scores[i] > 0.0)
-            scores[i] = scores[i] if shown else np.float32(-np.inf)
+            scores[i] = scores[i] if shown[i] & (scores[i] > 0.0) else np.float32(-np.inf)
         n = take_best(scores[:size], start, items, best, n)
     return items[:n]
 

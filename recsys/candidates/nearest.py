@@ -121,10 +121,11 @@ def _best_of(
     scores = np.empty(min(BLOCK, allowed.shape[0]), np.float32)
     for start in range(first, allowed.shape[0], BLOCK):
         size = min(BLOCK, allowed.shape[0] - start)
+        theirs, shown = vectors[start : start + size], allowed[start : start + size]
         for i in range(size):
-            scores[i] = affinity(vector, vectors, start + i)
+            scores[i] = affinity(vector, theirs, i)
         for i in range(size):
-            scores[i] = scores[i] if allowed[start + i] else np.float32(-np.inf)
+            scores[i] = scores[i] if shown[i] else np.float32(-np.inf)
         found = take_best(scores[:size], start, items, best, found)
     return items[:found]
 
