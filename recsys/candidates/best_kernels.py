@@ -5,12 +5,10 @@ from numpy.typing import NDArray
 
 from recsys.compiled import compiled
 
-__all__ = ["BLOCK", "collect", "insert", "largest", "take_best"]
+__all__ = ["BLOCK", "collect", "insert", "largest", "marked", "take_best"]
 
 BLOCK = 4096
 """Scores that are made before the best of them are looked for: they fit into the nearest cache."""
-_LANES = 16
-"""Numbers that are looked at side by side, as many as fit into the widest register."""
 _PARTS = 64
 """Parts of a block whose maxima tell how good the best must be."""
 _COMPARED = 128
@@ -76,6 +74,29 @@ def _bar(scores: NDArray[np.float32], n: int) -> np.float32:
 
 
 @compiled
+def marked(marks: NDArray[np.uint8], places: NDArray[np.int32], n: int) -> int:
+    """Write where the marks are 1 behind the first ``n`` places; returns how many there are.
+
+    Parameters
+    ----------
+    marks
+        Each 1 or 0, ``(n_marks,)``, a multiple of eight.
+    places
+        With room for as many as are marked, and seven more.
+    """
+    # Of most eight that stand together none is.
+    eights = marks.view(np.uint64)
+    for eight in range(eights.shape[0]):
+        bits = eights[eight]
+        if bits == 0:
+            continue
+        for place in range(8):
+            places[n] = 8 * eight + place
+            n += (bits >> np.uint64(8 * place)) & np.uint64(1)
+    return n
+
+
+@compiled
 def take_best(
     scores: NDArray[np.float32],
     first: int,
@@ -102,19 +123,10 @@ def take_best(
     found = np.empty(n + size + 8, np.int32)
     worth = np.empty(n + size + 8, np.float32)
     found[:n], worth[:n] = items[:n], best[:n]
-    n_found = n
     reached = np.zeros((size + 7) // 8 * 8, np.uint8)
     for i in range(size):
         reached[i] = (scores[i] >= least) & (scores[i] > -np.inf)
-    # Of most eight that stand together none does.
-    eights = reached.view(np.uint64)
-    for eight in range(eights.shape[0]):
-        bits = eights[eight]
-        if bits == 0:
-            continue
-        for place in range(8):
-            found[n_found] = 8 * eight + place
-            n_found += (bits >> np.uint64(8 * place)) & np.uint64(1)
+    n_found = marked(reached, found, n)
     for i in range(n, n_found):
         worth[i] = scores[found[i]]
         found[i] += first
@@ -190,16 +202,16 @@ def collect(
 @compiled
 def largest(values: NDArray[np.float32], shown: NDArray[np.float32]) -> np.float32:
     """Return the largest value over 0 of those that are shown (1, others 0), or 0; NaN is none."""
-    lanes = np.zeros(_LANES, np.float32)
-    whole = values.shape[0] - values.shape[0] % _LANES
-    for start in range(0, whole, _LANES):
-        for lane in range(_LANES):
-            value = values[start + lane] * shown[start + lane]
-            lanes[lane] = value if value > lanes[lane] else lanes[lane]
-    most = np.float32(0.0)
-    for lane in range(_LANES):
-        most = max(most, lanes[lane])
-    for i in range(whole, values.shape[0]):
+    over = np.empty(values.shape[0] + 1, np.float32)
+    for i in range(values.shape[0]):
         value = values[i] * shown[i]
-        most = value if value > most else most
-    return most
+        over[i] = value if value > 0.0 else np.float32(0.0)
+    # Numbers over 0 are in the order of their bits. Of integers the compiler knows that it does not
+    # matter in which order they are compared, and takes many at a time.
+    bits = over.view(np.int32)
+    most = np.int32(0)
+    for i in range(values.shape[0]):
+        most = max(most, bits[i])
+    bits[-1] = most
+    result: np.float32 = over[-1]
+    return result

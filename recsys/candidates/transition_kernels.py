@@ -71,18 +71,21 @@ class Table(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The neighbours of a history, packed: most of them are proposed by nobody.
+    """The neighbours of a history.
 
     Attributes
     ----------
+    packed
+        Whether only neighbours have places; else all items do, each that of its index.
     place_of
         Where an item stands in the others, -1 where it is no neighbour, ``(n_items or more,)``.
     items, scores
         Shapes ``(n_items or more,)`` and ``(n_kernels, n_items or more)``.
     size
-        How many they are, ``(1,)``.
+        How many they are where they are packed, ``(1,)``.
     """
 
+    packed: bool
     place_of: NDArray[np.int32]
     items: NDArray[np.int32]
     scores: NDArray[np.float32]

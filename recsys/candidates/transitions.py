@@ -34,6 +34,8 @@ __all__ = ["Transitions"]
 
 _RESCALE_AT = 40.0
 """Half-lives after which weights are brought back to the present: far below the end of float32."""
+_FEW = 8192
+"""Items, for which all have places in the sums over a history."""
 _DIRECTIONS = {"both": 0, "forward": 1, "backward": 2}
 
 
@@ -97,9 +99,13 @@ class Transitions(Source):
         )
 
     def _none_found(self, n_items: int) -> compute.Found:
+        # To keep neighbours together costs more than a pass over a few thousand items.
+        packed = n_items > _FEW
+        everyone = np.arange(n_items, dtype=np.int32)
         return compute.Found(
-            np.full(n_items, -1, np.int32),
-            np.zeros(n_items, np.int32),
+            packed,
+            np.full(n_items, -1, np.int32) if packed else everyone.copy(),
+            everyone,
             np.zeros((len(self.columns), n_items), np.float32),
             np.zeros(1, np.int64),
         )

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from recsys.candidates import transitions
 from recsys.candidates.base import Asker
 from recsys.candidates.pool import Pool
 from recsys.candidates.transitions import Transitions
@@ -20,6 +21,13 @@ START_MS = 1_700_000_000_000
 DAY_MS = 86_400_000
 Like = tuple[int, int, int, float]
 """User, item, time in milliseconds, strength."""
+
+
+@pytest.fixture(autouse=True, params=["all", "packed"])
+def _places(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give places in the sums to all items, as in a small catalogue, or only to neighbours."""
+    if request.param == "packed":
+        monkeypatch.setattr(transitions, "_FEW", 0)
 
 
 class BruteForce:
