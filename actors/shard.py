@@ -114,6 +114,7 @@ class Shard:
             self._observer,
             self._doomed,
         )
+        self._served = list[tuple[Recommendation, float]]()
         self._stopping = asyncio.Event()
         self._maintenance: asyncio.Task[None] | None = None
         self._upkeep = Upkeep(
@@ -175,7 +176,10 @@ class Shard:
         msgspec.DecodeError
             When the payload is not what the method takes: the caller runs another version.
         """
-        answer = self.at_once(method, payload)
+        try:
+            answer = self.at_once(method, payload)
+        finally:
+            self.settle()
         if answer is not None:
             return answer
         try:
@@ -185,6 +189,8 @@ class Shard:
 
     def at_once(self, method: Method, payload: bytes) -> bytes | None:
         """Do what needs no waiting, as ``call``; ``None`` for all else, which is not begun.
+
+        ``settle`` has to follow before anything else of the shard runs.
 
         Raises
         ------
@@ -268,23 +274,27 @@ class Shard:
             mine = (f"it takes no events: {refusing}", *mine)
         return mine if self._side is None else mine + self._side.trouble()
 
-    def _recommend(self, request: Request) -> Recommendation:
-        """Answer, and queue the decision; the answer does not wait for the disk.
+    def settle(self) -> None:
+        """Queue the decisions of the lists that were made, and count them.
 
-        A crash before the next commit loses the decision, and feedback on it then counts as
-        feedback without one.
+        The answers wait neither for that nor for the disk. A crash before the next commit loses a
+        decision, and feedback on it then counts as feedback without one.
         """
+        for recommendation, seconds in self._served:
+            decision = recommendation.decision
+            self._batcher.offer(decision)
+            if recommendation.degraded:
+                self._upkeep.hurry()
+            self._observer.on_recommend(decision.policy, seconds, fallback=decision.fallback)
+        self._served.clear()
+
+    def _recommend(self, request: Request) -> Recommendation:
+        """Make a list; ``settle`` does the rest."""
         self.territory.check(request.user_id)
-        self._batcher.make_room(1)
+        self._batcher.make_room(1 + len(self._served))
         started = perf_counter()
         recommendation = self._engine.recommend(request, decoded=True)
-        decision = recommendation.decision
-        self._batcher.offer(decision)
-        if recommendation.degraded:
-            self._upkeep.hurry()
-        self._observer.on_recommend(
-            decision.policy, perf_counter() - started, fallback=decision.fallback
-        )
+        self._served.append((recommendation, perf_counter() - started))
         return recommendation
 
     async def _recommend_many(self, asked: Requests) -> Recommendations:
@@ -299,6 +309,8 @@ class Shard:
                 lists.append(encode_list(self._recommend(request)))
             except NotOwned:
                 lists.append(None)
+            finally:
+                self.settle()
             if loop.time() - since > SLICE_S:
                 await asyncio.sleep(0)
                 since = loop.time()

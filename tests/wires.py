@@ -38,6 +38,8 @@ class PaperShard:
         What came, in order.
     fault
         Raised in place of an answer.
+    settling
+        Called by ``settle``.
     """
 
     def __init__(self, name: bytes = b"a") -> None:
@@ -46,6 +48,10 @@ class PaperShard:
         self.gate.set()
         self.asked = list[tuple[Method, bytes]]()
         self.fault: Exception | None = None
+        self.settling: Callable[[], object] = lambda: None
+
+    def settle(self) -> None:
+        self.settling()
 
     def at_once(self, method: Method, payload: bytes) -> bytes | None:
         if method == "append":

@@ -43,6 +43,10 @@ class QuickCallee(Callee, Protocol):
         """
         ...
 
+    def settle(self) -> None:
+        """Do what follows of answers, but need not be done for them; called when they have left."""
+        ...
+
 
 class WireServer:
     """Listens for gateways.
@@ -169,6 +173,7 @@ class _Peer(asyncio.Protocol):
             self._reading = False
             # What was answered leaves before the loop turns to what it can do later.
             self._flush()
+            self._server.callee.settle()
 
     @override
     def pause_writing(self) -> None:

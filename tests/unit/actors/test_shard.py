@@ -74,6 +74,18 @@ async def test_decisions_count_in_the_bound_of_the_queue() -> None:
         await waiting
 
 
+async def test_a_list_is_counted_and_queued_when_it_is_settled() -> None:
+    tally = Tally()
+    async with running(Engine.open(None, SETTINGS.engine), observer=tally) as shard:
+        assert shard.at_once("recommend", question(1)) is not None
+        assert (shard.stats().queue, tally.told) == (0, [])
+        shard.settle()
+        assert shard.stats().queue == 1
+        assert [word for word, *_ in tally.told] == ["recommend"]
+        shard.settle()
+        assert shard.stats().queue == 1
+
+
 async def test_one_bad_event_refuses_the_whole_batch() -> None:
     engine = Engine.open(None, SETTINGS.engine)
     tally = Tally()

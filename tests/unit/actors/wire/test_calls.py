@@ -66,6 +66,26 @@ async def test_calls_of_one_tick_leave_in_one_write(monkeypatch: pytest.MonkeyPa
         assert await lone == b"a:lone"
 
 
+async def test_answers_have_left_before_what_follows_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shard = PaperShard()
+    async with linked(shard) as (link, server):
+        (peer,) = server.peers
+        order = list[str]()
+        flush = peer._flush  # noqa: SLF001 - what is written is seen by nobody else
+
+        def leave() -> None:
+            flush()
+            order.append("left")
+
+        monkeypatch.setattr(peer, "_flush", leave)
+        monkeypatch.setattr(shard, "settling", lambda: order.append(f"settled {len(shard.asked)}"))
+        assert await link.call("recommend", b"x", 5) == b"a:x"
+        assert await link.call("recommend", b"y", 5) == b"a:y"
+        assert order == ["left", "settled 1", "left", "settled 2"]
+
+
 async def test_who_stops_waiting_takes_nothing_with_them() -> None:
     shard = PaperShard()
     shard.gate.clear()
