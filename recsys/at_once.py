@@ -18,7 +18,6 @@ from recsys.features.base import narrow
 from recsys.learners.listwise import ListwiseRanker
 from recsys.learners.listwise_net import Net
 from recsys.learners.trust import trust_in
-from recsys.policies.squarecb import SquareCB
 from recsys.recommend_kernels import Recipe
 from recsys.state import State
 from recsys.users import User
@@ -30,14 +29,16 @@ def make_at_once(
     state: State,
     request: Request,
     user: User,
-    policy: SquareCB,
+    gamma: float,
     tokens: NDArray[np.int64],
     seed: int,
 ) -> tuple[tuple[Slot, ...], bytes] | None:
-    """Make the list of the learner's arm for who names no candidates.
+    """Make the list of the learner's arm for who names no candidates, drawn by SquareCB.
 
     Parameters
     ----------
+    gamma
+        See ``recsys.policies.squarecb.SquareCB``.
     tokens
         See ``recsys.features.table.surface``.
 
@@ -78,7 +79,7 @@ def make_at_once(
         bandit.base,
         learner.scale,
         trust_in(user, state.settings.learners.trust),
-        policy.gamma,
+        gamma,
         np.uint64(seed),
     )
     if not len(items):

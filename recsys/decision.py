@@ -85,7 +85,9 @@ def validate_request(request: Request) -> None:
     if not 1 <= request.n <= MAX_SLOTS:
         raise InvalidEvent("/n", f"must lie in 1..{MAX_SLOTS}, got {request.n}")
     check_context(request.context, "/context")
-    for name, ids in (("candidates", request.candidates or ()), ("exclude", request.exclude)):
+    for name, ids in (("candidates", request.candidates), ("exclude", request.exclude)):
+        if not ids:
+            continue
         if len(ids) > MAX_SLOTS:
             raise InvalidEvent(f"/{name}", f"at most {MAX_SLOTS} items, got {len(ids)}")
         for place, item_id in enumerate(ids):

@@ -25,11 +25,10 @@ from recsys.ids import feature_hash
 from recsys.learners.trust import trust_in
 from recsys.new_items import kept_for
 from recsys.policies.base import Policy
-from recsys.policies.build import build_policy
+from recsys.policies.build import build_policy, gamma_of
 from recsys.policies.slate import Slate, draw
 from recsys.policies.slate_kernels import all_finite
-from recsys.policies.squarecb import SquareCB
-from recsys.settings import ArmSettings
+from recsys.settings import ArmSettings, SquareCBSettings
 from recsys.state import State
 from recsys.users import User
 
@@ -89,14 +88,17 @@ def recommend(state: State, request: Request) -> Recommendation:
     seed = mmh3.hash64(request.decision_id, state.settings.seed & 0xFFFFFFFF, signed=False)[0]
     # Beside the learner's arm the mix's tells what the ranker adds: the rest must be the same.
     alike = arm.ranker in {"learner", "mix"}
-    policy = build_policy(arm.policy, state.drift.exploration(user) if alike else 1.0)
+    exploration = state.drift.exploration(user) if alike else 1.0
     context = context_hashes(request.context)
     made = None
-    if arm.ranker == "learner" and request.candidates is None and isinstance(policy, SquareCB):
+    simple = arm.ranker == "learner" and request.candidates is None
+    if simple and isinstance(arm.policy, SquareCBSettings):
+        gamma = gamma_of(arm.policy, exploration)
         tokens = surface(context, request.n)
-        at_once = make_at_once(state, request, user, policy, tokens, seed)
+        at_once = make_at_once(state, request, user, gamma, tokens, seed)
         made = None if at_once is None else _Made(*at_once)
     if made is None:
+        policy = build_policy(arm.policy, exploration)
         made = _in_steps(state, _Question(request, arm, user, policy, seed, context))
     decision = Decision(
         event_id=request.decision_id,

@@ -69,10 +69,13 @@ class DriftWatch:
 
     def exploration(self, user: User) -> float:
         """Return by how much more than usual is explored for a person, at least 1."""
-        own, shared = self._settings.user.exploration, self._settings.shard.exploration
+        own, shared = user.unrest.restlessness, self._restlessness
+        if own == shared == 0.0:
+            return 1.0
+        settings = self._settings
         return max(
-            1.0 + (own - 1.0) * user.unrest.restlessness,
-            1.0 + (shared - 1.0) * self._restlessness,
+            1.0 + (settings.user.exploration - 1.0) * own,
+            1.0 + (settings.shard.exploration - 1.0) * shared,
         )
 
     @property

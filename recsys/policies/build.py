@@ -18,7 +18,12 @@ from recsys.settings import (
     UniformSettings,
 )
 
-__all__ = ["build_policy"]
+__all__ = ["build_policy", "gamma_of"]
+
+
+def gamma_of(settings: SquareCBSettings, exploration: float) -> float:
+    """Return how much a gap between scores counts where so much more than usual is explored."""
+    return settings.gamma / exploration
 
 
 @lru_cache(maxsize=256)
@@ -41,6 +46,6 @@ def build_policy(settings: PolicySettings, exploration: float = 1.0) -> Policy:
         case SoftmaxSettings():
             return Softmax(temperature=settings.temperature * exploration)
         case SquareCBSettings():
-            return SquareCB(gamma=settings.gamma / exploration)
+            return SquareCB(gamma=gamma_of(settings, exploration))
         case _:
             assert_never(settings)

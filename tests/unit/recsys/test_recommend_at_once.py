@@ -12,7 +12,6 @@ from recsys.at_once import make_at_once
 from recsys.decision import Request
 from recsys.engine import Engine
 from recsys.events import Decision, Slot
-from recsys.policies.squarecb import SquareCB
 from recsys.settings import ArmSettings, EngineSettings, SquareCBSettings
 from recsys.state import State
 from recsys.users import User
@@ -42,9 +41,9 @@ class Watch:
         monkeypatch.setattr("recsys.recommend.make_at_once", self)
 
     def __call__(
-        self, state: State, one: Request, user: User, policy: SquareCB, tokens: Tokens, seed: int
+        self, state: State, one: Request, user: User, gamma: float, tokens: Tokens, seed: int
     ) -> tuple[tuple[Slot, ...], bytes] | None:
-        made = make_at_once(state, one, user, policy, tokens, seed) if self.allowed else None
+        made = make_at_once(state, one, user, gamma, tokens, seed) if self.allowed else None
         self.made += made is not None
         return made
 
