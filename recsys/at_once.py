@@ -58,7 +58,7 @@ def make_at_once(
     # What everybody's tastes say of one person's.
     bandit.priors.refresh()
     tastes, net = user.tastes, learner.held(most)
-    items, propensities, scores, logged = compute.make(
+    made = compute.make(
         state.recipe(partial(_recipe, state, net)),
         user.items,
         user.times_ms,
@@ -82,13 +82,15 @@ def make_at_once(
         gamma,
         np.uint64(seed),
     )
-    if not len(items):
+    if not made:
         return None
-    features, size = narrow(logged.view(np.float16)), 2 * len(state.columns)
-    end = request.n * size
-    rows = [features[start : start + size] for start in range(0, end, size)]
-    names = [catalogue[item].item_id for item in items.tolist()]
-    return tuple(map(Slot, names, propensities.tolist(), scores.tolist(), rows)), features[end:]
+    n, drawn, (_, n_all, n_shared) = request.n, state.drawn, state.features.width
+    features = narrow(drawn.logged[: n * n_all + n_shared].view(np.float16))
+    size = 2 * n_all
+    rows = [features[start : start + size] for start in range(0, n * size, size)]
+    names = [catalogue[item].item_id for item in drawn.items[:n].tolist()]
+    propensities, scores = drawn.propensities[:n].tolist(), drawn.scores[:n].tolist()
+    return tuple(map(Slot, names, propensities, scores, rows)), features[n * size :]
 
 
 def _recipe(state: State, net: Net) -> Recipe:
@@ -108,4 +110,5 @@ def _recipe(state: State, net: Net) -> Recipe:
         shared,
         features.places["taste_deviation"],
         bandit.optimism,
+        state.drawn,
     )

@@ -39,7 +39,7 @@ from recsys.store.base import Append, Outcome, Store
 from recsys.store.memory import MemoryStore
 from recsys.store.records import kind_of, letter_of
 from recsys.store.sqlite import SqliteStore
-from recsys.strikes import Strikes
+from recsys.strikes import ASKING, Strikes
 from recsys.views import Stats, UserView
 from recsys.warm_up import live
 
@@ -148,8 +148,12 @@ class Engine:
         """
         settled = request if decoded else conform_request(request)
         validate_request(settled)
-        with self.strikes.asking(self._state.counters.sequence, settled.user_id):
+        try:
             recommendation = recommend(self._state, settled)
+        except Exception as error:
+            self.strikes.failed(ASKING, self._state.counters.sequence, error, settled.user_id)
+            raise
+        self.strikes.worked(ASKING)
         self._trim()
         return recommendation
 
@@ -182,13 +186,7 @@ class Engine:
     def append(
         self, events: Sequence[Event], positions: Mapping[str, int] | None = None
     ) -> list[Append]:
-        """Make checked events durable, each id once; blocks.
-
-        Parameters
-        ----------
-        positions
-            See ``recsys.store.base.Store.append``.
-        """
+        """Make checked events durable, each id once, as ``recsys.store.base.Store.append``."""
         return self._store.append(events, positions)
 
     def fold(self, events: Sequence[Event], appends: Sequence[Append]) -> None:

@@ -16,7 +16,25 @@ from recsys.learners.listwise_net import Net, judge
 from recsys.learners.taste_kernels import Known
 from recsys.policies.slate_kernels import all_finite, squarecb_slots, uniforms
 
-__all__ = ["Recipe", "allow", "hold_recipe", "make", "trust"]
+__all__ = ["Drawn", "Recipe", "allow", "hold_recipe", "make", "room_for", "trust"]
+
+
+class Drawn(NamedTuple):
+    """Where a list is written, with room for the longest one and for its features.
+
+    Attributes
+    ----------
+    items, propensities, scores
+        Shapes ``(n_slots or more,)``.
+    logged
+        The bits of the features as float16: rows of what was drawn, one after the other, then those
+        of the request.
+    """
+
+    items: NDArray[np.int32]
+    propensities: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    logged: NDArray[np.uint16]
 
 
 class Recipe(NamedTuple):
@@ -36,6 +54,8 @@ class Recipe(NamedTuple):
         See ``recsys.features.rows.describe``.
     deviation, width
         See ``trust``.
+    drawn
+        Of the latest one.
     """
 
     pool: Scratch
@@ -51,12 +71,20 @@ class Recipe(NamedTuple):
     n_shared: int
     deviation: int
     width: float
+    drawn: Drawn
 
 
 hold_recipe = holder(Recipe)
 
-Drawn = tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64], NDArray[np.uint16]]
-"""Items, their probabilities and scores, and what is logged, see ``make``."""
+
+def room_for(n_slots: int, n_all: int, n_shared: int) -> Drawn:
+    """Return room for lists of up to ``n_slots``, see ``Recipe``."""
+    return Drawn(
+        np.zeros(n_slots, np.int32),
+        np.zeros(n_slots),
+        np.zeros(n_slots),
+        np.zeros(n_slots * n_all + n_shared, np.uint16),
+    )
 
 
 @compiled
@@ -103,11 +131,6 @@ def trust(
 
 
 @compiled
-def _nothing() -> Drawn:
-    return np.empty(0, np.int32), np.empty(0), np.empty(0), np.empty(0, np.uint16)
-
-
-@compiled
 def _draw(
     recipe: Recipe,
     cut: Cut,
@@ -118,7 +141,7 @@ def _draw(
     share: float,
     gamma: float,
     seed: np.uint64,
-) -> Drawn:
+) -> bool:
     """Describe a cut, score it with the listwise ranker, draw with SquareCB; as ``make``."""
     n_slots, n_all = moment.list_size, recipe.n_all
     # What is scored is what is logged.
@@ -130,21 +153,21 @@ def _draw(
     scores = judge(recipe.net, rows, values[end:].reshape((1, recipe.n_shared)), scale)
     trust(scores, share, rows, recipe.deviation, recipe.width)
     if not all_finite(scores):
-        return _nothing()
-    lots, propensities = np.empty(n_slots), np.empty(n_slots)
-    chosen, drawn = np.empty(n_slots, np.int64), np.empty(n_slots)
+        return False
+    drawn = recipe.drawn
+    lots, propensities = np.empty(n_slots), drawn.propensities[:n_slots]
+    chosen = np.empty(n_slots, np.int64)
     uniforms(seed, lots)
     squarecb_slots(scores, gamma, lots, chosen, propensities)
-    items = np.empty(n_slots, np.int32)
-    logged = np.empty(n_slots * n_all + recipe.n_shared, np.uint16)
+    logged = drawn.logged[: n_slots * n_all + recipe.n_shared]
     for slot in range(n_slots):
         place = chosen[slot]
-        items[slot] = cut.items[place]
-        drawn[slot] = scores[place]
+        drawn.items[slot] = cut.items[place]
+        drawn.scores[slot] = scores[place]
         propensities[slot] = min(propensities[slot], 1.0)
         logged[slot * n_all : (slot + 1) * n_all] = halves[place * n_all : (place + 1) * n_all]
     logged[n_slots * n_all :] = halves[end:]
-    return items, propensities, drawn, logged
+    return True
 
 
 @compiled
@@ -171,7 +194,7 @@ def make(
     share: float,
     gamma: float,
     seed: np.uint64,
-) -> Drawn:
+) -> bool:
     """Make a list for a person, from the question to the sources to the draw.
 
     Parameters
@@ -197,9 +220,8 @@ def make(
 
     Returns
     -------
-    Items, their probabilities and scores, ``(n_slots,)``, and the bits of the features as float16:
-    rows of what was drawn, one after the other, then those of the request. None of all that when
-    there are fewer candidates, or a score is not finite.
+    Whether it was made, and is in ``recipe.drawn`` now: to return arrays takes longer. It is not
+    when there are fewer candidates, or a score is not finite.
     """
     nobody = np.empty(0, np.int32)
     # fmt: off
@@ -210,7 +232,7 @@ def make(
     ))
     # fmt: on
     if cut.items.shape[0] < n_slots:
-        return _nothing()
+        return False
     n_past = items.shape[0]
     last_liked = recipe.facts.log_liked[items[n_past - 1]] if n_past else 0.0
     moment = Moment(

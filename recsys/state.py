@@ -22,6 +22,7 @@ from recsys.codec import pack, unpack
 from recsys.counters import Counters
 from recsys.drift.response import DriftWatch
 from recsys.errors import IncompatibleState, NonFinite
+from recsys.events import MAX_SLOTS
 from recsys.features.base import Choice, Example
 from recsys.features.counts import ItemCounts
 from recsys.features.encode import TextEncoder
@@ -42,7 +43,7 @@ from recsys.memory.forgetting import ForgettingMeter
 from recsys.memory.replay import ReplayBuffer
 from recsys.mixing.ledger import Ledger
 from recsys.new_items import NewItems
-from recsys.recommend_kernels import hold_recipe
+from recsys.recommend_kernels import hold_recipe, room_for
 from recsys.settings import EngineSettings, SourceName
 from recsys.users import User, UserTable
 
@@ -76,8 +77,9 @@ class State:
     weights, popularity
         Of the sources' columns in the mix, and in that of the arms that rank by popularity, shape
         ``(n_columns,)``.
-    recipe
-        What lists that are made by one call are made with, once somebody has asked for one.
+    recipe, drawn
+        What lists that are made by one call are made with, once somebody has asked for one, and
+        where the latest one is.
     """
 
     def __init__(
@@ -132,6 +134,7 @@ class State:
         self.choices = ReplayBuffer(Choice, settings.memory, settings.seed)
         self.new_items = NewItems(settings.new_items, self.counts)
         self.recipe = Held(hold_recipe)
+        self.drawn = room_for(MAX_SLOTS, self.features.width.all, self.features.width.shared)
         self.meter = ForgettingMeter(settings.memory.meter, self.learner, settings.seed)
 
     def _make_sources(self, settings: EngineSettings) -> tuple[Source, ...]:

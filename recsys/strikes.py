@@ -12,8 +12,7 @@ is not mended by going back; and what breaks again and again is gone back for ev
 that a sender of poison cannot keep a shard from its work.
 """
 
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import msgspec
 
@@ -53,16 +52,6 @@ class Strikes:
         self._spent = set[str]()
         self._attempts = 0
         self._next = 0
-
-    def asking(self, sequence: int, user_id: str) -> "_Asking":
-        """Return a context that counts whether a list can be made for somebody.
-
-        Parameters
-        ----------
-        sequence
-            Of the last event that was learned.
-        """
-        return _Asking(self, sequence, user_id)
 
     def worked(self, kind: str) -> None:
         """Take in that one of a kind went well."""
@@ -123,28 +112,3 @@ class Strikes:
             self._spent.update(kinds)
             self._next = sequence + _CALM * 2**self._attempts
             self._attempts += 1
-
-
-class _Asking:
-    """See ``Strikes.asking``."""
-
-    __slots__ = ("_sequence", "_strikes", "_user_id")
-
-    def __init__(self, strikes: Strikes, sequence: int, user_id: str) -> None:
-        self._strikes = strikes
-        self._sequence = sequence
-        self._user_id = user_id
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if isinstance(error, Exception):
-            self._strikes.failed(ASKING, self._sequence, error, self._user_id)
-        elif error is None:
-            self._strikes.worked(ASKING)

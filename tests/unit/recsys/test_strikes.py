@@ -72,17 +72,13 @@ def test_what_is_refused_on_purpose_is_no_strike() -> None:
 def test_one_person_who_asks_again_and_again_is_one_strike() -> None:
     strikes = Strikes()
     for user_id in ("ann", "ann", "ann", "bob", "bob"):
-        with pytest.raises(ValueError, match="no luck"), strikes.asking(9, user_id):
-            raise FAULT
+        strikes.failed(ASKING, 9, FAULT, user_id)
     assert strikes.due(9) == []
-    with pytest.raises(ValueError, match="no luck"), strikes.asking(9, "cat"):
-        raise FAULT
+    strikes.failed(ASKING, 9, FAULT, "cat")
     assert strikes.due(9) == [ASKING]
-    with pytest.raises(InvalidEvent), strikes.asking(9, "dan"):
-        raise InvalidEvent("/arm", "is unknown")
+    strikes.failed(ASKING, 9, InvalidEvent("/arm", "is unknown"), "dan")
     assert strikes.due(9) == [ASKING]
-    with strikes.asking(9, "eve"):
-        pass
+    strikes.worked(ASKING)
     assert strikes.due(9) == []
 
 
