@@ -138,26 +138,29 @@ def forward(weights: Array, rows: Array, shared: Array, hidden: Array) -> Array:
             common[h] += z * inner[n_columns + d, h]
     out = np.empty(n, np.float32)
     for i in range(n):
+        layer = hidden[i]
         for h in range(n_hidden):
-            hidden[i, h] = common[h]
+            layer[h] = common[h]
         total = base
         for d in range(n_columns):
             total += w[d] * rows[i, d]
-        # Four inputs at a time: a quarter of the passes over the hidden layer.
-        whole = n_columns - n_columns % 4
-        for d in range(0, whole, 4):
-            z0, z1, z2, z3 = rows[i, d], rows[i, d + 1], rows[i, d + 2], rows[i, d + 3]
+        # Eight inputs at a time: an eighth of the passes over the hidden layer.
+        whole = n_columns - n_columns % 8
+        for d in range(0, whole, 8):
+            z, to = rows[i, d : d + 8], inner[d : d + 8]
+            z0, z1, z2, z3, z4, z5, z6, z7 = z[0], z[1], z[2], z[3], z[4], z[5], z[6], z[7]
+            w0, w1, w2, w3, w4, w5, w6, w7 = to[0], to[1], to[2], to[3], to[4], to[5], to[6], to[7]
             for h in range(n_hidden):
-                hidden[i, h] += (z0 * inner[d, h] + z1 * inner[d + 1, h]) + (
-                    z2 * inner[d + 2, h] + z3 * inner[d + 3, h]
+                layer[h] += ((z0 * w0[h] + z1 * w1[h]) + (z2 * w2[h] + z3 * w3[h])) + (
+                    (z4 * w4[h] + z5 * w5[h]) + (z6 * w6[h] + z7 * w7[h])
                 )
         for d in range(whole, n_columns):
-            z = rows[i, d]
+            z0, w0 = rows[i, d], inner[d]
             for h in range(n_hidden):
-                hidden[i, h] += z * inner[d, h]
+                layer[h] += z0 * w0[h]
         for h in range(n_hidden):
-            hidden[i, h] = max(hidden[i, h], np.float32(0.0))
-            total += v[h] * hidden[i, h]
+            layer[h] = max(layer[h], np.float32(0.0))
+            total += v[h] * layer[h]
         out[i] = total
     return out
 
