@@ -29,7 +29,7 @@ _FITTED: Final = 1
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """Medians of rounds in ``benchmarks/RESULTS.md``, "Fast and shared" (commit e4aaa99)."""
+    """Medians of rounds in ``benchmarks/RESULTS.md``, "Fast and shared" (commit 33c7c3c)."""
 
     clients: int
     clicks_per_s: float
@@ -39,8 +39,8 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 MEASURED: Final = (
-    Measured(1, 0.0, 845.0, 0.97, 7.3),
-    Measured(64, 0.0, 2320.0, 26.1, 64.6),
+    Measured(1, 0.0, 773.0, 1.1, 4.5),
+    Measured(64, 0.0, 2216.0, 27.5, 66.2),
 )
 
 
