@@ -130,13 +130,15 @@ class Batcher:
         self._stopping = False
         self.start()
 
-    def make_room(self, events: int, *, patient: bool = True) -> None:
+    def make_room(self, events: int, *, patient: bool = True, ahead: int = 0) -> None:
         """Refuse unless ``events`` more fit into the queue.
 
         Parameters
         ----------
         patient
             Whether nobody waits for them, so that the time they take does not matter.
+        ahead
+            Events that found room before, and will be queued before these.
 
         Raises
         ------
@@ -148,13 +150,14 @@ class Batcher:
         if self._stopping:
             raise ShardUnavailable(self._shard, "it is stopping")
         # A group larger than the whole queue must pass at some time, so it passes when empty.
-        if not self._waiting:
+        waiting = self._waiting + ahead
+        if not waiting:
             return
         bound = self._settings.queue_events
-        full = self._waiting + events > (bound if patient else bound - bound // _KEPT)
+        full = waiting + events > (bound if patient else bound - bound // _KEPT)
         if patient and not full:
             return
-        wait_s = self._pace.seconds_for(self._waiting)
+        wait_s = self._pace.seconds_for(waiting)
         if full or (not patient and wait_s is not None and wait_s > self._settings.queue_s):
             self._observer.on_rejected("overloaded", events)
             shortest, longest = _RETRY_AFTER_S

@@ -7,6 +7,7 @@ store blocks and runs on one thread of its own; learning and recommending run in
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -114,7 +115,7 @@ class Shard:
             self._observer,
             self._doomed,
         )
-        self._served = list[tuple[Recommendation, float]]()
+        self._served = deque[tuple[Recommendation, float]]()
         self._stopping = asyncio.Event()
         self._maintenance: asyncio.Task[None] | None = None
         self._upkeep = Upkeep(
@@ -280,18 +281,18 @@ class Shard:
         The answers wait neither for that nor for the disk. A crash before the next commit loses a
         decision, and feedback on it then counts as feedback without one.
         """
-        for recommendation, seconds in self._served:
+        while self._served:
+            recommendation, seconds = self._served.popleft()
             decision = recommendation.decision
             self._batcher.offer(decision)
             if recommendation.degraded:
                 self._upkeep.hurry()
             self._observer.on_recommend(decision.policy, seconds, fallback=decision.fallback)
-        self._served.clear()
 
     def _recommend(self, request: Request) -> Recommendation:
         """Make a list; ``settle`` does the rest."""
         self.territory.check(request.user_id)
-        self._batcher.make_room(1 + len(self._served))
+        self._batcher.make_room(1, ahead=len(self._served))
         started = perf_counter()
         recommendation = self._engine.recommend(request, decoded=True)
         self._served.append((recommendation, perf_counter() - started))

@@ -173,7 +173,14 @@ class _Peer(asyncio.Protocol):
             self._reading = False
             # What was answered leaves before the loop turns to what it can do later.
             self._flush()
+            self._settle()
+
+    def _settle(self) -> None:
+        try:
             self._server.callee.settle()
+        except Exception:
+            # The answers have left, and what the peer asks next is none of this.
+            _log.exception("shard-%d: what follows of its answers failed", self._server.shard)
 
     @override
     def pause_writing(self) -> None:

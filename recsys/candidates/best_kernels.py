@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from recsys.compiled import compiled
 
-__all__ = ["BLOCK", "collect", "insert", "largest", "marked", "take_best"]
+__all__ = ["BLOCK", "collect", "insert", "largest", "take_best"]
 
 BLOCK = 4096
 """Scores that are made before the best of them are looked for: they fit into the nearest cache."""
@@ -74,7 +74,7 @@ def _bar(scores: NDArray[np.float32], n: int) -> np.float32:
 
 
 @compiled
-def marked(marks: NDArray[np.uint8], places: NDArray[np.int32], n: int) -> int:
+def _marked(marks: NDArray[np.uint8], places: NDArray[np.int32], n: int) -> int:
     """Write where the marks are 1 behind the first ``n`` places; returns how many there are.
 
     Parameters
@@ -126,7 +126,7 @@ def take_best(
     reached = np.zeros((size + 7) // 8 * 8, np.uint8)
     for i in range(size):
         reached[i] = (scores[i] >= least) & (scores[i] > -np.inf)
-    n_found = marked(reached, found, n)
+    n_found = _marked(reached, found, n)
     for i in range(n, n_found):
         worth[i] = scores[found[i]]
         found[i] += first

@@ -48,10 +48,10 @@ class ShardDetector:
 
     def update(self, value: float) -> bool:
         """Take in the next value, of about 0 to 1; returns whether it is an alarm."""
-        adwin = self._adwin
-        before = adwin.total / max(adwin.width, 1)
-        adwin.update(value)  # type: ignore[no-untyped-call]
-        return bool(adwin.drift_detected and self._sign * (adwin.estimation - before) > 0.0)
+        before = self._adwin.estimation
+        self._adwin.update(value)  # type: ignore[no-untyped-call]
+        rise = self._adwin.estimation - before
+        return bool(self._adwin.drift_detected and self._sign * rise > 0.0)
 
     def snapshot(self) -> bytes:
         """Return the detector as a sealed record."""

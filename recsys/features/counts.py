@@ -55,11 +55,6 @@ class ItemCounts:
         self.liked[item] += times
         self.log_liked[item] = math.log1p(self.liked[item])
 
-    def show(self, item: int, times: float = 1) -> None:
-        """Count slots that showed the item."""
-        self.shown[item] += times
-        self.total_shown += times
-
     def click(self, item: int, times: float = 1) -> None:
         """Count slots of the item that earned positive feedback."""
         self.clicked[item] += times

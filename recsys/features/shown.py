@@ -1,4 +1,4 @@
-"""Counts what a list shows by one compiled call."""
+"""Counts what lists show, by item and by its attributes, in compiled code."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,12 +7,32 @@ from recsys.compiled import compiled
 from recsys.features.facts import Facts
 from recsys.features.windows import SHOWN, count_one
 
-__all__ = ["show"]
+__all__ = ["show", "show_one"]
+
+
+@compiled
+def show_one(facts: Facts, item: int, ts_ms: int, weight: float, fades: bool) -> None:
+    """Count a slot for an item and for each of its attributes.
+
+    Parameters
+    ----------
+    fades
+        See ``recsys.features.windows.count_one``.
+    """
+    half_lives_ms, counts, last_ms = facts.half_lives_ms, facts.item_counts, facts.item_last_ms
+    facts.shown[item] += weight
+    count_one(counts, last_ms, half_lives_ms, item, SHOWN, ts_ms, weight, fades)
+    attributes = facts.attributes[item]
+    counts, last_ms = facts.attribute_counts, facts.attribute_last_ms
+    for place in range(attributes.shape[0]):
+        if attributes[place] < 0:
+            break
+        count_one(counts, last_ms, half_lives_ms, attributes[place], SHOWN, ts_ms, weight, fades)
 
 
 @compiled
 def show(facts: Facts, items: NDArray[np.int32], ts_ms: int, new_below: float) -> int:
-    """Count a slot for each item, by item and by its attributes.
+    """Count what a list shows.
 
     Returns
     -------
@@ -21,22 +41,6 @@ def show(facts: Facts, items: NDArray[np.int32], ts_ms: int, new_below: float) -
     new = 0
     for i in range(items.shape[0]):
         new += facts.shown[items[i]] < new_below
-    half_lives_ms, attributes = facts.half_lives_ms, facts.attributes
     for i in range(items.shape[0]):
-        item = items[i]
-        facts.shown[item] += 1.0
-        count_one(facts.item_counts, facts.item_last_ms, half_lives_ms, item, SHOWN, ts_ms, 1.0)
-        for place in range(attributes.shape[1]):
-            token = attributes[item, place]
-            if token < 0:
-                break
-            count_one(
-                facts.attribute_counts,
-                facts.attribute_last_ms,
-                half_lives_ms,
-                token,
-                SHOWN,
-                ts_ms,
-                1.0,
-            )
+        show_one(facts, items[i], ts_ms, 1.0, False)
     return new

@@ -81,7 +81,7 @@ class WindowCounts:
 
     def add(self, key: int, kind: Kind, ts_ms: int, amount: float = 1.0) -> None:
         """Count; an event from before the row's last one counts as of that."""
-        count_one(self.counts, self.last_ms, self.half_lives_ms, key, kind, ts_ms, amount)
+        count_one(self.counts, self.last_ms, self.half_lives_ms, key, kind, ts_ms, amount, False)
 
     def add_all(
         self,
@@ -150,15 +150,19 @@ def count_one(
     kind: int,
     ts_ms: int,
     amount: float,
+    fades: bool,
 ) -> None:
-    """Do ``WindowCounts.add``."""
+    """Do ``WindowCounts.add``; or what comes late has faded on the way, as far as it is late."""
     age_ms = ts_ms - last_ms[key]
     for window in range(counts.shape[1]):
+        left = amount
         if age_ms > 0:
             fade = np.float32(2.0 ** (-age_ms / half_lives_ms[window]))
             for other in range(counts.shape[2]):
                 counts[key, window, other] *= fade
-        counts[key, window, kind] += np.float32(amount)
+        elif fades and age_ms < 0:
+            left *= 2.0 ** (age_ms / half_lives_ms[window])
+        counts[key, window, kind] += np.float32(left)
     last_ms[key] = max(last_ms[key], ts_ms)
 
 
@@ -176,7 +180,7 @@ def _add_all(
         for place in range(keys.shape[1]):
             key = keys[row, place]
             if key >= 0:
-                count_one(counts, last_ms, half_lives_ms, key, kind, ts_ms, amounts[row])
+                count_one(counts, last_ms, half_lives_ms, key, kind, ts_ms, amounts[row], False)
 
 
 @compiled

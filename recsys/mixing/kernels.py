@@ -5,32 +5,10 @@ from numpy.typing import NDArray
 
 from recsys.compiled import compiled, in_order
 from recsys.features.facts import Facts
-from recsys.features.windows import SHOWN
+from recsys.features.shown import show_one
+from recsys.features.windows import count_one
 
 __all__ = ["count", "count_shows"]
-
-
-@compiled
-def _count_one(
-    counts: NDArray[np.float32],
-    last_ms: NDArray[np.int64],
-    half_lives_ms: NDArray[np.float64],
-    key: int,
-    kind: int,
-    ts_ms: int,
-    weight: float,
-) -> None:
-    age_ms = ts_ms - last_ms[key]
-    for window in range(counts.shape[1]):
-        amount = weight
-        if age_ms > 0:
-            fade = np.float32(2.0 ** (-age_ms / half_lives_ms[window]))
-            for other in range(counts.shape[2]):
-                counts[key, window, other] *= fade
-        elif age_ms < 0:
-            amount *= 2.0 ** (age_ms / half_lives_ms[window])
-        counts[key, window, kind] += np.float32(amount)
-    last_ms[key] = max(last_ms[key], ts_ms)
 
 
 @compiled
@@ -55,7 +33,8 @@ def count(
         What is counted, shapes ``(n_counted,)``.
     """
     for i in range(keys.shape[0]):
-        _count_one(counts, last_ms, half_lives_ms, keys[i], kinds[i], times_ms[i], amounts[i])
+        key, kind, ts_ms = keys[i], kinds[i], times_ms[i]
+        count_one(counts, last_ms, half_lives_ms, key, kind, ts_ms, amounts[i], True)
 
 
 # Order matters: weights need not be whole numbers.
@@ -79,30 +58,11 @@ def count_shows(
     sizes, times_ms, weights
         Of the lists, ``(n_lists,)``.
     """
-    half_lives_ms, attributes = facts.half_lives_ms, facts.attributes
     end = 0
     for number in range(sizes.shape[0]):
-        ts_ms, weight = times_ms[number], weights[number]
         begin, end = end, end + sizes[number]
         for item in items[begin:end]:
-            if item < 0:
-                continue
-            facts.shown[item] += weight
-            total += weight
-            _count_one(
-                facts.item_counts, facts.item_last_ms, half_lives_ms, item, SHOWN, ts_ms, weight
-            )
-            for place in range(attributes.shape[1]):
-                token = attributes[item, place]
-                if token < 0:
-                    break
-                _count_one(
-                    facts.attribute_counts,
-                    facts.attribute_last_ms,
-                    half_lives_ms,
-                    token,
-                    SHOWN,
-                    ts_ms,
-                    weight,
-                )
+            if item >= 0:
+                total += weights[number]
+                show_one(facts, item, times_ms[number], weights[number], True)
     return total

@@ -86,6 +86,17 @@ async def test_a_list_is_counted_and_queued_when_it_is_settled() -> None:
         assert shard.stats().queue == 1
 
 
+async def test_lists_that_are_not_queued_yet_count_in_the_bound_of_the_queue() -> None:
+    settings = with_store(queue_events=2)
+    async with running(Engine.open(None, settings.engine), settings) as shard:
+        shard.at_once("recommend", question(1))
+        shard.at_once("recommend", question(2))
+        with pytest.raises(Overloaded):
+            shard.at_once("recommend", question(3))
+        shard.settle()
+        assert shard.stats().queue == 2
+
+
 async def test_one_bad_event_refuses_the_whole_batch() -> None:
     engine = Engine.open(None, SETTINGS.engine)
     tally = Tally()

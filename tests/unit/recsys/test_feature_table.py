@@ -222,7 +222,8 @@ def test_what_a_list_shows_is_counted_like_one_after_the_other() -> None:
         expected = sum(int(one.counts.shown[item]) < 2 for item in shown)
         assert one.table.show(np.array(shown, np.int32), ts_ms, 2) == expected
         for item in shown:
-            other.counts.show(item)
+            other.counts.shown[item] += 1
+            other.counts.total_shown += 1
             windows.items.add(item, SHOWN, ts_ms)
         for item in shown:
             for token in one.catalogue[item].tokens:

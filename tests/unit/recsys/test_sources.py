@@ -194,7 +194,7 @@ def fresh_world(ages_s: list[float], leaders: int = 1000) -> tuple[Fresh, ItemCo
 def test_freshness_falls_with_age_and_with_being_shown() -> None:
     source, counts, _ = fresh_world([0.0, 100.0, 300.0, -50.0])
     for _ in range(3):
-        counts.show(0)
+        counts.shown[0] += 1
     found = scores(source, ANN, 10_000_000, 4)
     np.testing.assert_allclose(found[:, 0], np.array([0.25, 0.5, 0.125, 1.0]))
 
@@ -202,7 +202,7 @@ def test_freshness_falls_with_age_and_with_being_shown() -> None:
 def test_the_freshest_of_what_may_be_shown_are_proposed() -> None:
     source, counts, _ = fresh_world([50.0, 10.0, 20.0, 30.0, 40.0], leaders=2)
     assert proposals(source, ANN, 10_000_000, 5) == {1, 2}
-    counts.show(1)
+    counts.shown[1] += 1
     assert proposals(source, ANN, 10_000_000, 5, without=[2]) == {3, 4}
 
 

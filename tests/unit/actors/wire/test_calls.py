@@ -86,6 +86,21 @@ async def test_answers_have_left_before_what_follows_of_them(
         assert order == ["left", "settled 1", "left", "settled 2"]
 
 
+async def test_what_fails_behind_an_answer_is_logged_and_harms_no_peer(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shard = PaperShard()
+    async with linked(shard) as (link, _):
+
+        def fail() -> None:
+            raise KeyError("a secret of ours")
+
+        shard.settling = fail
+        assert await link.call("recommend", b"x", 5) == b"a:x"
+        assert await link.call("recommend", b"y", 5) == b"a:y"
+        assert "what follows of its answers failed" in caplog.text
+
+
 async def test_who_stops_waiting_takes_nothing_with_them() -> None:
     shard = PaperShard()
     shard.gate.clear()

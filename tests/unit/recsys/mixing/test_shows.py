@@ -45,7 +45,8 @@ def one_by_one(engine: Engine) -> None:
     for shown in LISTS:
         for item in shown.items:
             if item >= 0:
-                state.counts.show(item, shown.weight)
+                state.counts.shown[item] += shown.weight
+                state.counts.total_shown += shown.weight
                 add(state.windows.items, item, shown)
                 for token in state.catalogue[item].tokens:
                     add(state.windows.attributes, token, shown)
