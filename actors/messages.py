@@ -7,6 +7,7 @@ A list crosses as the JSON that its asker will read, with nothing in it that sta
 log: taking it apart in the gateway and putting it together again cost both twice as much.
 """
 
+from itertools import count
 from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
@@ -259,22 +260,16 @@ def encode(
 
 def encode_list(recommendation: Recommendation) -> bytes:
     """Return what the asker may see of an answer: the JSON of a ``ShownList``."""
-    made = recommendation.decision
+    made = recommendation.made
     return _json_encoder.encode(
         ShownList(
-            decision_id=made.event_id,
-            # From a list: a generator costs twice as much.
-            items=tuple(
-                [
-                    ShownItem(slot.item_id, rank, slot.score, slot.propensity)
-                    for rank, slot in enumerate(made.slots, start=1)
-                ]
-            ),
-            policy=made.policy,
-            model_sequence=made.model_sequence,
-            fallback=made.fallback,
-            degraded=recommendation.degraded,
-            unknown_items=recommendation.unknown_items,
+            recommendation.request.decision_id,
+            tuple(map(ShownItem, made.items, count(1), made.scores, made.propensities)),
+            recommendation.policy,
+            recommendation.model_sequence,
+            recommendation.fallback,
+            made.degraded,
+            recommendation.unknown_items,
         )
     )
 

@@ -2,113 +2,154 @@
 
 The same list as in steps (``recsys.recommend``). What stands between the calls of those is Python,
 which takes a server several times as long as it takes by itself, for other processes have used the
-processor since.
+processor since. So all that only a renewal changes is looked at after one.
 """
 
-from functools import partial
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys import recommend_kernels as compute
-from recsys.choices import done_with, excluded
-from recsys.decision import Request
-from recsys.events import Slot
-from recsys.features.base import narrow
+from recsys.arrays import Renewal
+from recsys.candidates.gather import NOBODY
+from recsys.compiled import straight
+from recsys.decision import Made, Request
+from recsys.events import MAX_SLOTS
+from recsys.held import Held
 from recsys.learners.listwise import ListwiseRanker
-from recsys.learners.listwise_net import Net
 from recsys.learners.trust import trust_in
-from recsys.recommend_kernels import Recipe
-from recsys.state import State
+from recsys.recommend_kernels import LIKE, Recipe, hold_recipe, make, room_for
 from recsys.users import User
 
-__all__ = ["make_at_once"]
+if TYPE_CHECKING:
+    from recsys.state import State
+
+__all__ = ["AtOnce"]
 
 
-def make_at_once(
-    state: State,
-    request: Request,
-    user: User,
-    gamma: float,
-    tokens: NDArray[np.int64],
-    seed: int,
-) -> tuple[tuple[Slot, ...], bytes] | None:
-    """Make the list of the learner's arm for who names no candidates, drawn by SquareCB.
+class AtOnce:
+    """Makes the lists of the learner's arm for who names no candidates, drawn by SquareCB.
 
     Parameters
     ----------
-    gamma
-        See ``recsys.policies.squarecb.SquareCB``.
-    tokens
-        See ``recsys.features.table.surface``.
-
-    Returns
-    -------
-    Its slots and the features of the request, or ``None`` where it has to be made in steps.
+    state
+        Complete but for this.
     """
-    learner, bandit, catalogue = state.learner, state.personal_bandit, state.catalogue
-    if not (isinstance(learner, ListwiseRanker) and state.features.plain):
-        return None
-    # What an index finds is asked for in between.
-    if state.gather.indexed:
-        return None
-    if state.new_items.places(user, tokens, request.ts_ms, request.n, seed):
-        return None
-    most = max(state.settings.candidates.keep, request.n)
-    # What everybody's tastes say of one person's.
-    bandit.priors.refresh()
-    tastes, net = user.tastes, learner.held(most)
-    made = compute.make(
-        state.recipe(partial(_recipe, state, net)),
-        user.items,
-        user.times_ms,
-        user.seen.table,
-        done_with(state, user),
-        excluded(catalogue, request.exclude),
-        tastes.table,
-        tastes.lessons,
-        user.session,
-        user.clicks,
-        user.shown,
-        tokens,
-        request.ts_ms,
-        len(catalogue),
-        request.n,
-        most,
-        state.counts.base_rate,
-        bandit.base,
-        learner.scale,
-        trust_in(user, state.settings.learners.trust),
-        gamma,
-        np.uint64(seed),
-    )
-    if not made:
-        return None
-    n, drawn, (_, n_all, n_shared) = request.n, state.drawn, state.features.width
-    features = narrow(drawn.logged[: n * n_all + n_shared].view(np.float16))
-    size = 2 * n_all
-    rows = [features[start : start + size] for start in range(0, n * size, size)]
-    names = [catalogue[item].item_id for item in drawn.items[:n].tolist()]
-    propensities, scores = drawn.propensities[:n].tolist(), drawn.scores[:n].tolist()
-    return tuple(map(Slot, names, propensities, scores, rows)), features[n * size :]
 
+    def __init__(self, state: "State") -> None:
+        settings = state.settings
+        self._state = state
+        self._catalogue = state.catalogue
+        self._counts = state.counts
+        self._bandit = state.personal_bandit
+        self._new_items = state.new_items if settings.new_items.share else None
+        self._repeats = settings.catalogue.repeats
+        self._keep = settings.candidates.keep
+        self._trust = settings.learners.trust
+        _, self._n_all, self._n_shared = state.features.width
+        self._drawn = room_for(MAX_SLOTS, self._n_all, self._n_shared)
+        self._hold = Held(hold_recipe)
+        self._learner: ListwiseRanker | None = None
+        self._recipe: Recipe | None = None
+        self._make: Callable[..., bool] = make
+        self._as_of: object = None
 
-def _recipe(state: State, net: Net) -> Recipe:
-    features, bandit = state.features, state.settings.learners.personal_bandit
-    common, every, shared = features.width
-    return Recipe(
-        state.pool.held,
-        state.gather.held,
-        features.held,
-        net,
-        state.catalogue.alive_table,
-        state.weights,
-        state.gather.seats,
-        state.personal_bandit.keep,
-        common,
-        every,
-        shared,
-        features.places["taste_deviation"],
-        bandit.optimism,
-        state.drawn,
-    )
+    def __call__(
+        self, request: Request, user: User, gamma: float, tokens: NDArray[np.int64], seed: int
+    ) -> Made | None:
+        """Make a list, or return ``None`` where it has to be made in steps.
+
+        Parameters
+        ----------
+        gamma
+            See ``recsys.policies.squarecb.SquareCB``.
+        tokens
+            See ``recsys.features.table.surface``.
+        """
+        n, most, learner = request.n, self._keep, self._learner
+        if n > most and learner is not None:
+            most = n
+            learner.make_room(most)
+        if self._as_of is not Renewal.latest:
+            self.look()
+            learner = self._learner
+        if learner is None:
+            return None
+        new_items = self._new_items
+        if new_items is not None and new_items.places(user, tokens, request.ts_ms, n, seed):
+            return None
+        bandit, catalogue, drawn, tastes = self._bandit, self._catalogue, self._drawn, user.tastes
+        made = self._make(
+            self._recipe,
+            user.items,
+            user.times_ms,
+            user.seen.table,
+            NOBODY if self._repeats else user.consumed.items,
+            catalogue.known(request.exclude) if request.exclude else NOBODY,
+            tastes.table,
+            tastes.lessons,
+            user.session,
+            user.clicks,
+            user.shown,
+            tokens,
+            request.ts_ms,
+            len(catalogue),
+            n,
+            most,
+            self._counts.base_rate,
+            bandit.base,
+            learner.scale,
+            trust_in(user, self._trust),
+            gamma,
+            seed,
+        )
+        if not made:
+            return None
+        rows = n * self._n_all
+        logged = drawn.logged[: rows + self._n_shared].astype("<u2", copy=False).tobytes()
+        return Made(
+            catalogue.ids(drawn.items[:n].tolist()),
+            drawn.propensities[:n].tolist(),
+            drawn.scores[:n].tolist(),
+            logged[: 2 * rows],
+            logged[2 * rows :],
+        )
+
+    def look(self) -> None:
+        """Look at what a renewal may have changed."""
+        renewal = Renewal.latest
+        state, learner = self._state, self._state.learner
+        self._learner = None
+        # What an index finds is asked for in between.
+        if (
+            isinstance(learner, ListwiseRanker)
+            and state.features.plain
+            and not state.gather.indexed
+        ):
+            learner.make_room(self._keep)
+            recipe = self._hold(self._look)
+            if recipe is not self._recipe:
+                self._make = straight(make, recipe, *LIKE)
+            self._recipe, self._learner = recipe, learner
+        # From before the look, for it may have renewed something; and only if all went well.
+        self._as_of = renewal
+
+    def _look(self) -> Recipe:
+        state, learner = self._state, self._state.learner
+        assert isinstance(learner, ListwiseRanker)
+        features = state.features
+        return Recipe(
+            state.pool.held,
+            state.gather.held,
+            features.held,
+            learner.held,
+            state.catalogue.alive_table,
+            state.weights,
+            state.gather.seats,
+            self._bandit.keep,
+            *features.width,
+            features.places["taste_deviation"],
+            state.settings.learners.personal_bandit.optimism,
+            self._drawn,
+        )

@@ -1,6 +1,6 @@
 """The items: ids, attributes, and the dense indices under which everything else knows them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import numpy as np
@@ -153,6 +153,16 @@ class Catalogue:
     def index(self, item_id: str) -> int | None:
         """Return the dense index of an item the log has named, removed ones included."""
         return self._index.get(item_id)
+
+    def ids(self, indices: list[int]) -> list[str]:
+        """Return the ids of items."""
+        items = self._items
+        return [items[index].item_id for index in indices]
+
+    def known(self, item_ids: Iterable[str]) -> NDArray[np.int32]:
+        """Return the indices of those of some items that the log has named."""
+        found = map(self._index.get, item_ids)
+        return np.array([index for index in found if index is not None], np.int32)
 
     def indices(self, item_ids: Sequence[str]) -> list[int]:
         """Return ``index`` of each of some items, -1 for one that the log has not named."""

@@ -14,7 +14,6 @@ from recsys import recommend_kernels as compute
 from recsys.candidates.base import Asker
 from recsys.candidates.gather import NOBODY
 from recsys.candidates.pool import Cut
-from recsys.catalogue import Catalogue
 from recsys.decision import Request
 from recsys.settings import ArmSettings
 from recsys.state import State
@@ -23,10 +22,8 @@ from recsys.users import User
 __all__ = [
     "Choices",
     "choices_of",
-    "done_with",
     "drawn",
     "eligible",
-    "excluded",
     "names_of",
     "unknown",
 ]
@@ -138,23 +135,11 @@ def names_of(state: State, choices: Choices, places: NDArray[np.intp]) -> list[s
     if choices.ids is not None:
         return [choices.ids[place] for place in places.tolist()]
     catalogue = state.catalogue
-    return [catalogue[item].item_id for item in choices.cut.items[places].tolist()]
+    return catalogue.ids(choices.cut.items[places].tolist())
 
 
 def eligible(state: State, user: User, exclude: Sequence[str] = ()) -> NDArray[np.bool_]:
     """Return which items of the catalogue may be shown to a person, shape ``(n_items,)``."""
-    left_out = excluded(state.catalogue, exclude)
-    return compute.allow(state.catalogue.alive, done_with(state, user), left_out)
-
-
-def done_with(state: State, user: User) -> NDArray[np.int32]:
-    """Return the items that are not to be shown to a person again."""
-    return NOBODY if state.settings.catalogue.repeats else user.consumed.items
-
-
-def excluded(catalogue: Catalogue, exclude: Sequence[str]) -> NDArray[np.int32]:
-    """Return those of some items that the catalogue has."""
-    if not exclude:
-        return NOBODY
-    found = map(catalogue.index, exclude)
-    return np.array([index for index in found if index is not None], np.int32)
+    catalogue = state.catalogue
+    done_with = NOBODY if state.settings.catalogue.repeats else user.consumed.items
+    return compute.allow(catalogue.alive, done_with, catalogue.known(exclude))

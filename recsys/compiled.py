@@ -21,12 +21,13 @@ import inspect
 import tempfile
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 import numba
 
-__all__ = ["compiled", "in_order"]
+__all__ = ["compiled", "in_order", "straight"]
 
+T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., object])
 
 _FAST = {"contract", "reassoc", "arcp", "nsz"}
@@ -63,6 +64,24 @@ def in_order(function: F) -> F:
     For short loops with a long memory: every machine learns the same.
     """
     return compiled(function, fast=())
+
+
+def straight(function: Callable[..., T], *like: object) -> Callable[..., T]:
+    """Return what calls a compiled function without finding out what it is given.
+
+    To look at the types of twenty arguments takes a server as long as some of the loops. Whoever
+    calls it sees to it that they are always the same: an array of another type is read as if it
+    were of the one that is said here.
+
+    Parameters
+    ----------
+    like
+        A value of each argument's type.
+    """
+    # What was decorated is a dispatcher of numba's; types do not say so.
+    dispatcher: Any = function
+    entry: Callable[..., T] = dispatcher.compile(tuple(map(numba.typeof, like)))
+    return entry
 
 
 def _digest(function: Callable[..., object], variant: str) -> str:

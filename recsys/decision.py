@@ -1,13 +1,16 @@
 """What is asked of the engine and what it answers."""
 
+from functools import cached_property
+from typing import NamedTuple
+
 import msgspec
 
 from recsys.conform import settle
 from recsys.errors import InvalidEvent
-from recsys.events import MAX_SLOTS, Context, Decision, check_context, check_ts
+from recsys.events import MAX_SLOTS, Context, Decision, Slot, check_context, check_ts
 from recsys.ids import check_id
 
-__all__ = ["Recommendation", "Request", "conform_request", "validate_request"]
+__all__ = ["Made", "Recommendation", "Request", "conform_request", "validate_request"]
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,21 +44,73 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 _decoder = msgspec.msgpack.Decoder(Request)
 
 
-class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer: the decision to log, and what only the asker wants to know.
+class Made(NamedTuple):
+    """A list, best place first.
 
     Attributes
     ----------
-    unknown_items
-        Candidates that are not in the catalogue, sorted. Those it never had were ranked as items
-        without history; those that were removed were left out.
+    items, propensities, scores
+        Of each place.
+    rows, shared
+        Features of each place, one after the other, and of the request; float16 little-endian.
+    threshold
+        See ``recsys.policies.slate.Slate``.
     degraded
         Whether the scores were not finite, so that the mix took their place.
     """
 
-    decision: Decision
-    unknown_items: tuple[str, ...] = ()
+    items: list[str]
+    propensities: list[float]
+    scores: list[float]
+    rows: bytes
+    shared: bytes
+    threshold: float | None = None
     degraded: bool = False
+
+
+class Recommendation(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """The answer: the list, the decision to log, and what only the asker wants to know.
+
+    Attributes
+    ----------
+    policy, model_sequence, fallback
+        See ``recsys.events.Decision``.
+    unknown_items
+        Candidates that are not in the catalogue, sorted. Those it never had were ranked as items
+        without history; those that were removed were left out.
+    """
+
+    request: Request
+    made: Made
+    policy: str
+    model_sequence: int
+    fallback: bool
+    unknown_items: tuple[str, ...] = ()
+
+    @property
+    def degraded(self) -> bool:
+        """Whether the scores were not finite, so that the mix took their place."""
+        return self.made.degraded
+
+    @cached_property
+    def decision(self) -> Decision:
+        """What is logged; made when it is first asked for: a list can leave before that."""
+        request, made = self.request, self.made
+        rows, n = made.rows, len(made.items)
+        width = len(rows) // n if n else 0
+        features = [rows[at * width : (at + 1) * width] for at in range(n)]
+        return Decision(
+            event_id=request.decision_id,
+            user_id=request.user_id,
+            ts_ms=request.ts_ms,
+            slots=tuple(map(Slot, made.items, made.propensities, made.scores, features)),
+            policy=self.policy,
+            context=request.context,
+            model_sequence=self.model_sequence,
+            threshold=made.threshold,
+            fallback=self.fallback,
+            features=made.shared,
+        )
 
 
 def conform_request(request: Request) -> Request:

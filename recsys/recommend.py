@@ -12,14 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys import recommend_kernels as compute
-from recsys.at_once import make_at_once
 from recsys.candidates.base import Asker
 from recsys.candidates.pool import Cut
 from recsys.choices import Choices, choices_of, drawn, eligible, names_of, unknown
-from recsys.decision import Recommendation, Request
+from recsys.decision import Made, Recommendation, Request
 from recsys.errors import InvalidEvent
-from recsys.events import Decision, Slot
-from recsys.features.base import Candidates, context_hashes, narrow, narrow_rows
+from recsys.features.base import Candidates, context_hashes, narrow
 from recsys.features.table import surface
 from recsys.ids import feature_hash
 from recsys.learners.trust import trust_in
@@ -55,23 +53,6 @@ class _Question(NamedTuple):
     context: tuple[int, ...]
 
 
-class _Made(NamedTuple):
-    """A list, best place first.
-
-    Attributes
-    ----------
-    shared
-        As in ``recsys.events.Decision.features``.
-    threshold
-        See ``recsys.policies.slate.Slate``.
-    """
-
-    slots: tuple[Slot, ...]
-    shared: bytes
-    threshold: float | None = None
-    degraded: bool = False
-
-
 def recommend(state: State, request: Request) -> Recommendation:
     """Answer one request that was validated before.
 
@@ -94,31 +75,22 @@ def recommend(state: State, request: Request) -> Recommendation:
     simple = arm.ranker == "learner" and request.candidates is None
     if simple and isinstance(arm.policy, SquareCBSettings):
         gamma = gamma_of(arm.policy, exploration)
-        tokens = surface(context, request.n)
-        at_once = make_at_once(state, request, user, gamma, tokens, seed)
-        made = None if at_once is None else _Made(*at_once)
+        made = state.at_once(request, user, gamma, surface(context, request.n), seed)
     if made is None:
         policy = build_policy(arm.policy, exploration)
         made = _in_steps(state, _Question(request, arm, user, policy, seed, context))
-    decision = Decision(
-        event_id=request.decision_id,
-        user_id=request.user_id,
-        ts_ms=request.ts_ms,
-        slots=made.slots,
+    return Recommendation(
+        request=request,
+        made=made,
         # Another name: what no learner has scored promises nothing, and is no success of the arm.
         policy=DEGRADED if made.degraded else name,
-        context=request.context,
         model_sequence=state.counters.sequence,
-        threshold=made.threshold,
         fallback=not len(user.items),
-        features=made.shared,
-    )
-    return Recommendation(
-        decision=decision, unknown_items=unknown(state, request), degraded=made.degraded
+        unknown_items=() if request.candidates is None else unknown(state, request),
     )
 
 
-def _in_steps(state: State, question: _Question) -> _Made:
+def _in_steps(state: State, question: _Question) -> Made:
     """Make any list."""
     request, user = question.request, question.user
     # Of named candidates nothing is filtered, and no proposal is shown.
@@ -139,7 +111,7 @@ def _learned(
     choices: Choices,
     tokens: NDArray[np.int64],
     n: int,
-) -> _Made:
+) -> Made:
     """Make a list of the learner's arm, some places of which may be kept for new items."""
     policy, seed, cut = question.policy, question.seed, choices.cut
     asked = state.features.ask(asker, cut, tokens, n)
@@ -157,8 +129,8 @@ def _learned(
         slate = kept_for(places, state.new_items.among(cut.items), n, draw_from)
     else:
         slate = draw(policy, scores, max(n, 1), seed)
-    slots = _slots(state, choices, slate, scores, asked.logged_rows[slate.chosen])
-    return _Made(slots, narrow(asked.logged_shared), slate.threshold, degraded)
+    rows = asked.logged_rows[slate.chosen]
+    return _made(state, choices, slate, scores, rows, asked.logged_shared, degraded=degraded)
 
 
 def _unlearned(
@@ -168,7 +140,7 @@ def _unlearned(
     choices: Choices,
     tokens: NDArray[np.int64],
     n: int,
-) -> _Made:
+) -> Made:
     """Make a list of an arm that does not ask the learner: features are told of what was drawn."""
     cut = choices.cut
     scores = _prior(state, cut) if question.arm.ranker == "mix" else cut.mixed.astype(np.float64)
@@ -177,21 +149,30 @@ def _unlearned(
     slate = draw(question.policy, scores, max(n, 1), question.seed)
     cut_of = drawn(state, choices, slate.chosen)
     asked = state.features.ask(asker, cut_of, tokens, n)
-    slots = _slots(state, choices, slate, scores, asked.logged_rows)
-    return _Made(slots, narrow(asked.logged_shared), slate.threshold, degraded)
+    rows = asked.logged_rows
+    return _made(state, choices, slate, scores, rows, asked.logged_shared, degraded=degraded)
 
 
-def _slots(
+def _made(
     state: State,
     choices: Choices,
     slate: Slate,
     scores: NDArray[np.float64],
     rows: NDArray[np.float16],
-) -> tuple[Slot, ...]:
-    """Return what a slate shows, with the features of its slots."""
-    names = names_of(state, choices, slate.chosen)
-    propensities = np.minimum(slate.propensities, 1.0).tolist()
-    return tuple(map(Slot, names, propensities, scores[slate.chosen].tolist(), narrow_rows(rows)))
+    shared: NDArray[np.float16],
+    *,
+    degraded: bool,
+) -> Made:
+    """Return what a slate shows, with the features of its slots and of the request."""
+    return Made(
+        names_of(state, choices, slate.chosen),
+        np.minimum(slate.propensities, 1.0).tolist(),
+        scores[slate.chosen].tolist(),
+        narrow(rows),
+        narrow(shared),
+        slate.threshold,
+        degraded,
+    )
 
 
 def _scores(

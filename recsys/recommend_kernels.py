@@ -16,7 +16,7 @@ from recsys.learners.listwise_net import Net, judge
 from recsys.learners.taste_kernels import Known
 from recsys.policies.slate_kernels import all_finite, squarecb_slots, uniforms
 
-__all__ = ["Drawn", "Recipe", "allow", "hold_recipe", "make", "room_for", "trust"]
+__all__ = ["LIKE", "Drawn", "Recipe", "allow", "hold_recipe", "make", "room_for", "trust"]
 
 
 class Drawn(NamedTuple):
@@ -75,6 +75,16 @@ class Recipe(NamedTuple):
 
 
 hold_recipe = holder(Recipe)
+
+_INTS = np.zeros(0, np.int32)
+_LONGS = np.zeros(0, np.int64)
+_SEEN, _TASTES = np.zeros((2, 0), np.int32), np.zeros((4, 0))
+LIKE = (
+    *(_INTS, _LONGS, _SEEN, _INTS, _INTS, _TASTES),
+    *(0, 0, 0, 0, _LONGS, 0, 0, 0, 0),
+    *(0.0, 0.0, 0.0, 0.0, 0.0, np.uint64(0)),
+)
+"""A value of each argument's type of ``make``, but for the recipe."""
 
 
 def room_for(n_slots: int, n_all: int, n_shared: int) -> Drawn:

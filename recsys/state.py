@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from recsys.at_once import AtOnce
 from recsys.candidates.base import Source
 from recsys.candidates.factors import Factors
 from recsys.candidates.fresh import Fresh
@@ -22,7 +23,6 @@ from recsys.codec import pack, unpack
 from recsys.counters import Counters
 from recsys.drift.response import DriftWatch
 from recsys.errors import IncompatibleState, NonFinite
-from recsys.events import MAX_SLOTS
 from recsys.features.base import Choice, Example
 from recsys.features.counts import ItemCounts
 from recsys.features.encode import TextEncoder
@@ -30,7 +30,6 @@ from recsys.features.habits import ItemHabits
 from recsys.features.table import FeatureTable, Windows
 from recsys.features.windows import WindowCounts
 from recsys.frozen import Frozen, made
-from recsys.held import Held
 from recsys.ids import feature_hash
 from recsys.joiner import Joiner
 from recsys.learners.base import Learner, PersonalModel
@@ -43,7 +42,6 @@ from recsys.memory.forgetting import ForgettingMeter
 from recsys.memory.replay import ReplayBuffer
 from recsys.mixing.ledger import Ledger
 from recsys.new_items import NewItems
-from recsys.recommend_kernels import hold_recipe, room_for
 from recsys.settings import EngineSettings, SourceName
 from recsys.users import User, UserTable
 
@@ -77,9 +75,8 @@ class State:
     weights, popularity
         Of the sources' columns in the mix, and in that of the arms that rank by popularity, shape
         ``(n_columns,)``.
-    recipe, drawn
-        What lists that are made by one call are made with, once somebody has asked for one, and
-        where the latest one is.
+    at_once
+        Makes lists by one call, where it can.
     """
 
     def __init__(
@@ -133,9 +130,8 @@ class State:
         self.examples = ReplayBuffer(Example, settings.memory, settings.seed)
         self.choices = ReplayBuffer(Choice, settings.memory, settings.seed)
         self.new_items = NewItems(settings.new_items, self.counts)
-        self.recipe = Held(hold_recipe)
-        self.drawn = room_for(MAX_SLOTS, self.features.width.all, self.features.width.shared)
         self.meter = ForgettingMeter(settings.memory.meter, self.learner, settings.seed)
+        self.at_once = AtOnce(self)
 
     def _make_sources(self, settings: EngineSettings) -> tuple[Source, ...]:
         candidates = settings.candidates
@@ -198,6 +194,7 @@ class State:
         if self._grown_to == (size := (n_items, self.catalogue.n_tokens)):
             return
         self._grown_to = size
+        self.personal_bandit.priors.refresh()
         self.counts.grow(n_items)
         self.habits.grow(n_items)
         self.features.grow()
@@ -208,7 +205,9 @@ class State:
     def arm_of(self, user_id: str) -> str:
         """Return the arm that a user's hash falls into; arms in the order of their names."""
         *names, last = self._arm_names
-        lot = feature_hash(f"arm{self.settings.seed}", user_id) / 2**32 if names else 0.0
+        if not names:
+            return last
+        lot = feature_hash(f"arm{self.settings.seed}", user_id) / 2**32
         for name in names:
             lot -= self.settings.arms[name].share
             if lot < 0.0:

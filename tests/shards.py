@@ -12,7 +12,7 @@ from actors.observer import Observer, Reason, Silent
 from actors.settings import ServerSettings
 from actors.shard import Shard
 from recsys.clock import now_ms
-from recsys.decision import Recommendation, Request
+from recsys.decision import Made, Recommendation, Request
 from recsys.engine import Engine
 from recsys.events import Decision, Feedback, ItemUpsert
 from recsys.recommend import DEGRADED
@@ -41,8 +41,27 @@ def shown(made: bytes) -> ShownList:
 
 def shown_of(decision: Decision) -> ShownList:
     """Return what was to be seen of a decision."""
-    degraded = decision.policy == DEGRADED
-    return shown(encode_list(Recommendation(decision=decision, degraded=degraded)))
+    slots = decision.slots
+    made = Made(
+        [slot.item_id for slot in slots],
+        [slot.propensity for slot in slots],
+        [slot.score for slot in slots],
+        b"".join(slot.features for slot in slots),
+        decision.features,
+        degraded=decision.policy == DEGRADED,
+    )
+    asked = Request(user_id=decision.user_id, ts_ms=decision.ts_ms, decision_id=decision.event_id)
+    return shown(
+        encode_list(
+            Recommendation(
+                request=asked,
+                made=made,
+                policy=decision.policy,
+                model_sequence=decision.model_sequence,
+                fallback=decision.fallback,
+            )
+        )
+    )
 
 
 class Tally(Silent):

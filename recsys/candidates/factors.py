@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from recsys.arrays import Packed, grown, moved, pack_array, unpack_array
+from recsys.arrays import Packed, Renewal, grown, moved, pack_array, unpack_array
 from recsys.candidates import factor_kernels as compute
 from recsys.candidates.base import Asker, Sizes, Source, past_of
 from recsys.candidates.nearest import Index
@@ -209,6 +209,8 @@ class Factors(Source):
 
     def use(self, index: Index) -> None:
         """Answer from an index from now on."""
+        # Lists are made in other steps from now on.
+        Renewal.declare()
         self._index = index
         self._indexed_likes = self._likes
 

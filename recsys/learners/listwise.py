@@ -116,7 +116,7 @@ class ListwiseRanker(Learner):
         if not len(candidates.numeric):
             return np.zeros(0)
         shown = _Shown(candidates.numeric, candidates.shared[None, :])
-        return net.judge(self.held(len(shown.rows)), *shown, self.scale)
+        return net.judge(self._room_for(shown), *shown, self.scale)
 
     @override
     def learn(self, example: Example) -> None:
@@ -135,14 +135,22 @@ class ListwiseRanker(Learner):
         self, shown: _Shown
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         """Return the standardised inputs and the logits; leaves the hidden layer in place."""
-        return net.rank(self.held(len(shown.rows)), *shown)
+        return net.rank(self._room_for(shown), *shown)
 
-    def held(self, n: int) -> net.Net:
-        """Return all that ``n`` candidates are ranked with, for compiled code."""
+    def make_room(self, n: int) -> None:
+        """Make room for as many candidates."""
         if n > len(self._hidden):
             Renewal.declare()
             self._hidden = np.zeros((2 * n, self._n_hidden), np.float32)
+
+    @property
+    def held(self) -> net.Net:
+        """All that candidates are ranked with, for compiled code."""
         return self._held(self._net)
+
+    def _room_for(self, shown: _Shown) -> net.Net:
+        self.make_room(len(shown.rows))
+        return self.held
 
     def _net(self) -> net.Net:
         return net.Net(self._weights, self._offset, self._mean, self._variance, self._hidden)

@@ -10,7 +10,7 @@ from actors.errors import Overloaded, ShardUnavailable
 from actors.gateway import build_app
 from actors.http.schema import RecommendAnswer, RecommendManyAnswer
 from actors.messages import Method, Recommendations, decode, encode
-from recsys.decision import Recommendation, Request
+from recsys.decision import Request
 from recsys.events import Decision
 from recsys.partition import partition_of
 from tests.servers import SETTINGS, DeafPort, Served, edge, served
@@ -81,8 +81,8 @@ class OldPort(DeafPort):
     @override
     async def call(self, shard: int, method: Method, payload: bytes, timeout_s: float) -> bytes:
         made = Decision(event_id="d", user_id="ann", ts_ms=1, slots=(), policy="learner")
-        old = Recommendation(decision=made)
-        return encode(old if method == "recommend" else Recommendations((encode(old),)))
+        old = encode({"decision": made, "unknown_items": (), "degraded": False})
+        return old if method == "recommend" else encode(Recommendations((old,)))
 
 
 @pytest.mark.parametrize(

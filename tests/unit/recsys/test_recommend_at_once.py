@@ -4,20 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from recsys.at_once import make_at_once
-from recsys.decision import Request
+from recsys.at_once import AtOnce
+from recsys.decision import Made, Request
 from recsys.engine import Engine
-from recsys.events import Decision, Slot
+from recsys.events import Decision
 from recsys.settings import ArmSettings, EngineSettings, SquareCBSettings
-from recsys.state import State
-from recsys.users import User
 from tests.engines import asked, engine_with, feedback, items, request
 
-Tokens = NDArray[np.int64]
 ARMS = {"a": ArmSettings(policy=SquareCBSettings(gamma=50.0))}
 
 
@@ -38,14 +33,14 @@ class Watch:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.made = 0
         self.allowed = True
-        monkeypatch.setattr("recsys.recommend.make_at_once", self)
+        making = AtOnce.__call__
 
-    def __call__(
-        self, state: State, one: Request, user: User, gamma: float, tokens: Tokens, seed: int
-    ) -> tuple[tuple[Slot, ...], bytes] | None:
-        made = make_at_once(state, one, user, gamma, tokens, seed) if self.allowed else None
-        self.made += made is not None
-        return made
+        def make(maker: AtOnce, *question: Any) -> Made | None:  # noqa: ANN401
+            made = making(maker, *question) if self.allowed else None
+            self.made += made is not None
+            return made
+
+        monkeypatch.setattr(AtOnce, "__call__", make)
 
 
 def both_ways(
