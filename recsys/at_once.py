@@ -6,7 +6,7 @@ processor since. So all that only a renewal changes is looked at after one.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from recsys.state import State
 
 __all__ = ["AtOnce"]
+
+
+_BITS: Final = np.dtype("<u2")
 
 
 class AtOnce:
@@ -79,7 +82,7 @@ class AtOnce:
         new_items = self._new_items
         if new_items is not None and new_items.places(user, tokens, request.ts_ms, n, seed):
             return None
-        bandit, catalogue, drawn, tastes = self._bandit, self._catalogue, self._drawn, user.tastes
+        catalogue, drawn, tastes = self._catalogue, self._drawn, user.tastes
         made = self._make(
             self._recipe,
             user.items,
@@ -98,7 +101,6 @@ class AtOnce:
             n,
             most,
             self._counts.base_rate,
-            bandit.base,
             learner.scale,
             trust_in(user, self._trust),
             gamma,
@@ -107,7 +109,7 @@ class AtOnce:
         if not made:
             return None
         rows = n * self._n_all
-        logged = drawn.logged[: rows + self._n_shared].astype("<u2", copy=False).tobytes()
+        logged = drawn.logged[: rows + self._n_shared].astype(_BITS, copy=False).tobytes()
         return Made(
             catalogue.ids(drawn.items[:n].tolist()),
             drawn.propensities[:n].tolist(),
@@ -151,5 +153,6 @@ class AtOnce:
             *features.width,
             features.places["taste_deviation"],
             state.settings.learners.personal_bandit.optimism,
+            self._bandit.priors.levels,
             self._drawn,
         )

@@ -77,6 +77,7 @@ class Catalogue:
     def _clear(self) -> None:
         Renewal.declare()
         self._items: list[Item] = []
+        self._ids: list[str] = []
         self._index: dict[str, int] = {}
         self._tokens: list[str] = []
         self._token_index: dict[str, int] = {}
@@ -156,8 +157,8 @@ class Catalogue:
 
     def ids(self, indices: list[int]) -> list[str]:
         """Return the ids of items."""
-        items = self._items
-        return [items[index].item_id for index in indices]
+        ids = self._ids
+        return [ids[index] for index in indices]
 
     def known(self, item_ids: Iterable[str]) -> NDArray[np.int32]:
         """Return the indices of those of some items that the log has named."""
@@ -216,6 +217,7 @@ class Catalogue:
     def _append(self, item: Item) -> None:
         index = len(self._items)
         self._items.append(item)
+        self._ids.append(item.item_id)
         self._index[item.item_id] = index
         self._alive = grown(self._alive, index + 1)
         self._created_ms = grown(self._created_ms, index + 1)

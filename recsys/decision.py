@@ -1,5 +1,6 @@
 """What is asked of the engine and what it answers."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -139,13 +140,18 @@ def validate_request(request: Request) -> None:
     check_ts(request.ts_ms, "/ts_ms")
     if not 1 <= request.n <= MAX_SLOTS:
         raise InvalidEvent("/n", f"must lie in 1..{MAX_SLOTS}, got {request.n}")
-    check_context(request.context, "/context")
-    for name, ids in (("candidates", request.candidates), ("exclude", request.exclude)):
-        if not ids:
-            continue
-        if len(ids) > MAX_SLOTS:
-            raise InvalidEvent(f"/{name}", f"at most {MAX_SLOTS} items, got {len(ids)}")
-        for place, item_id in enumerate(ids):
-            check_id(item_id, f"/{name}/{place}")
-    if request.candidates is not None and not request.candidates:
-        raise InvalidEvent("/candidates", "at least one item is needed")
+    if request.context:
+        check_context(request.context, "/context")
+    if request.candidates is not None:
+        _check_items(request.candidates, "candidates")
+    if request.exclude:
+        _check_items(request.exclude, "exclude")
+
+
+def _check_items(ids: Sequence[str], name: str) -> None:
+    if not ids:
+        raise InvalidEvent(f"/{name}", "at least one item is needed")
+    if len(ids) > MAX_SLOTS:
+        raise InvalidEvent(f"/{name}", f"at most {MAX_SLOTS} items, got {len(ids)}")
+    for place, item_id in enumerate(ids):
+        check_id(item_id, f"/{name}/{place}")

@@ -13,6 +13,7 @@ from recsys.features.facts import Facts, Moment
 from recsys.features.rows import halve, write
 from recsys.held import holder
 from recsys.learners.listwise_net import Net, judge
+from recsys.learners.taste_filter import BASE
 from recsys.learners.taste_kernels import Known
 from recsys.policies.slate_kernels import all_finite, squarecb_slots, uniforms
 
@@ -54,6 +55,8 @@ class Recipe(NamedTuple):
         See ``recsys.features.rows.describe``.
     deviation, width
         See ``trust``.
+    levels
+        See ``recsys.learners.taste_filter.Crowd``.
     drawn
         Of the latest one.
     """
@@ -71,6 +74,7 @@ class Recipe(NamedTuple):
     n_shared: int
     deviation: int
     width: float
+    levels: NDArray[np.float64]
     drawn: Drawn
 
 
@@ -82,7 +86,7 @@ _SEEN, _TASTES = np.zeros((2, 0), np.int32), np.zeros((4, 0))
 LIKE = (
     *(_INTS, _LONGS, _SEEN, _INTS, _INTS, _TASTES),
     *(0, 0, 0, 0, _LONGS, 0, 0, 0, 0),
-    *(0.0, 0.0, 0.0, 0.0, 0.0, np.uint64(0)),
+    *(0.0, 0.0, 0.0, 0.0, np.uint64(0)),
 )
 """A value of each argument's type of ``make``, but for the recipe."""
 
@@ -199,7 +203,6 @@ def make(
     n_slots: int,
     most: int,
     base_rate: float,
-    base: float,
     scale: float,
     share: float,
     gamma: float,
@@ -219,8 +222,6 @@ def make(
         See ``recsys.features.facts.Moment``.
     n_items, n_slots, most
         How many the catalogue has, how many are wanted, and among how many they are drawn.
-    base
-        See ``recsys.learners.taste_kernels.describe``.
     scale
         See ``recsys.learners.listwise_net.judge``.
     share
@@ -258,4 +259,5 @@ def make(
         n_slots,
     )
     known = Known(table, lessons, recipe.keep)
+    base = recipe.levels[BASE]
     return _draw(recipe, cut, known, moment, base, scale, share, gamma, seed)

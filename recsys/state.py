@@ -204,15 +204,15 @@ class State:
 
     def arm_of(self, user_id: str) -> str:
         """Return the arm that a user's hash falls into; arms in the order of their names."""
-        *names, last = self._arm_names
-        if not names:
-            return last
+        names = self._arm_names
+        if len(names) == 1:
+            return names[0]
         lot = feature_hash(f"arm{self.settings.seed}", user_id) / 2**32
-        for name in names:
+        for name in names[:-1]:
             lot -= self.settings.arms[name].share
             if lot < 0.0:
                 return name
-        return last
+        return names[-1]
 
     def seal_user(self, user: User) -> bytes:
         """Return a user's record with their personal models in it.

@@ -27,6 +27,7 @@ __all__ = ["QuickCallee", "WireServer", "blame"]
 _log = logging.getLogger(__name__)
 
 _METHODS: Final = frozenset(get_args(Method))
+_CALL: Final = (int, str, int, bytes)
 _RETRY_AFTER_S: Final = 1.0
 _HIGH_WATER: Final = 1 << 20
 """Bytes that wait for a peer to read: until then, nothing more of what it asks is looked at."""
@@ -218,12 +219,10 @@ class _Peer(asyncio.Protocol):
         self._take = self._call
 
     def _call(self, frame: Frame) -> None:
-        match frame:
-            case (int(number), str(name), int(budget_ms), bytes(payload)):
-                pass
-            case _:
-                message = "a call has an id, a method, a budget and a payload"
-                raise BadFrame(message)
+        if tuple(map(type, frame)) != _CALL:
+            message = "a call has an id, a method, a budget and a payload"
+            raise BadFrame(message)
+        number, name, budget_ms, payload = cast(tuple[int, str, int, bytes], frame)
         shard = self._server.shard
         if name not in _METHODS:
             self._fail(number, RuntimeFault(f"shard {shard} runs another version"))

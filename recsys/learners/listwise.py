@@ -104,12 +104,11 @@ class ListwiseRanker(Learner):
         self._hidden = np.zeros((64, settings.hidden), np.float32)
         self._held = Held(net.hold_net)
         self._steps = 0
-        self._log_scale = math.log(settings.initial_reward)
+        self._set_log_scale(math.log(settings.initial_reward))
 
-    @property
-    def scale(self) -> float:
-        """Expected reward of the best candidate of a request."""
-        return math.exp(self._log_scale)
+    def _set_log_scale(self, value: float) -> None:
+        self._log_scale = min(max(value, _LOWEST), _HIGHEST)
+        self.scale = math.exp(self._log_scale)
 
     @override
     def score(self, candidates: Candidates) -> NDArray[np.float64]:
@@ -129,7 +128,7 @@ class ListwiseRanker(Learner):
         # one, and lead the scale of whoever clicks rarely to nothing.
         error = (earned - promised) / looks / max(self.scale, _LEAST_SCALE)
         step = self._settings.scale_rate * error
-        self._log_scale = min(max(self._log_scale + step, _LOWEST), _HIGHEST)
+        self._set_log_scale(self._log_scale + step)
 
     def _rank(
         self, shown: _Shown
@@ -231,7 +230,7 @@ class ListwiseRanker(Learner):
         self._mean = unpack_array(state.mean, np.float32)
         self._variance = unpack_array(state.variance, np.float32)
         self._steps = state.steps
-        self._log_scale = state.log_scale
+        self._set_log_scale(state.log_scale)
 
     @override
     def adopt(self, record: bytes) -> None:
@@ -281,8 +280,7 @@ class ListwiseRanker(Learner):
         self._mean += statistics[:n]
         self._variance += statistics[n : 2 * n]
         np.maximum(self._variance, np.float32(0.0), out=self._variance)
-        log_scale = self._log_scale + float(statistics[2 * n])
-        self._log_scale = min(max(log_scale, _LOWEST), _HIGHEST)
+        self._set_log_scale(self._log_scale + float(statistics[2 * n]))
 
     @override
     def fingerprint(self) -> bytes:

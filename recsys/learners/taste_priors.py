@@ -77,7 +77,7 @@ class TastePriors:
         self._sums = np.zeros(3)
         self._fields = np.zeros((8, 2))
         self._ranks = np.zeros(8, np.int64)
-        self._levels = np.zeros(2)
+        self.levels = np.zeros(2)
         self._priors = np.zeros(8)
         self._held = Held(hold_crowd)
         settle(self.held)
@@ -94,7 +94,7 @@ class TastePriors:
             self._sums,
             self._fields,
             self._ranks,
-            self._levels,
+            self.levels,
             self._priors,
             self._place_of,
             settings.prior_variance,
@@ -106,12 +106,12 @@ class TastePriors:
     @property
     def base(self) -> float:
         """Mean reward of a shown slot, drawn towards 5 % by a hundred slots; above 0."""
-        return float(self._levels[BASE])
+        return float(self.levels[BASE])
 
     @property
     def noise(self) -> float:
         """How far a reward lies from what was expected of it, as a variance."""
-        return float(self._levels[NOISE])
+        return float(self.levels[NOISE])
 
     def prior(self, name: str) -> float:
         """Return how much people differ in their taste for an attribute's values, as a variance."""
