@@ -8,6 +8,7 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message, Receive
 
+from actors.http.places import Call
 from actors.http.pointers import Decoder, locate
 from actors.http.problems import Problem
 from actors.http.schema import Fault
@@ -69,13 +70,14 @@ async def read_body(request: Request, limit: int, *, also: tuple[str, ...] = ())
             await _drain(request.receive)
         raise _too_large(limit)
     try:
-        return await within(_BODY_S, _read(request.receive, limit))
+        return await within(_BODY_S, _read(request, limit))
     except TimeoutError:
         detail = f"the body did not arrive within {_BODY_S:g} s"
         raise Problem(408, detail, headers={"Connection": "close"}) from None
 
 
-async def _read(receive: Receive, limit: int) -> bytes:
+async def _read(request: Request, limit: int) -> bytes:
+    receive = request.receive
     chunks: list[bytes] = []
     size = 0
     more = True
@@ -88,6 +90,8 @@ async def _read(receive: Receive, limit: int) -> bytes:
                 await _drain(receive)
             raise _too_large(limit)
         chunks.append(chunk)
+    if isinstance(request, Call) and not request.place():
+        await request.wait()
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 

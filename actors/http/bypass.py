@@ -6,6 +6,9 @@ process stands the application, and all that these calls need is there: problem 
 bounds for bodies, shares of the shards, deadlines. Here are what they would miss: places and a
 queue for them, counts, and an end that waits for what is under way.
 
+What an ``Envelope`` puts around an answer is put here into its headers, as it is made: layers that
+look at each message on its way are what a processor that several processes share is slowest at.
+
 Where Serve's own proxy is in front, no application is in its process, and nothing is passed by.
 """
 
@@ -15,8 +18,11 @@ from contextlib import suppress
 from time import perf_counter
 from typing import Final
 
-from starlette.types import Message, Receive, Scope, Send
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
+from actors.http.envelope import cautious, fault_of_ours, request_id_in
+from actors.http.places import Call, Places
 from actors.http.problems import REQUEST_ID, Problem, retry_after
 from actors.http.shortcut import Shortcut
 from actors.settings import HttpSettings
@@ -26,12 +32,13 @@ __all__ = ["BYPASS", "Bypass", "Count"]
 Count = Callable[[str, int, float], None]
 """Takes in that a path was called, the status of its answer, and the seconds until it was made."""
 
+_NO_WAY: Final = Shortcut({})
+
 
 class Bypass:
     """An ASGI application for what the application of this process takes, if there is one.
 
-    A call has a place as soon as its body is there: who sends slowly keeps nobody from working.
-    Those that send, and those that wait for a place, are as many as Serve would let wait.
+    Calls that send, and those that wait for a place, are as many as Serve would let wait.
 
     Attributes
     ----------
@@ -43,82 +50,54 @@ class Bypass:
 
     def __init__(self) -> None:
         self.count = lambda _path, _status, _seconds: None
-        self._shortcut: Shortcut | None = None
-        self._places = asyncio.Semaphore(0)
-        self._most = 0
-        self._inside = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._shortcut = _NO_WAY
+        self._places = Places()
 
     def lead_to(self, shortcut: Shortcut, http: HttpSettings) -> None:
         """Open the way."""
         self._shortcut = shortcut
-        self._places = asyncio.Semaphore(http.max_ongoing_requests)
-        self._most = http.max_ongoing_requests + http.max_queued_requests
+        self._places = Places(http.max_ongoing_requests, http.max_queued_requests)
 
     def takes(self, scope: Scope) -> bool:
         """Return whether a connection is to go this way."""
-        return self._shortcut is not None and self._shortcut.takes(scope)
+        return self._shortcut.takes(scope)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a connection that it takes."""
-        shortcut, places = self._shortcut, self._places
-        assert shortcut is not None
         started = perf_counter()
-        # What becomes of a fault of ours, which whoever is around this answers.
-        status = 500
-        held = False
-
-        async def send_noting(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        async def receive_placed() -> Message:
-            nonlocal held
-            message = await receive()
-            if held or message["type"] != "http.request" or message.get("more_body", False):
-                return message
-            waits = places.locked()
-            await places.acquire()
-            held = True
-            return {"type": "http.disconnect"} if waits and await _gone(receive) else message
-
-        if self._inside >= self._most:
-            full = Problem(429, "too many requests wait here", headers=retry_after())
-            await full.response(str(scope[REQUEST_ID]))(scope, receive, send_noting)
-            self.count(scope["path"], status, perf_counter() - started)
-            return
-        self._inside += 1
-        self._idle.clear()
+        request_id = scope[REQUEST_ID] = request_id_in(scope["headers"])
+        places = self._places
+        call = Call(scope, receive, places) if places.enter() else None
+        response: Response | None = None
         try:
-            await shortcut(scope, receive_placed, send_noting)
+            response = _full(request_id) if call is None else await self._shortcut.answer(call)
+            response.raw_headers = cautious(response.raw_headers, request_id)
+            await response(scope, receive, send)
+        except Exception:
+            fault = fault_of_ours(scope)
+            if response is not None:
+                # The head is out, so only a broken connection can still say that it failed.
+                raise
+            fault.raw_headers = cautious(fault.raw_headers, request_id)
+            await fault(scope, receive, send)
         finally:
-            if held:
-                places.release()
-            self._inside -= 1
-            if not self._inside:
-                self._idle.set()
+            if call is not None:
+                call.end()
+            status = 500 if response is None else response.status_code
             self.count(scope["path"], status, perf_counter() - started)
 
     async def close(self, within_s: float) -> None:
         """Let nothing more in, and wait for what is under way; Serve waits for what it knows."""
-        self._shortcut = None
+        self._shortcut = _NO_WAY
         with suppress(TimeoutError):
             # Whoever takes longer than a shard may is cut off.
             async with asyncio.timeout(within_s):
-                await self._idle.wait()
+                await self._places.emptied()
 
 
-async def _gone(receive: Receive) -> bool:
-    """Return whether a caller has hung up, all of whose body has come."""
-    asked = asyncio.ensure_future(receive())
-    await asyncio.sleep(0)
-    if asked.done():
-        return bool(asked.result()["type"] == "http.disconnect")
-    asked.cancel()
-    return False
+def _full(request_id: str) -> Response:
+    full = Problem(429, "too many requests wait here", headers=retry_after())
+    return full.response(request_id)
 
 
 BYPASS: Final = Bypass()

@@ -16,7 +16,7 @@ from actors.http.bypass import BYPASS
 from actors.http.envelope import Envelope
 from actors.http.problems import REQUEST_ID, Problem, retry_after
 
-__all__ = ["Ingress", "middlewares"]
+__all__ = ["Ingress", "Junction", "middlewares"]
 
 _REQUEST_ID_HEADER: Final = b"x-request-id"
 _UNWATCHED_HEADER: Final = b"x-request-disconnect-disabled"
@@ -42,7 +42,25 @@ _OWN_PATHS: Final = "/-/"
 
 def middlewares() -> list[Middleware]:
     """Return what Serve wraps around its server; the last one is the outermost."""
-    return [Middleware(Ingress), Middleware(Envelope)]
+    return [Middleware(Ingress), Middleware(Envelope), Middleware(Junction)]
+
+
+class Junction:
+    """Sends what the application of this process takes past all that stands around Serve's server.
+
+    Parameters
+    ----------
+    app
+        That server, inside an ``Ingress`` and an ``Envelope``.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        app = BYPASS if BYPASS.takes(scope) else self._app
+        await app(scope, receive, send)
 
 
 class Ingress:
@@ -55,9 +73,6 @@ class Ingress:
         """Handle one connection."""
         if scope["type"] != "http" or scope["path"].startswith(_OWN_PATHS):
             await self._app(scope, receive, send)
-            return
-        if BYPASS.takes(scope):
-            await BYPASS(scope, receive, send)
             return
         request_id = str(scope[REQUEST_ID])
         clean = [

@@ -9,6 +9,7 @@ answer other methods and whatever else is not exactly such a call.
 from collections.abc import Mapping
 
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from actors.auth.guard import Handler
@@ -35,11 +36,15 @@ class Shortcut:
         """Return whether a connection is for this application."""
         return scope["type"] == "http" and (scope["method"], scope["path"]) in self._handlers
 
+    async def answer(self, request: Request) -> Response:
+        """Return the answer to a request that it takes; what is a fault of ours is raised."""
+        scope = request.scope
+        try:
+            return await self._handlers[scope["method"], scope["path"]](request)
+        except (Problem, InvalidEvent, RuntimeFault, ClientDisconnect) as error:
+            return await answer_error(request, error)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a connection that it takes."""
-        request = Request(scope, receive, send)
-        try:
-            response = await self._handlers[scope["method"], scope["path"]](request)
-        except (Problem, InvalidEvent, RuntimeFault, ClientDisconnect) as error:
-            response = await answer_error(request, error)
+        response = await self.answer(Request(scope, receive, send))
         await response(scope, receive, send)
