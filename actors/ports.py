@@ -6,7 +6,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from typing_extensions import override
@@ -26,8 +26,12 @@ class ShardPort(ABC):
         """How many shards there are; numbered from 0."""
 
     @abstractmethod
-    async def call(self, shard: int, method: Method, payload: bytes, timeout_s: float) -> bytes:
-        """Call one shard and return its answer.
+    def call(
+        self, shard: int, method: Method, payload: bytes, timeout_s: float
+    ) -> Awaitable[bytes]:
+        """Call one shard; what is returned is awaited, at once, for its answer.
+
+        What is raised may come before that.
 
         Raises
         ------

@@ -239,9 +239,7 @@ class Shards:
         ShardUnavailable
             When a shard was not told; others may have been: the same call again is safe.
         """
-        return await self._whereabouts.find(
-            lambda: self._erase(user_id, received_ms), self._timeout_s
-        )
+        return await self._whereabouts.find(self._timeout_s, self._erase, user_id, received_ms)
 
     async def _erase(self, user_id: str, received_ms: int) -> Erasure:
         # A receipt of its own each time: who was told before the person came must be told anew.
@@ -326,8 +324,11 @@ class Shards:
 
     def _call_owner(self, user_id: str, method: Method, payload: bytes) -> Awaitable[bytes]:
         return self._whereabouts.find(
-            lambda: self._call(self.owner(user_id), method, payload), self._timeout_s
+            self._timeout_s, self._call_owner_now, user_id, method, payload
         )
+
+    def _call_owner_now(self, user_id: str, method: Method, payload: bytes) -> Awaitable[bytes]:
+        return self._call(self.owner(user_id), method, payload)
 
     async def _call(
         self, shard: int, method: Method, payload: bytes, timeout_s: float | None = None

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import Final, TypeVar, TypeVarTuple
 
 from actors.errors import NotOwned, RuntimeFault, ShardUnavailable
 from actors.shard_map import ShardMap
@@ -15,6 +15,7 @@ _SUSPICION_S: Final = 0.5
 """A shard that stays silent for a while is no reason to look all the time."""
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 FetchMap = Callable[[], Awaitable[ShardMap]]
 """Returns the map of now; raises ``RuntimeFault`` when nobody tells."""
@@ -62,8 +63,13 @@ class Whereabouts:
         finally:
             self._fetching = None
 
-    async def find(self, work: Callable[[], Awaitable[T]], timeout_s: float) -> T:
+    async def find(self, timeout_s: float, work: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
         """Do some work again, by the map of then, until the shard that it asks is the owner.
+
+        Parameters
+        ----------
+        args
+            Of the work.
 
         Raises
         ------
@@ -74,7 +80,7 @@ class Whereabouts:
         patience: Patience | None = None
         while True:
             try:
-                return await work()
+                return await work(*args)
             except ShardUnavailable:
                 self.suspect()
                 raise

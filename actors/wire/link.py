@@ -3,8 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Final, NamedTuple, cast
+from typing import Final, cast
 
+import msgspec
 from typing_extensions import override
 
 from actors.errors import Overloaded, ShardUnavailable
@@ -25,6 +26,7 @@ _CONNECT_S: Final = 5.0
 _SWEEP_S: Final = 0.02
 """How exact deadlines are: a timer for each call would cost more than the call."""
 _RETRY_AFTER_S: Final = 1.0
+_NO_ANSWER: Final[Frame] = ("", "", "")
 
 FindDoor = Callable[[int], Awaitable[Door]]
 """Asks a shard for its door; raises ``RecsysError`` while it has none."""
@@ -77,8 +79,8 @@ class Link:
                 raise ShardUnavailable(self._shard, "the link to it is closed")
             await asyncio.shield(self._connecting)
 
-    async def call(self, method: Method, payload: bytes, timeout_s: float) -> bytes:
-        """Call while ``up``.
+    def call(self, method: Method, payload: bytes, timeout_s: float) -> Awaitable[bytes]:
+        """Send a call while ``up``; what is returned is awaited for its answer.
 
         Raises
         ------
@@ -94,7 +96,7 @@ class Link:
             raise ShardUnavailable(self._shard, "there is no connection to it")
         if len(line.waiting) >= self._in_flight:
             raise Overloaded(self._shard, _RETRY_AFTER_S)
-        return await line.call(method, payload, timeout_s)
+        return line.call(method, payload, timeout_s)
 
     async def close(self) -> None:
         """Hang up for good."""
@@ -147,7 +149,7 @@ class Link:
             _log.info("shard %d: not connected: %s", self._shard, why)
 
 
-class _Waiting(NamedTuple):
+class _Waiting(msgspec.Struct):
     answer: asyncio.Future[bytes]
     sent_s: float
     due_s: float
@@ -161,7 +163,7 @@ class _Line(asyncio.Protocol):
     welcome
         Done when the shard has let us in.
     waiting
-        Calls without an answer, by id.
+        Calls without an answer whose time is not over, by id; nobody may wait for some any more.
     """
 
     def __init__(
@@ -226,7 +228,7 @@ class _Line(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    async def call(self, method: Method, payload: bytes, timeout_s: float) -> bytes:
+    def call(self, method: Method, payload: bytes, timeout_s: float) -> Awaitable[bytes]:
         """See ``Link.call``."""
         if not self.open:
             raise ShardUnavailable(self._shard, self._why)
@@ -243,10 +245,7 @@ class _Line(asyncio.Protocol):
             self._loop.call_soon(self._flush)
         if self._sweeping is None:
             self._sweeping = self._loop.call_later(_SWEEP_S, self._sweep)
-        try:
-            return await answer
-        finally:
-            self.waiting.pop(number, None)
+        return answer
 
     def _flush(self) -> None:
         if self._transport is not None:
@@ -258,8 +257,9 @@ class _Line(asyncio.Protocol):
         self._sweeping = None
         now_s = self._loop.time()
         silent = False
-        for call in self.waiting.values():
-            if call.due_s <= now_s and not call.answer.done():
+        late = [number for number, call in self.waiting.items() if call.due_s <= now_s]
+        for call in map(self.waiting.pop, late):
+            if not call.answer.done():
                 silent |= self._heard_s < call.sent_s
                 error = ShardUnavailable(self._shard, "it did not answer in time")
                 call.answer.set_exception(error)
@@ -283,15 +283,15 @@ class _Line(asyncio.Protocol):
         self._take = self._answer
 
     def _answer(self, frame: Frame) -> None:
-        match frame:
-            case (int(number), int(kind), bytes(payload)):
-                call = self.waiting.get(number)
-                # Without one, its time was over.
-                if call is not None and not call.answer.done():
-                    if kind == 0:
-                        call.answer.set_result(payload)
-                    else:
-                        call.answer.set_exception(fault_from(kind, payload))
-            case _:
-                message = "an answer has an id, a kind and a payload"
-                raise BadFrame(message)
+        number, kind, payload = frame if len(frame) == 3 else _NO_ANSWER
+        # For each list; a pattern would say it in more steps.
+        if type(number) is not int or type(kind) is not int or type(payload) is not bytes:
+            message = "an answer has an id, a kind and a payload"
+            raise BadFrame(message)
+        call = self.waiting.pop(number, None)
+        # Without one, its time was over.
+        if call is not None and not call.answer.done():
+            if kind == 0:
+                call.answer.set_result(payload)
+            else:
+                call.answer.set_exception(fault_from(kind, payload))

@@ -1,5 +1,6 @@
 """All shards over the wire, with another port where there is no connection."""
 
+from collections.abc import Awaitable
 from typing import Final
 
 from typing_extensions import override
@@ -38,12 +39,14 @@ class WirePort(ShardPort):
         return len(self._links)
 
     @override
-    async def call(self, shard: int, method: Method, payload: bytes, timeout_s: float) -> bytes:
+    def call(
+        self, shard: int, method: Method, payload: bytes, timeout_s: float
+    ) -> Awaitable[bytes]:
         link = self._links[shard]
         if link.up:
-            return await link.call(method, payload, timeout_s)
+            return link.call(method, payload, timeout_s)
         link.reach()
-        return await self._fallback.call(shard, method, payload, timeout_s)
+        return self._fallback.call(shard, method, payload, timeout_s)
 
     async def close(self) -> None:
         """Hang up."""

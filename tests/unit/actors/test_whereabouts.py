@@ -40,13 +40,13 @@ async def test_who_is_refused_looks_at_the_map_and_asks_again() -> None:
     where = Whereabouts(BEFORE, teller)
     asked = list[int]()
 
-    async def ask() -> str:
+    async def ask(what: str) -> str:
         asked.append(where.map.owners[1])
         if where.map.owners[1] == 0:
             raise NotOwned(0, 1)
-        return "found"
+        return f"{what} found"
 
-    assert await where.find(ask, 5.0) == "found"
+    assert await where.find(5.0, ask, "ann") == "ann found"
     assert asked == [0, 0, 1], "the move had not ended at the first look"
     assert teller.asked == 2
 
@@ -75,7 +75,7 @@ async def test_without_an_end_it_is_unavailable() -> None:
         raise NotOwned(0, 1)
 
     with pytest.raises(ShardUnavailable, match="partition 1 is on its way to another shard"):
-        await where.find(ask, 0.05)
+        await where.find(0.05, ask)
 
 
 async def test_a_silent_shard_makes_it_look_but_not_all_the_time() -> None:
@@ -88,7 +88,7 @@ async def test_a_silent_shard_makes_it_look_but_not_all_the_time() -> None:
 
     for _ in range(5):
         with pytest.raises(ShardUnavailable, match="no answer"):
-            await where.find(ask, 5.0)
+            await where.find(5.0, ask)
         await asyncio.sleep(0)
     await where.renew()
     assert where.map == AFTER

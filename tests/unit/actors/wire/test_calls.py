@@ -35,7 +35,7 @@ async def test_a_question_does_not_wait_for_an_event() -> None:
     shard = PaperShard()
     shard.gate.clear()
     async with linked(shard) as (link, _):
-        events = [asyncio.create_task(link.call("append", b"%d" % n, 5)) for n in range(20)]
+        events = [asyncio.ensure_future(link.call("append", b"%d" % n, 5)) for n in range(20)]
         assert await link.call("recommend", b"x", 5) == b"a:x"
         assert not any(event.done() for event in events)
         shard.gate.set()
@@ -56,7 +56,7 @@ async def test_calls_of_one_tick_leave_in_one_write(monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(peer, "data_received", data_received)
         # A lone call waits for nobody; those after it are together.
         shard.gate.clear()
-        lone = asyncio.create_task(link.call("append", b"lone", 5))
+        lone = asyncio.ensure_future(link.call("append", b"lone", 5))
         async with asyncio.timeout(5):
             await until(lambda: len(chunks) == 1)
         calls = [link.call("recommend", b"%d" % n, 5) for n in range(50)]
@@ -105,8 +105,8 @@ async def test_who_stops_waiting_takes_nothing_with_them() -> None:
     shard = PaperShard()
     shard.gate.clear()
     async with linked(shard) as (link, _):
-        one = asyncio.create_task(link.call("append", b"1", 5))
-        two = asyncio.create_task(link.call("append", b"2", 5))
+        one = asyncio.ensure_future(link.call("append", b"1", 5))
+        two = asyncio.ensure_future(link.call("append", b"2", 5))
         assert await link.call("recommend", b"", 5) == b"a:"
         one.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -117,12 +117,38 @@ async def test_who_stops_waiting_takes_nothing_with_them() -> None:
         assert ("append", b"1") in shard.asked
 
 
+async def test_who_stopped_waiting_takes_no_room_when_their_time_is_over() -> None:
+    shard = PaperShard()
+    shard.gate.clear()
+    async with opened(shard) as (_, door):
+
+        async def find(_: int) -> Door:
+            return door
+
+        link = Link(0, find, in_flight=1)
+        await link.reached()
+        gone = asyncio.ensure_future(link.call("append", b"1", 0.05))
+        gone.cancel()
+        with pytest.raises(Overloaded):
+            await link.call("recommend", b"", 5)
+        async with asyncio.timeout(5):
+            while True:
+                try:
+                    assert await link.call("recommend", b"", 5) == b"a:"
+                except Overloaded:
+                    await asyncio.sleep(0.001)
+                else:
+                    break
+        shard.gate.set()
+        await link.close()
+
+
 async def test_a_call_that_takes_too_long_fails_and_the_others_go_on() -> None:
     shard = PaperShard()
     shard.gate.clear()
     async with linked(shard) as (link, _):
-        patient = asyncio.create_task(link.call("append", b"2", 60))
-        late = asyncio.create_task(link.call("append", b"1", 0.05))
+        patient = asyncio.ensure_future(link.call("append", b"2", 60))
+        late = asyncio.ensure_future(link.call("append", b"1", 0.05))
         # Something is heard meanwhile, so the connection is well.
         while not late.done():
             assert await link.call("recommend", b"", 5) == b"a:"
@@ -152,7 +178,7 @@ async def test_more_calls_than_may_wait_are_refused() -> None:
     shard = PaperShard()
     shard.gate.clear()
     async with linked(shard, in_flight=3) as (link, _):
-        waiting = [asyncio.create_task(link.call("append", b"%d" % n, 5)) for n in range(3)]
+        waiting = [asyncio.ensure_future(link.call("append", b"%d" % n, 5)) for n in range(3)]
         await asyncio.sleep(0)
         with pytest.raises(Overloaded):
             await link.call("append", b"more", 5)
@@ -172,7 +198,7 @@ async def test_a_gateway_bounds_what_it_has_in_flight() -> None:
 
         link = Link(0, find, in_flight=2)
         await link.reached()
-        waiting = [asyncio.create_task(link.call("append", b"", 5)) for _ in range(2)]
+        waiting = [asyncio.ensure_future(link.call("append", b"", 5)) for _ in range(2)]
         await asyncio.sleep(0)
         with pytest.raises(Overloaded):
             await link.call("recommend", b"", 5)
@@ -199,7 +225,7 @@ async def test_a_shard_that_goes_fails_its_calls_and_is_found_again() -> None:
         async with asyncio.timeout(5):
             while await port.call(0, "recommend", b"x", 5) != b"old:x":
                 pass
-        waiting = asyncio.create_task(port.call(0, "append", b"", 5))
+        waiting = asyncio.ensure_future(port.call(0, "append", b"", 5))
         await asyncio.sleep(0)
         doors.clear()
     with pytest.raises(ShardUnavailable, match="connection broke"):
