@@ -1,6 +1,8 @@
 """Ids: what is an id, and the hashes under which ids are known elsewhere."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -51,6 +53,20 @@ def test_what_is_no_id(value: str, reason: str) -> None:
     with pytest.raises(InvalidEvent) as caught:
         check_id(value, "/user_id")
     assert (caught.value.pointer, caught.value.detail) == ("/user_id", reason)
+
+
+def test_a_child_process_makes_ids_of_its_own() -> None:
+    script = """
+import os
+from recsys.ids import new_id
+new_id()
+child = os.fork()
+print(new_id()[12:], flush=True)
+if child:
+    os.waitpid(child, 0)
+"""
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout
+    assert len(set(said.split())) == 2
 
 
 def test_new_ids_are_unique_and_ordered_by_time() -> None:
