@@ -50,7 +50,8 @@ class RecommendRoutes:
         """Recommend items to a person; the decision is logged with its propensities."""
         started = perf_counter()
         body = decode_body(self._recommend_body, await read_body(request, self._limit))
-        return await self._answer(self._asked(body, now_ms()), started)
+        made = await self._shards.recommend(self._asked(body, now_ms()))
+        return _Answer(_timed(made, started))
 
     async def rank(self, request: Request) -> Response:
         """Order the candidates for a person; logged like a recommendation."""
@@ -65,7 +66,8 @@ class RecommendRoutes:
             candidates=body.candidates,
             arm=body.arm,
         )
-        return await self._answer(self._checked(asked, ""), started)
+        made = await self._shards.recommend(self._checked(asked, ""))
+        return _Answer(_timed(made, started))
 
     async def recommend_many(self, request: Request) -> Response:
         """Recommend items to several people in one call; each decision is logged as by itself."""
@@ -141,9 +143,6 @@ class RecommendRoutes:
             asked = msgspec.structs.replace(asked, candidates=unique)
         return asked
 
-    async def _answer(self, asked: decision.Request, started: float) -> Response:
-        return _Answer(_timed(await self._shards.recommend(asked), started))
-
 
 class _Made(msgspec.Struct):
     """A ``RecommendResult`` whose list was made into JSON by a shard."""
@@ -164,10 +163,11 @@ class _ManyMade(msgspec.Struct):
 class _Answer(Response):
     """A list, without the steps that other answers take."""
 
+    # With what is set below, all that the base class sets for each.
+    status_code = 200
+    background = None
+
     def __init__(self, body: bytes) -> None:
-        # All that the base class sets.
-        self.status_code = 200
-        self.background = None
         self.body = body
         length = b"%d" % len(body)
         self.raw_headers = [(b"content-length", length), (b"content-type", _JSON_TYPE)]
@@ -180,5 +180,4 @@ def _failed(index: int, fault: RuntimeFault) -> _Made:
 
 def _timed(made: bytes, started: float) -> bytes:
     """Return a ``RecommendAnswer`` of a ``ShownList``, both JSON."""
-    took_ms = round((perf_counter() - started) * 1000, 3)
-    return b'%b,"took_ms":%b}' % (made[:-1], repr(took_ms).encode())
+    return made[:-1] + b',"took_ms":%.3f}' % ((perf_counter() - started) * 1000)
