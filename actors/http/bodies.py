@@ -1,6 +1,7 @@
 """Reads and decodes bodies: bounded, of the right type, strictly what the schema says."""
 
 import asyncio
+from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Final, TypeVar
 
@@ -39,8 +40,8 @@ _CHARSETS: Final = {
 T = TypeVar("T")
 
 
-async def read_body(request: Request, limit: int, *, also: tuple[str, ...] = ()) -> bytes:
-    """Return the body.
+def read_body(request: Request, limit: int, *, also: tuple[str, ...] = ()) -> Awaitable[bytes]:
+    """Return the body, and give the call its place.
 
     Parameters
     ----------
@@ -54,6 +55,10 @@ async def read_body(request: Request, limit: int, *, also: tuple[str, ...] = ())
     Problem
         415 for another type, charset or coding, 413 above the limit, 408 when it does not come.
     """
+    return within(_BODY_S, _read(request, limit, also), _slow)
+
+
+async def _read(request: Request, limit: int, also: tuple[str, ...]) -> bytes:
     # Of several by a name the first counts.
     headers: dict[bytes, bytes] = dict(reversed(request.scope["headers"]))
     if b"content-encoding" in headers:
@@ -64,35 +69,34 @@ async def read_body(request: Request, limit: int, *, also: tuple[str, ...] = ())
         got = request.headers.get("content-type", "none")
         raise Problem(415, f"the content type must be one of {allowed}, got {got}")
     announced = headers.get(b"content-length", b"")
+    receive = request.receive
     if announced.isdigit() and int(announced[:20]) > limit:
         # Who asks before sending sends nothing after this answer, if nobody reads.
         if b"expect" not in headers:
-            await _drain(request.receive)
+            await _drain(receive)
         raise _too_large(limit)
-    try:
-        return await within(_BODY_S, _read(request, limit))
-    except TimeoutError:
-        detail = f"the body did not arrive within {_BODY_S:g} s"
-        raise Problem(408, detail, headers={"Connection": "close"}) from None
-
-
-async def _read(request: Request, limit: int) -> bytes:
-    receive = request.receive
-    chunks: list[bytes] = []
-    size = 0
-    more = True
-    while more:
-        chunk, more = _taken(await receive())
-        size += len(chunk)
-        if size > limit:
-            chunks.clear()
-            if more:
-                await _drain(receive)
-            raise _too_large(limit)
-        chunks.append(chunk)
+    body, more = _taken(await receive())
+    if more or len(body) > limit:
+        body = await _rest(receive, limit, body, more)
     if isinstance(request, Call) and not request.place():
         await request.wait()
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    return body
+
+
+async def _rest(receive: Receive, limit: int, chunk: bytes, more: bool) -> bytes:
+    """Return a body that does not come in one piece, or is too large."""
+    chunks = [chunk]
+    size = len(chunk)
+    while more and size <= limit:
+        chunk, more = _taken(await receive())
+        chunks.append(chunk)
+        size += len(chunk)
+    if size > limit:
+        chunks.clear()
+        if more:
+            await _drain(receive)
+        raise _too_large(limit)
+    return b"".join(chunks)
 
 
 def _taken(message: Message) -> tuple[bytes, bool]:
@@ -117,6 +121,11 @@ async def _drain(receive: Receive) -> None:
             while more and left >= 0:
                 chunk, more = _taken(await receive())
                 left -= len(chunk)
+
+
+def _slow() -> Problem:
+    detail = f"the body did not arrive within {_BODY_S:g} s"
+    return Problem(408, detail, headers={"Connection": "close"})
 
 
 def _too_large(limit: int) -> Problem:

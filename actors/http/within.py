@@ -5,7 +5,7 @@ handler takes for a list, whose body has nearly always come with its head.
 """
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, Generic, TypeVar
 
 from typing_extensions import override
@@ -15,18 +15,17 @@ __all__ = ["within"]
 T = TypeVar("T")
 
 
-async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
+async def within(
+    seconds: float, work: Coroutine[Any, Any, T], late: Callable[[], Exception] = TimeoutError
+) -> T:
     """Return the outcome of some work.
 
     Parameters
     ----------
     seconds
         That it may take from the moment when it first has to wait.
-
-    Raises
-    ------
-    TimeoutError
-        When it took longer; it was cancelled.
+    late
+        Makes what is raised when it took longer; it was cancelled then.
     """
     steps = work.__await__()
     try:
@@ -34,8 +33,11 @@ async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
     except StopIteration as done:
         outcome: T = done.value
         return outcome
-    async with asyncio.timeout(seconds):
-        return await _Rest(steps, waits_for)
+    try:
+        async with asyncio.timeout(seconds):
+            return await _Rest(steps, waits_for)
+    except TimeoutError:
+        raise late() from None
 
 
 class _Rest(Awaitable[T], Generic[T]):

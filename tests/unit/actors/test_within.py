@@ -58,6 +58,8 @@ async def test_what_waits_too_long_is_cancelled_and_cleans_up() -> None:
     with pytest.raises(TimeoutError):
         await within(0.01, never())
     assert cleaned == ["up"]
+    with pytest.raises(KeyError, match="late"):
+        await within(0.01, never(), lambda: KeyError("late"))
 
 
 async def test_who_is_cancelled_from_outside_is_not_late() -> None:
