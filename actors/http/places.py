@@ -15,7 +15,9 @@ __all__ = ["Call", "Places"]
 
 
 class Places:
-    """Places, of which ``asyncio.Semaphore`` would ask twice for each call.
+    """Counts who is inside and who has a place; those who wait for one get it in their order.
+
+    ``asyncio.Semaphore`` would look at its waiters twice for each call.
 
     Parameters
     ----------
