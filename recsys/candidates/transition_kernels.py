@@ -26,6 +26,8 @@ __all__ = [
 
 _BOTH, _FORWARD, _BACKWARD = 0, 1, 2
 _VANISHED = 1e-6
+_FAR = 15.0
+"""So many gaps away a like weighs less than what vanishes."""
 _COMPARED = 32
 """A full row gives up the weakest of so many neighbours, others each time: to compare all would
 take longer than all the rest."""
@@ -54,10 +56,13 @@ class Kernels(NamedTuple):
 
 
 class Table(NamedTuple):
-    """What was learned; shapes ``(n_items,)``, ``(n_items, neighbours[, n_kernels])``.
+    """What was learned; shapes ``(n_items,)``, ``(n_items, neighbours)``.
 
     Attributes
     ----------
+    weights
+        A kernel's one after the other, ``(n_items, n_kernels, neighbours)``: who asks goes through
+        them kernel by kernel.
     mass
         Sum of all weights ever added to a row, by kernel, ``(n_items, n_kernels)``; kept only for
         kernels that normalise by it.
@@ -129,10 +134,16 @@ def weigh(kernels: Kernels, lag: int, gap_ms: int, out: NDArray[np.float64]) -> 
     """Write w(lag) of every kernel, ``(n_kernels,)``; returns the largest."""
     largest = 0.0
     gap_s = abs(gap_ms) / 1000.0
+    # Several kernels mean the same by near.
+    latest, nearness = -1.0, 0.0
     for k in range(out.shape[0]):
         out[k] = 0.0
         if lag < kernels.history[k]:
-            near = max(math.exp(-gap_s / kernels.gap_s[k]), kernels.gap_floor[k])
+            if kernels.gap_s[k] != latest:
+                latest = kernels.gap_s[k]
+                gaps = gap_s / latest
+                nearness = math.exp(-gaps) if gaps < _FAR else 0.0
+            near = max(nearness, kernels.gap_floor[k])
             weight = kernels.lag_decay[k] ** lag * near
             # Below float32's sound range ratios of weights say nothing, or infinity.
             out[k] = weight if weight > _VANISHED else 0.0
@@ -156,16 +167,16 @@ def _place(table: Table, kernels: Kernels, row: int, item: int, evicted: NDArray
         for step in range(min(_COMPARED, used)):
             other = (evicted[0] * _COMPARED + step) % used
             total = 0.0
-            for k in range(table.weights.shape[2]):
+            for k in range(table.weights.shape[1]):
                 if kernels.lasting[k]:
-                    total += table.weights[row, other, k]
+                    total += table.weights[row, k, other]
             if total < weakest:
                 weakest = total
                 place = other
         evicted[0] += 1
     table.neighbours[row, place] = item
-    for k in range(table.weights.shape[2]):
-        table.weights[row, place, k] = 0.0
+    for k in range(table.weights.shape[1]):
+        table.weights[row, k, place] = 0.0
     return place
 
 
@@ -204,13 +215,13 @@ def learn(
             if kernels.direction[k] != _BACKWARD:
                 if after < 0:
                     after = _place(table, kernels, past, item, evicted)
-                table.weights[past, after, k] += added
+                table.weights[past, k, after] += added
                 if kernels.share[k]:
                     table.mass[past, k] += added
             if kernels.direction[k] != _FORWARD:
                 if before < 0:
                     before = _place(table, kernels, item, past, evicted)
-                table.weights[item, before, k] += added
+                table.weights[item, k, before] += added
                 if kernels.share[k]:
                     table.mass[item, k] += added
     table.likes[item] += strength
@@ -219,7 +230,7 @@ def learn(
 @compiled
 def compact(table: Table, n_items: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Return what rows hold, one after the other, ``(n_used,)`` and ``(n_used, n_kernels)``."""
-    n_kernels = table.weights.shape[2]
+    n_kernels = table.weights.shape[1]
     total = 0
     for row in range(n_items):
         total += table.used[row]
@@ -230,6 +241,6 @@ def compact(table: Table, n_items: int) -> tuple[NDArray[np.int32], NDArray[np.f
         for place in range(table.used[row]):
             neighbours[at] = table.neighbours[row, place]
             for k in range(n_kernels):
-                weights[at, k] = table.weights[row, place, k]
+                weights[at, k] = table.weights[row, k, place]
             at += 1
     return neighbours, weights

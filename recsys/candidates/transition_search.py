@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.candidates.base import Question
-from recsys.candidates.best_kernels import largest
 from recsys.candidates.pool_kernels import TINY, Scratch
 from recsys.candidates.transition_kernels import NEGLIGIBLE, Bonds, Found, Kernels, Table, weigh
 from recsys.compiled import compiled
@@ -15,71 +14,59 @@ __all__ = ["propose", "score"]
 
 _COARSE = 18
 """Bits of a float32 that do not count: five of its fraction do."""
+_BLOCK = 1024
+"""Items whose worth is summed up before it is made coarse: they stay in the nearest cache."""
+_COUNTED = 16384
+"""As many at a time can be counted with 16 bits."""
 
 
 @compiled
-def _add_row(
-    table: Table,
-    kernels: Kernels,
-    past: int,
-    weight: NDArray[np.float64],
-    places: NDArray[np.int32],
-    scores: NDArray[np.float32],
-) -> None:
-    """Add what one like of a history says.
+def _weigh_past(
+    table: Table, kernels: Kernels, items: NDArray[np.int32], times_ms: NDArray[np.int64]
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Return the likes that count, newest first, and their weights, ``(n_past, n_kernels)``.
 
-    Parameters
-    ----------
-    weight
-        Of the like by kernel, ``(n_kernels,)``; divided by what the row is normalised by.
-    places
-        Where the neighbours of the row stand in the scores.
+    Weights are divided by what the row of the like is normalised by.
     """
-    weights = table.weights[past]
-    for k in range(weight.shape[0]):
-        if kernels.share[k]:
-            weight[k] /= table.mass[past, k] + 3.0
-        else:
-            weight[k] /= math.sqrt(table.likes[past] + kernels.shrink)
-        if weight[k] > 0.0:
-            theirs, times = scores[k], np.float32(weight[k])
-            for neighbour in range(table.used[past]):
-                theirs[np.uint32(places[neighbour])] += times * weights[neighbour, k]
-
-
-@compiled
-def _add_up(
-    table: Table,
-    kernels: Kernels,
-    items: NDArray[np.int32],
-    times_ms: NDArray[np.int64],
-    found: Found,
-    n_items: int,
-) -> int:
-    """Sum up the neighbours of a history, newest first; returns how many places there are."""
-    place_of, known, scores = found.place_of, found.items, found.scores
-    n_kernels = scores.shape[0]
-    if found.packed:
-        for i in range(found.size[0]):
-            place_of[known[i]] = -1
-    else:
-        for k in range(n_kernels):
-            scores[k, :n_items] = 0.0
-    count = 0
+    n, n_kernels = items.shape[0], kernels.history.shape[0]
+    most = min(n, kernels.history.max())
+    past, weights = np.empty(most, np.int32), np.zeros((most, n_kernels), np.float32)
     weight = np.zeros(n_kernels)
-    places = np.empty(table.neighbours.shape[1], np.int32)
-    n_past = items.shape[0]
-    for lag in range(n_past):
-        past = items[n_past - 1 - lag]
-        gap_ms = times_ms[n_past - 1] - times_ms[n_past - 1 - lag]
+    count = 0
+    for lag in range(most):
+        item, gap_ms = items[n - 1 - lag], times_ms[n - 1] - times_ms[n - 1 - lag]
         if weigh(kernels, lag, gap_ms, weight) < NEGLIGIBLE:
             break
-        neighbours = table.neighbours[past]
-        if not found.packed:
-            _add_row(table, kernels, past, weight, neighbours, scores)
-            continue
-        first = count
-        for neighbour in range(table.used[past]):
+        past[lag] = item
+        for k in range(n_kernels):
+            if weight[k] > 0.0:
+                if kernels.share[k]:
+                    weight[k] /= table.mass[item, k] + 3.0
+                else:
+                    weight[k] /= math.sqrt(table.likes[item] + kernels.shrink)
+                weights[lag, k] = weight[k]
+        count += 1
+    return past[:count], weights[:count]
+
+
+@compiled
+def _place_neighbours(
+    table: Table, past: NDArray[np.int32], found: Found
+) -> tuple[int, NDArray[np.int32]]:
+    """Give the neighbours of a history places, where not all items have theirs.
+
+    Returns
+    -------
+    How many there are, and where the neighbours of each row stand, ``(n_past, neighbours)``.
+    """
+    place_of, known = found.place_of, found.items
+    places = np.empty((past.shape[0], table.neighbours.shape[1]), np.int32)
+    for i in range(found.size[0]):
+        place_of[known[i]] = -1
+    count = 0
+    for row in range(past.shape[0]):
+        neighbours = table.neighbours[past[row]]
+        for neighbour in range(table.used[past[row]]):
             item = neighbours[neighbour]
             # Without a branch: it would be mispredicted at every third.
             place = place_of[item]
@@ -87,122 +74,178 @@ def _add_up(
             place = count if new else place
             place_of[item] = place
             known[place] = item
-            places[neighbour] = place
+            places[row, neighbour] = place
             count += new
-        for k in range(n_kernels):
-            scores[k, first:count] = 0.0
-        _add_row(table, kernels, past, weight, places, scores)
     found.size[0] = count
-    return count if found.packed else n_items
+    return count, places
+
+
+@compiled
+def _add_row(
+    places: NDArray[np.int32],
+    times: np.float32,
+    weights: NDArray[np.float32],
+    sums: NDArray[np.float32],
+) -> None:
+    for neighbour in range(weights.shape[0]):
+        sums[np.uint32(places[neighbour])] += times * weights[neighbour]
+
+
+@compiled
+def _add_up(
+    table: Table,
+    past: NDArray[np.int32],
+    weights: NDArray[np.float32],
+    k: int,
+    packed: bool,
+    placed: NDArray[np.int32],
+    sums: NDArray[np.float32],
+) -> bool:
+    """Add up what one kernel says of the neighbours of a history; returns whether it says anything.
+
+    A kernel after the other: its sums stay in the nearest cache, as those of all would not.
+
+    Parameters
+    ----------
+    past, weights
+        See ``_weigh_past``.
+    packed, placed
+        Whether, and where, the neighbours of each row have places; else each has that of its index.
+    sums
+        By place, ``(n_places,)``.
+    """
+    says = False
+    sums[:] = 0.0
+    for row in range(past.shape[0]):
+        item, times = past[row], weights[row, k]
+        if times > 0.0:
+            says = True
+            theirs = table.weights[item, k, : table.used[item]]
+            if packed:
+                _add_row(placed[row], times, theirs, sums)
+            else:
+                _add_row(table.neighbours[item], times, theirs, sums)
+    return says
 
 
 @compiled
 def _look_up(
-    found: Found, n: int, likes: NDArray[np.float64], allowed: NDArray[np.bool_]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return how often what is found is liked, and 1 for what may be shown, else 0, ``(n,)``."""
-    liked, shown = np.empty(n, np.float32), np.empty(n, np.float32)
+    found: Found, n: int, shrink: float, likes: NDArray[np.float64], allowed: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return what sums are multiplied by for how often each item that is found is liked, ``(n,)``.
+
+    And which of them may be shown.
+    """
+    rarity, shown = np.empty(n, np.float32), allowed
     if found.packed:
+        shown = np.empty(n, np.bool_)
         for i in range(n):
             item = np.uint32(found.items[i])
-            liked[i], shown[i] = likes[item], allowed[item]
+            rarity[i], shown[i] = likes[item], allowed[item]
     else:
         for i in range(n):
-            liked[i] = likes[i]
-        for i in range(n):
-            shown[i] = allowed[i]
-    return liked, shown
+            rarity[i] = likes[i]
+    for i in range(n):
+        rarity[i] = np.float32(1.0) / np.sqrt(rarity[i] + np.float32(shrink))
+    return rarity, shown
 
 
 @compiled
-def _normalise(
-    kernels: Kernels,
-    age_ms: int,
-    half_life_ms: NDArray[np.float64],
-    liked: NDArray[np.float32],
-    scores: NDArray[np.float32],
-) -> None:
-    """Divide the sums of items by how often each is liked, and by the inflation.
+def _largest(sums: NDArray[np.float32], shown: NDArray[np.bool_]) -> np.float32:
+    """Return the largest of some sums of what may be shown; none of them is below 0."""
+    # Numbers over 0 are in the order of their bits.
+    bits = sums.view(np.int32)
+    most = np.zeros(1, np.int32)
+    top = np.int32(0)
+    for i in range(sums.shape[0]):
+        top = max(top, bits[i] & -np.int32(shown[i]))
+    most[0] = top
+    largest: np.float32 = most.view(np.float32)[0]
+    return largest
 
-    Parameters
-    ----------
-    age_ms
-        Since the origin of the weights of forgetful kernels.
-    liked
-        Shape ``(n_found,)``.
-    scores
-        Their sums, ``(n_kernels, n_found or more)``.
-    """
-    n, shrink = liked.shape[0], np.float32(kernels.shrink)
-    cosine = np.empty(n, np.float32)
-    for i in range(n):
-        cosine[i] = np.float32(1.0) / np.sqrt(liked[i] + shrink)
-    for k in range(half_life_ms.shape[0]):
+
+@compiled
+def _score(
+    bonds: Bonds,
+    question: Question,
+    n: int,
+    past: NDArray[np.int32],
+    weights: NDArray[np.float32],
+    placed: NDArray[np.int32],
+    shown: NDArray[np.bool_],
+    rarity: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Write the scores of what is found; returns the largest of each kernel's, ``(n_kernels,)``."""
+    table, kernels, found = bonds.table, bonds.kernels, bonds.found
+    origin_ms = bonds.origin_ms[0]
+    age_ms = question.ts_ms - origin_ms if origin_ms >= 0 else 0
+    largest = np.zeros(bonds.worth.shape[0], np.float32)
+    for k in range(largest.shape[0]):
+        sums = found.scores[k, :n]
+        if not _add_up(table, past, weights, k, found.packed, placed, sums):
+            continue
         # A question may name a time long before the first like, or long after the last.
-        deflation = np.float32(2.0 ** min(max(-age_ms / half_life_ms[k], -100.0), 40.0))
-        sums = scores[k, :n]
+        deflation = np.float32(2.0 ** min(max(-age_ms / bonds.half_life_ms[k], -100.0), 40.0))
         if kernels.share[k]:
             for i in range(n):
                 sums[i] *= deflation
         else:
             for i in range(n):
-                sums[i] *= deflation * cosine[i]
+                sums[i] *= deflation * rarity[i]
+        largest[k] = _largest(sums, shown)
+    return largest
 
 
 @compiled
 def _worth(
     scores: NDArray[np.float32],
     weights: NDArray[np.float32],
-    items: NDArray[np.int32],
-    shown: NDArray[np.float32],
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Return who may be shown and is worth more than 0, and how much.
+    largest: NDArray[np.float32],
+    shown: NDArray[np.bool_],
+) -> NDArray[np.int16]:
+    """Return the upper bits of what is worth how much, 0 for what may not be shown, ``(n_found,)``.
 
-    That is the sum of the scores, each kernel's divided by its maximum.
+    The worth is the sum of the scores, each kernel's divided by its maximum. The upper bits order
+    it within 3 %: to find the very n-th takes longer.
     """
-    n = items.shape[0]
-    worth = np.zeros(n, np.float32)
-    for k in range(weights.shape[0]):
-        theirs = scores[k, :n]
-        most = largest(theirs, shown)
-        if most > TINY:
-            scale = weights[k] / most
-            for i in range(n):
-                worth[i] += scale * theirs[i]
-    who = np.empty(n + 1, np.int32)
-    left = np.empty(n + 1, np.float32)
-    count = 0
-    for i in range(n):
-        who[count], left[count] = items[i], worth[i] * shown[i]
-        count += left[count] > 0.0
-    return who[:count], left[:count]
+    n = shown.shape[0]
+    coarse = np.empty(n, np.int16)
+    worth = np.empty(min(n, _BLOCK), np.float32)
+    bits = worth.view(np.int32)
+    for start in range(0, n, _BLOCK):
+        end = min(start + _BLOCK, n)
+        worth[:] = 0.0
+        for k in range(weights.shape[0]):
+            if largest[k] > TINY:
+                scale = weights[k] / largest[k]
+                theirs = scores[k, start:end]
+                for i in range(end - start):
+                    worth[i] += scale * theirs[i]
+        out, may = coarse[start:end], shown[start:end]
+        for i in range(end - start):
+            out[i] = np.int16((bits[i] & -np.int32(may[i])) >> _COARSE)
+    return coarse
 
 
 @compiled
-def _bar(worth: NDArray[np.float32], most: int) -> np.float32:
-    """Return what ``most`` values over 0 reach, and few more; the least of them if there are less.
+def _bar(coarse: NDArray[np.int16], most: int) -> int:
+    """Return what ``most`` numbers over 0 reach, and few more; 1 if there are less.
 
-    Counted by the upper bits of the values, which order them within 3 %: to find the very n-th
-    takes ten times as long.
+    Bit by bit, each by counting who reaches it: many at a time, as no table of counts is filled.
     """
-    bits = worth.view(np.int32)
-    counts = np.zeros(1 << (31 - _COARSE), np.int32)
-    top = 0
-    for i in range(bits.shape[0]):
-        place = bits[i] >> _COARSE
-        counts[place] += 1
-        top = max(top, place)
-    left = most
-    place = top
-    while place > 0:
-        left -= counts[place]
-        if left <= 0:
-            break
-        place -= 1
-    edge = np.empty(1, np.int32)
-    edge[0] = max(place, 1) << _COARSE
-    bar: np.float32 = edge.view(np.float32)[0]
-    return bar
+    bar = 0
+    for bit in range(30 - _COARSE, -1, -1):
+        higher = np.int16(bar + (1 << bit))
+        reached = 0
+        for start in range(0, coarse.shape[0], _COUNTED):
+            part = coarse[start : start + _COUNTED]
+            count = np.int16(0)
+            for i in range(part.shape[0]):
+                count = np.int16(count + np.int16(part[i] >= higher))
+            reached += count
+        if reached >= most:
+            bar += 1 << bit
+    return max(bar, 1)
 
 
 @compiled
@@ -211,23 +254,29 @@ def propose(bonds: Bonds, question: Question, pool: Scratch) -> None:
 
     The best are those with the largest sums of their scores, each divided by its maximum.
     """
-    origin_ms = bonds.origin_ms[0]
-    age_ms = question.ts_ms - origin_ms if origin_ms >= 0 else 0
     table, kernels, found = bonds.table, bonds.kernels, bonds.found
-    n_items = question.allowed.shape[0]
-    n = _add_up(table, kernels, question.items, question.times_ms, found, n_items)
-    liked, shown = _look_up(found, n, table.likes, question.allowed)
-    _normalise(kernels, age_ms, bonds.half_life_ms, liked, found.scores)
-    items, worth = _worth(found.scores, bonds.worth, found.items[:n], shown)
-    bar = _bar(worth, bonds.leaders)
+    past, weights = _weigh_past(table, kernels, question.items, question.times_ms)
+    n, placed = question.allowed.shape[0], table.neighbours[:0]
+    if found.packed:
+        n, placed = _place_neighbours(table, past, found)
+    rarity, shown = _look_up(found, n, kernels.shrink, table.likes, question.allowed)
+    largest = _score(bonds, question, n, past, weights, placed, shown, rarity)
+    coarse = _worth(found.scores, bonds.worth, largest, shown)
+    bar = _bar(coarse, bonds.leaders)
+    chosen = np.empty(n + 1, np.int32)
+    n_chosen = 0
+    for i in range(n):
+        # Without a branch, as above.
+        chosen[np.uintp(n_chosen)] = i
+        n_chosen += coarse[i] >= bar
     place_of, proposed = pool.place_of, pool.proposed
     count = pool.size[0]
-    for i in range(items.shape[0]):
-        # Without a branch, as above.
-        place = place_of[items[i]]
-        new = (worth[i] >= bar) & (place < 0)
-        place_of[items[i]] = count if new else place
-        proposed[count] = items[i]
+    for i in range(n_chosen):
+        item = found.items[chosen[i]]
+        place = place_of[item]
+        new = place < 0
+        place_of[item] = count if new else place
+        proposed[count] = item
         count += new
     pool.size[0] = count
 

@@ -53,7 +53,7 @@ class _State(msgspec.Struct):
 class Transitions(Source):
     """A bounded table of neighbours per item, with a weight per kernel.
 
-    Rows hold ``(n_items, neighbours)`` indices and ``(n_items, neighbours, n_kernels)`` weights,
+    Rows hold ``(n_items, neighbours)`` indices and ``(n_items, n_kernels, neighbours)`` weights,
     filled from the left; a full row gives up a weak neighbour for a new one.
     """
 
@@ -93,7 +93,7 @@ class Transitions(Source):
         return compute.Table(
             np.zeros(n_items, np.int32),
             np.full((n_items, self._neighbours), -1, np.int32),
-            np.zeros((n_items, self._neighbours, n_kernels), np.float32),
+            np.zeros((n_items, n_kernels, self._neighbours), np.float32),
             np.zeros(n_items, np.float64),
             np.zeros((n_items, n_kernels), np.float32),
         )
@@ -183,7 +183,8 @@ class Transitions(Source):
         ages = np.maximum((ts_ms - self._origin_ms[0]) / self._half_life_ms, -_RESCALE_AT)
         if ages.max(initial=0.0) > _RESCALE_AT:
             # After a pause of any length the old weights may vanish: that is forgetting.
-            self._table.weights[:] *= np.exp2(-np.minimum(ages, 200.0)).astype(np.float32)
+            left = np.exp2(-np.minimum(ages, 200.0)).astype(np.float32)
+            self._table.weights[:] *= left[:, None]
             self._origin_ms[0] = ts_ms
             ages[:] = 0.0
         inflation: NDArray[np.float64] = np.exp2(ages)
@@ -227,7 +228,7 @@ class Transitions(Source):
         table = self._empty(len(used))
         filled = np.arange(self._neighbours) < used[:, None]
         table.neighbours[filled] = unpack_array(state.neighbours, np.int32)
-        table.weights[filled] = unpack_array(state.weights, np.float32)
+        table.weights.transpose(0, 2, 1)[filled] = unpack_array(state.weights, np.float32)
         self._table = table._replace(
             used=used,
             likes=unpack_array(state.likes, np.float64),
