@@ -186,13 +186,13 @@ def known_of(state: State, ts_ms: int) -> Mapping[str, NDArray[np.float64]]:
     assert transitions is not None
     table = transitions._table  # noqa: SLF001
     liked = popular._liked  # noqa: SLF001
-    width = table.weights.shape[2]
+    width = table.weights.shape[1]
     bonds = np.zeros((len(names), len(names), width))
     back = np.empty(len(names), np.int64)
     back[order] = np.arange(len(names))
     for item in order.tolist():
         for at in range(table.used[item]):
-            bonds[back[item], back[table.neighbours[item, at]]] = table.weights[item, at]
+            bonds[back[item], back[table.neighbours[item, at]]] = table.weights[item, :, at]
     priors = state.personal_bandit.priors.sums()
     return {
         "liked": state.counts.liked[order],
