@@ -7,32 +7,22 @@ from numpy.typing import NDArray
 
 from recsys.candidates.pool import Cut
 from recsys.compiled import compiled
+from recsys.features.arguments import PRIOR_CLICKS, take_arguments
 from recsys.features.facts import Facts, Moment
 from recsys.features.half import round_to_half
 from recsys.features.logs import take_logarithms
-from recsys.features.windows import crossed
 from recsys.learners.taste_kernels import TASTE_COLUMNS, Known, Posterior
 from recsys.learners.taste_kernels import describe as describe_tastes
 
 __all__ = ["describe", "halve", "write"]
 
-_PRIOR_CLICKS = 2.0
-"""Expected clicks for which the average stands in."""
-_PRIOR_CROSSED = 3.0
-"""The same for an item in a context, where the item's own average stands in."""
 _NEVER = 15.0
 """Logarithm of six years in minutes: since an item was liked that never was."""
 
-_MIX_FLOOR = 0.05
-"""Added before the logarithm: where weak sources speak alone they must not decide the order."""
-_TINY = 1e-20
-"""As in ``recsys.candidates.pool``."""
 _DAY_MS = 86_400_000.0
 _SESSION_MS = 1_800_000
 _LARGEST = 65504.0
 """Of float16."""
-_RAREST = 1e-30
-"""A product of rates is not smaller, nor larger than its inverse: it is kept as float32."""
 _LATELY = 64
 """Attributes whose lifts are kept within a request: candidates have the same few."""
 
@@ -47,87 +37,9 @@ def _lift(
     """Return a key's clicks over its expected clicks, 1 while nothing is known."""
     if counts[key, window, 1] == 0.0 and counts[key, window, 2] == 0.0:
         return 1.0
-    clicked = fade * counts[key, window, 1] + _PRIOR_CLICKS
-    lift: float = clicked / (fade * counts[key, window, 2] + _PRIOR_CLICKS)
+    clicked = fade * counts[key, window, 1] + PRIOR_CLICKS
+    lift: float = clicked / (fade * counts[key, window, 2] + PRIOR_CLICKS)
     return lift
-
-
-@compiled
-def _crossed_lift(
-    counts: NDArray[np.float32],
-    last_ms: NDArray[np.int64],
-    n_rows: int,
-    half_life_ms: float,
-    item: int,
-    tokens: NDArray[np.int64],
-    rate: float,
-    ts_ms: int,
-) -> np.float32:
-    """Return an item's rate in a context over its own, the product over the tokens."""
-    product = 1.0
-    for i in range(tokens.shape[0]):
-        row = crossed(item, tokens[i], n_rows)
-        # Of what was neither clicked nor expected to be, it is 1.
-        if counts[row, 0, 1] != 0.0 or counts[row, 0, 2] != 0.0:
-            fade = 2.0 ** (-max(ts_ms - last_ms[row], 0) / half_life_ms)
-            clicked = fade * counts[row, 0, 1] + _PRIOR_CROSSED * rate
-            product *= clicked / ((fade * counts[row, 0, 2] + _PRIOR_CROSSED) * rate)
-    return np.float32(min(max(product, _RAREST), 1.0 / _RAREST))
-
-
-@compiled
-def _times_seen(seen: NDArray[np.int32], item: int) -> int:
-    """Return how often an item was shown, see ``recsys.past.Seen``."""
-    items, times = seen[0], seen[1]
-    total = 0
-    for i in range(items.shape[0]):
-        total += times[i] if items[i] == item else 0
-    return total
-
-
-@compiled
-def _take_arguments(columns: NDArray[np.float32], facts: Facts, cut: Cut, moment: Moment) -> None:
-    """Write what the columns are logarithms of, ``(n_common, n_candidates)``, or 1."""
-    scores, candidates, largest = facts.scores, cut.items, cut.largest
-    created_ms, last_liked_ms = facts.created_ms, facts.last_liked_ms
-    item_counts, item_last_ms = facts.item_counts, facts.item_last_ms
-    half_lives_ms, ts_ms = facts.half_lives_ms, moment.ts_ms
-    n, n_sources, n_windows = candidates.shape[0], scores.shape[0], half_lives_ms.shape[0]
-    for source in range(n_sources):
-        scale = np.float32(1.0 / largest[source] if largest[source] > _TINY else 0.0)
-        for i in range(n):
-            place = cut.pooled[i]
-            score = scores[source, place] if place >= 0 else np.float32(0.0)
-            columns[source, i] = score * scale + np.float32(1e-3)
-            columns[n_sources + source, i] = score + np.float32(1e-4)
-    at = 2 * n_sources
-    for i in range(n):
-        item = candidates[i]
-        columns[at, i] = cut.mixed[i] + np.float32(_MIX_FLOOR)
-        columns[at + 1, i] = 1.0 + cut.places[i]
-        if item < 0:
-            continue
-        columns[at + 3, i] = 1.0 + max(ts_ms - created_ms[item], 0) / 3_600_000.0
-        columns[at + 4, i] = 1.0 + max(ts_ms - last_liked_ms[item], 0) / 60_000.0
-        columns[at + 8, i] = 1.0 + _times_seen(moment.seen, item)
-        lift, shown = at + 9, at + 9 + n_windows
-        age_ms = max(ts_ms - item_last_ms[item], 0)
-        for window in range(n_windows):
-            # Of an item that was neither shown nor clicked all of them are 0.
-            if item_counts[item, window].any():
-                fade = 2.0 ** (-age_ms / half_lives_ms[window])
-                columns[lift + window, i] = _lift(item_counts, item, window, fade)
-                columns[shown + window, i] = 1.0 + fade * item_counts[item, window, 0]
-        columns[at + 9 + 3 * n_windows, i] = _crossed_lift(
-            facts.crossed_counts,
-            facts.crossed_last_ms,
-            facts.n_crossings,
-            facts.crossed_half_life_ms,
-            item,
-            moment.tokens,
-            columns[shown - 1, i],
-            ts_ms,
-        )
 
 
 @compiled
@@ -140,25 +52,34 @@ def _fill_others(rows: NDArray[np.float32], facts: Facts, cut: Cut, moment: Mome
     n_windows, n_tokens = half_lives_ms.shape[0], max(moment.tokens.shape[0], 1)
     pause_ms = max(ts_ms - moment.times_ms[n_past - 1], 0) if n_past else -1
     log_pause = math.log1p(pause_ms / 1000.0) if pause_ms >= 0 else -1.0
+    n, width, at = candidates.shape[0], attributes.shape[1], 2 * facts.scores.shape[0]
+    # First what nothing else depends on: the processor then waits for many items at once.
+    averages, tokens = np.empty(n, np.float32), np.empty((n, width), np.int32)
+    for i in range(n):
+        item = max(candidates[i], 0)
+        rows[i, at + 2] = log_liked[item]
+        rows[i, at + 5], rows[i, at + 6] = usual_pause[item], usual_depth[item]
+        averages[i] = averaged[item]
+        theirs, row = attributes[item], tokens[i]
+        for place in range(width):
+            row[place] = theirs[place]
     known = np.full(_LATELY, -1, np.int32)
     lifts = np.empty((_LATELY, n_windows))
     total = np.empty(n_windows)
-    at = 2 * facts.scores.shape[0]
-    for i in range(candidates.shape[0]):
+    for i in range(n):
         item = candidates[i]
         if item < 0 or last_liked_ms[item] <= 0:
             rows[i, at + 4] = _NEVER
         if item < 0:
+            rows[i, at + 2] = 0.0
+            rows[i, at + 5 : at + 7] = 0.0
             continue
-        rows[i, at + 2] = log_liked[item]
-        rows[i, at + 5] = usual_pause[item]
-        rows[i, at + 6] = usual_depth[item]
-        if pause_ms >= 0 and averaged[item] > 0.0:
-            rows[i, at + 7] = abs(log_pause - usual_pause[item])
+        if pause_ms >= 0 and averages[i] > 0.0:
+            rows[i, at + 7] = abs(log_pause - rows[i, at + 5])
         count = 0
         total[:] = 0.0
-        for place_of_token in range(attributes.shape[1]):
-            token = attributes[item, place_of_token]
+        for place_of_token in range(width):
+            token = tokens[i, place_of_token]
             if token < 0:
                 break
             place = token % _LATELY
@@ -189,7 +110,7 @@ def fill_rows(rows: NDArray[np.float32], facts: Facts, cut: Cut, moment: Moment)
     n_common = 2 * facts.scores.shape[0] + 10 + 3 * facts.half_lives_ms.shape[0]
     # A column after the other, so that one loop has them all.
     columns = np.ones((n_common, n), np.float32)
-    _take_arguments(columns, facts, cut, moment)
+    take_arguments(columns, facts, cut, moment)
     take_logarithms(columns.reshape(-1))
     for i in range(n):
         for column in range(n_common):
