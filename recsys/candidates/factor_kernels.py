@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.candidates.base import Question
-from recsys.candidates.nearest import affinity, scan
+from recsys.candidates.nearest import affinity, scan_into
 from recsys.candidates.pool_kernels import Scratch, add_items
 from recsys.compiled import compiled
 from recsys.held import holder
@@ -97,6 +97,10 @@ class Vectors(NamedTuple):
         The vector of who asked last, ``(n_factors,)``: ``score`` follows at once.
     asked
         Whether they have one, ``(1,)``.
+    products
+        Of theirs with those of all items, ``(n_items or more,)``.
+    scanned
+        Whether that is so: an index leaves most of them out, ``(1,)``.
     """
 
     model: Model
@@ -104,6 +108,8 @@ class Vectors(NamedTuple):
     shape: Shape
     latest: Array
     asked: NDArray[np.bool_]
+    products: Array
+    scanned: NDArray[np.bool_]
 
 
 hold_vectors = holder(Vectors)
@@ -156,8 +162,10 @@ def _person(inputs: Array, items: NDArray[np.int32], weights: Array) -> Array:
     """Return the vector of whoever has this past, newest first, ``(n_factors,)``."""
     out = np.zeros(inputs.shape[1], np.float32)
     for lag in range(items.shape[0]):
+        # As a row: where an index may be below 0, each of its numbers is looked up by itself.
+        row, weight = inputs[np.uint32(items[lag])], weights[lag]
         for d in range(out.shape[0]):
-            out[d] += weights[lag] * inputs[items[lag], d]
+            out[d] += weight * row[d]
     return out
 
 
@@ -304,11 +312,12 @@ def propose(vectors: Vectors, question: Question, near: Near, pool: Scratch) -> 
     if not vectors.asked[0]:
         return
     vectors.latest[:] = person(vectors, question)
+    vectors.scanned[0] = not near.found
     if near.found:
         add_items(pool, near.items)
     else:
-        outputs, leaders = vectors.model.outputs, vectors.shape.leaders
-        add_items(pool, scan(vectors.latest, outputs, question.allowed, leaders))
+        outputs, leaders, products = vectors.model.outputs, vectors.shape.leaders, vectors.products
+        add_items(pool, scan_into(vectors.latest, outputs, question.allowed, leaders, products))
 
 
 @compiled
@@ -316,9 +325,13 @@ def score(vectors: Vectors, pool: Scratch, column: int) -> None:
     """Fill a column of the pool with ``exp(affinity)``."""
     if not vectors.asked[0]:
         return
-    scores, proposed = pool.scores, pool.proposed
-    vector, outputs = vectors.latest, vectors.model.outputs
-    for i in range(pool.size[0]):
-        item = proposed[i]
-        product = float(affinity(vector, outputs, item))
-        scores[column, i] = math.exp(min(max(product, -_FAR), _FAR))
+    scores, proposed = pool.scores[column, : pool.size[0]], pool.proposed
+    vector, outputs, products = vectors.latest, vectors.model.outputs, vectors.products
+    if vectors.scanned[0]:
+        for i in range(scores.shape[0]):
+            scores[i] = products[np.uint32(proposed[i])]
+    else:
+        for i in range(scores.shape[0]):
+            scores[i] = affinity(vector, outputs, proposed[i])
+    for i in range(scores.shape[0]):
+        scores[i] = math.exp(min(max(float(scores[i]), -_FAR), _FAR))

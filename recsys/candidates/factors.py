@@ -94,6 +94,8 @@ class Factors(Source):
         )
         self._latest = np.zeros(settings.dimensions, np.float32)
         self._asked = np.zeros(1, np.bool_)
+        self._products = np.zeros(64, np.float32)
+        self._scanned = np.zeros(1, np.bool_)
         self._held = Held(compute.hold_vectors)
         self._likes = 0
         self._lessons = 0
@@ -108,7 +110,16 @@ class Factors(Source):
         return self._held(self._record)
 
     def _record(self) -> compute.Vectors:
-        return compute.Vectors(self._model, self._rings, self._shape, self._latest, self._asked)
+        self._products = grown(self._products, len(self._model.outputs))
+        return compute.Vectors(
+            self._model,
+            self._rings,
+            self._shape,
+            self._latest,
+            self._asked,
+            self._products,
+            self._scanned,
+        )
 
     @override
     def grow(self, n_items: int) -> None:

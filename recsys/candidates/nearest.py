@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from recsys.candidates.best_kernels import BLOCK, insert, take_best
 from recsys.compiled import compiled
 
-__all__ = ["Index", "affinity", "scan"]
+__all__ = ["Index", "affinity", "scan", "scan_into"]
 
 Array = NDArray[np.float32]
 
@@ -90,7 +90,8 @@ class Index:
         n_wide = min(_WIDE * n, self.n_items)
         _, (found,) = self._index.search(vector[None], n_wide, params=chosen)
         known = found[found >= 0].astype(np.int32)
-        return _best_of(vector, vectors, known, self.n_items, allowed, n)
+        products = np.empty(len(allowed), np.float32)
+        return _best_of(vector, vectors, known, self.n_items, allowed, n, products)
 
 
 @compiled
@@ -110,8 +111,9 @@ def _best_of(
     first: int,
     allowed: NDArray[np.bool_],
     n: int,
+    products: Array,
 ) -> NDArray[np.int32]:
-    """Return the best among some items and all from ``first`` on."""
+    """Return the best among some items and all from ``first`` on, whose products are written."""
     items = np.empty(n, np.int32)
     best = np.empty(n, np.float32)
     found = 0
@@ -122,10 +124,11 @@ def _best_of(
     for start in range(first, allowed.shape[0], BLOCK):
         size = min(BLOCK, allowed.shape[0] - start)
         theirs, shown = vectors[start : start + size], allowed[start : start + size]
+        out = products[start : start + size]
         for i in range(size):
-            scores[i] = affinity(vector, theirs, i)
+            out[i] = affinity(vector, theirs, i)
         for i in range(size):
-            scores[i] = scores[i] if shown[i] else np.float32(-np.inf)
+            scores[i] = out[i] if shown[i] else np.float32(-np.inf)
         found = take_best(scores[:size], start, items, best, found)
     return items[:found]
 
@@ -143,4 +146,12 @@ def scan(vector: Array, vectors: Array, allowed: NDArray[np.bool_], n: int) -> N
     allowed
         Which items may be found, shape ``(n_items,)``.
     """
-    return _best_of(vector, vectors, np.empty(0, np.int32), 0, allowed, n)
+    return scan_into(vector, vectors, allowed, n, np.empty(allowed.shape[0], np.float32))
+
+
+@compiled
+def scan_into(
+    vector: Array, vectors: Array, allowed: NDArray[np.bool_], n: int, products: Array
+) -> NDArray[np.int32]:
+    """Do as ``scan``, and write the products of all items, ``(n_items or more,)``."""
+    return _best_of(vector, vectors, np.empty(0, np.int32), 0, allowed, n, products)

@@ -79,7 +79,7 @@ class Lesson:
             np.zeros(7, np.int32),
         )
         items = np.array([0, 1], np.int32)
-        nobody = np.zeros(3, np.float32), np.zeros(1, np.bool_)
+        nobody = (np.zeros(3, np.float32), np.zeros(1, np.bool_)) * 2
         vectors = compute.hold_vectors(compute.Vectors(model, rings, self.SHAPE, *nobody))
         lots = compute.learn(vectors, items, self.TIMES_MS, 2, 1.0, 0, (4, 8, 0))
         assert lots == 4

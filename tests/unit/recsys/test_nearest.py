@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from recsys.candidates.nearest import Index, scan
+from recsys.candidates.nearest import Index, scan, scan_into
 
 N_ITEMS, N_FACTORS, WANTED = 5000, 16, 50
 Array = NDArray[np.float32]
@@ -41,6 +41,16 @@ def by_numpy(vector: Array, vectors: Array, n: int) -> list[int]:
 def test_a_scan_is_exact() -> None:
     for vector in people():
         assert scan(vector, VECTORS, ALLOWED, 5).tolist() == by_numpy(vector, VECTORS, 5)
+
+
+def test_a_scan_leaves_all_products() -> None:
+    allowed = np.arange(N_ITEMS) % 3 > 0
+    products = np.full(N_ITEMS + 7, -1.0, np.float32)
+    vector = people(1)[0]
+    found = scan_into(vector, VECTORS, allowed, WANTED, products)
+    assert found.tolist() == scan(vector, VECTORS, allowed, WANTED).tolist()
+    np.testing.assert_allclose(products[:N_ITEMS], VECTORS @ vector, rtol=1e-4, atol=1e-5)
+    assert (products[N_ITEMS:] == -1.0).all()
 
 
 def test_ties_go_to_the_lower_index() -> None:
