@@ -108,8 +108,12 @@ def propose(arrivals: Arrivals, question: Question, pool: Scratch) -> None:
 @compiled
 def score(arrivals: Arrivals, question: Question, pool: Scratch, column: int) -> None:
     """Fill a column of the pool."""
-    created_ms, shown, half_life_ms = arrivals.created_ms, arrivals.shown, arrivals.half_life_ms
-    scores, proposed = pool.scores, pool.proposed
-    for i in range(pool.size[0]):
-        item = proposed[i]
-        scores[column, i] = _worth(created_ms[item], shown[item], question.ts_ms, half_life_ms)
+    n, proposed = pool.size[0], pool.proposed
+    ts_ms, half_life_ms = question.ts_ms, arrivals.half_life_ms
+    created_ms, shown, scores = np.empty(n, np.int64), np.empty(n), pool.scores[column, :n]
+    # By a loop of its own: the processor then waits for many items at once.
+    for i in range(n):
+        item = np.uint32(proposed[i])
+        created_ms[i], shown[i] = arrivals.created_ms[item], arrivals.shown[item]
+    for i in range(n):
+        scores[i] = _worth(created_ms[i], shown[i], ts_ms, half_life_ms)
