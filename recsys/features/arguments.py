@@ -79,10 +79,9 @@ def _take_windows(
     n, n_windows = items.shape[0], lifts.shape[0]
     counts = np.empty((3 * n_windows, n), np.float32)
     rows = facts.item_counts.reshape((facts.item_counts.shape[0], 3 * n_windows))
-    for i in range(n):
-        row = rows[items[i]]
-        for place in range(3 * n_windows):
-            counts[place, i] = row[place]
+    for place in range(3 * n_windows):
+        for i in range(n):
+            counts[place, i] = rows[np.uint32(items[i]), place]
     left = np.empty(n)
     for window in range(n_windows):
         halve_ages(ages, facts.half_lives_ms[window], left)
@@ -103,24 +102,29 @@ def _take_crossed(
     rates: NDArray[np.float32],
 ) -> None:
     """Write the items' rates in a context over their own, the products over the tokens."""
-    n = items.shape[0]
-    rows, ages, left = np.empty(n, np.int32), np.empty(n), np.empty(n)
-    clicked, expected, products = np.empty(n, np.float32), np.empty(n, np.float32), np.ones(n)
-    for token in moment.tokens:
+    n, n_tokens = items.shape[0], moment.tokens.shape[0]
+    size = n * n_tokens
+    rows, ages, left = np.empty(size, np.int32), np.empty(size), np.empty(size)
+    clicked, expected = np.empty(size, np.float32), np.empty(size, np.float32)
+    for token in range(n_tokens):
         for i in range(n):
-            rows[i] = crossed(items[i], token, facts.n_crossings)
-        _age(facts.crossed_last_ms, rows, moment.ts_ms, ages)
-        for i in range(n):
-            counts = facts.crossed_counts[rows[i], 0]
-            clicked[i], expected[i] = counts[1], counts[2]
-        halve_ages(ages, facts.crossed_half_life_ms, left)
+            rows[token * n + i] = crossed(items[i], moment.tokens[token], facts.n_crossings)
+    for place in range(size):
+        counts = facts.crossed_counts[np.uint32(rows[place]), 0]
+        clicked[place], expected[place] = counts[1], counts[2]
+    _age(facts.crossed_last_ms, rows, moment.ts_ms, ages)
+    halve_ages(ages, facts.crossed_half_life_ms, left)
+    products = np.ones(n)
+    for token in range(n_tokens):
+        first = token * n
+        fades, clicks, chances = left[first:], clicked[first:], expected[first:]
         for i in range(n):
             prior = _PRIOR_CROSSED * rates[i]
-            lift = (left[i] * clicked[i] + prior) / (
-                (left[i] * expected[i] + _PRIOR_CROSSED) * rates[i]
+            lift = (fades[i] * clicks[i] + prior) / (
+                (fades[i] * chances[i] + _PRIOR_CROSSED) * rates[i]
             )
             # Of what was neither clicked nor expected to be, it is 1.
-            products[i] *= lift if (clicked[i] != 0.0) | (expected[i] != 0.0) else 1.0
+            products[i] *= lift if (clicks[i] != 0.0) | (chances[i] != 0.0) else 1.0
     for i in range(n):
         column[i] = min(max(products[i], _RAREST), 1.0 / _RAREST)
 
