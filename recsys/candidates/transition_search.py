@@ -284,11 +284,12 @@ def propose(bonds: Bonds, question: Question, pool: Scratch) -> None:
 @compiled
 def score(bonds: Bonds, pool: Scratch, column: int) -> None:
     """Fill a column of the pool for each kernel, whoever proposed an item."""
-    found = bonds.found
-    place_of, known = found.place_of, found.scores
-    scores, proposed = pool.scores, pool.proposed
-    for i in range(pool.size[0]):
-        place = place_of[proposed[i]]
-        if place >= 0:
-            for k in range(known.shape[0]):
-                scores[column + k, i] = known[k, place]
+    found, n = bonds.found, pool.size[0]
+    places = np.empty(n, np.int32)
+    for i in range(n):
+        places[i] = found.place_of[np.uint32(pool.proposed[i])]
+    for k in range(found.scores.shape[0]):
+        known, scores = found.scores[k], pool.scores[column + k]
+        for i in range(n):
+            place = places[i]
+            scores[i] = known[np.uint32(place)] if place >= 0 else np.float32(0.0)
