@@ -242,7 +242,7 @@ def _bar(coarse: NDArray[np.int16], most: int) -> int:
             count = np.int16(0)
             for i in range(part.shape[0]):
                 count = np.int16(count + np.int16(part[i] >= higher))
-            reached += count
+            reached += int(count)
         if reached >= most:
             bar += 1 << bit
     return max(bar, 1)
