@@ -70,13 +70,9 @@ class AtOnce:
         tokens
             See ``recsys.features.table.surface``.
         """
-        n, most, learner = request.n, self._keep, self._learner
-        if n > most and learner is not None:
-            most = n
-            learner.make_room(most)
         if self._as_of is not Renewal.latest:
             self.look()
-            learner = self._learner
+        n, learner = request.n, self._learner
         if learner is None:
             return None
         new_items = self._new_items
@@ -99,7 +95,7 @@ class AtOnce:
             request.ts_ms,
             len(catalogue),
             n,
-            most,
+            max(self._keep, n),
             self._counts.base_rate,
             learner.scale,
             trust_in(user, self._trust),
@@ -129,7 +125,7 @@ class AtOnce:
             and state.features.plain
             and not state.gather.indexed
         ):
-            learner.make_room(self._keep)
+            learner.make_room(max(self._keep, MAX_SLOTS))
             recipe = self._hold(self._look)
             if recipe is not self._recipe:
                 self._make = straight(make, recipe, *LIKE)

@@ -88,6 +88,17 @@ def test_a_list_made_by_one_call_is_the_one_that_is_made_step_by_step(
     assert not shown & set(exclude)
 
 
+def test_a_list_longer_than_what_is_kept_is_made_by_one_call_from_the_first_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine, watch = world({"candidates": {"keep": 3}}), Watch(monkeypatch)
+    questions = [request("u1", f"d{number}", n=5) for number in range(10)]
+    at_once, by_steps = both_ways(engine, questions, watch)
+    assert watch.made == len(questions)
+    assert {len(made.slots) for made in at_once} == {5}
+    assert_same(at_once, by_steps)
+
+
 def test_items_that_came_since_are_among_those_of_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """Arrays have grown, and people have gone on: what was held for the call is of before."""
     engine, watch = world(), Watch(monkeypatch)
