@@ -10,7 +10,7 @@ from recsys.events import Context
 from recsys.features.half import widen_halves
 from recsys.ids import feature_hash
 
-__all__ = ["Candidates", "Choice", "Example", "context_hashes", "narrow", "narrow_rows", "widen"]
+__all__ = ["Candidates", "Choice", "Example", "context_hashes", "narrow", "widen"]
 
 
 class Candidates(NamedTuple):
@@ -109,13 +109,6 @@ def context_hashes(context: Context) -> tuple[int, ...]:
 def narrow(row: NDArray[np.float32] | NDArray[np.float16]) -> bytes:
     """Return the float16 little-endian bytes of a row, shape ``(n_features,)``."""
     return row.astype("<f2", copy=False).tobytes()
-
-
-def narrow_rows(rows: NDArray[np.float32] | NDArray[np.float16]) -> list[bytes]:
-    """Return ``narrow`` of each row, shape ``(n_rows, n_features)``."""
-    data = rows.astype("<f2", copy=False).tobytes()
-    width = 2 * rows.shape[1]
-    return [data[start : start + width] for start in range(0, len(data), width)]
 
 
 def widen(data: bytes) -> NDArray[np.float32]:

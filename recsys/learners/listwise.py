@@ -69,6 +69,11 @@ class ListwiseRanker(Learner):
     ----------
     columns, shared_columns
         Names of the features of a candidate and of a request, in their order.
+
+    Attributes
+    ----------
+    scale
+        Expected reward of the best candidate of a request.
     """
 
     from_examples: ClassVar[bool] = False

@@ -65,6 +65,11 @@ class TastePriors:
     """Sums over everybody; there is a field for each name of an attribute.
 
     Compiled code adds to them (``recsys.learners.taste_filter``).
+
+    Attributes
+    ----------
+    levels
+        Base and noise, see ``recsys.learners.taste_filter``; the same array always.
     """
 
     def __init__(self, settings: PersonalBanditSettings, catalogue: Catalogue) -> None:
