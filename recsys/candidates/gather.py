@@ -146,8 +146,6 @@ class Gather:
         factors = self._sources.factors
         proposes = steps & compute.PROPOSE
         near = factors.near(asker) if proposes and factors is not None else NOT_ASKED
-        # What everybody's tastes say of one person's.
-        self._bandit.priors.refresh()
         known = self._bandit.known(asker.user)
         # fmt: off
         cut = compute.ask(

@@ -183,7 +183,6 @@ class FeatureTable:
         user, items, n = asker.user, cut.items, len(cut.items)
         bandit, known, base = self._bandit, NOTHING_KNOWN, 1.0
         if bandit is not None:
-            bandit.priors.refresh()
             known, base = bandit.known(user), bandit.base
         counts, width = self._counts, self.width
         last_liked = float(counts.log_liked[user.last_liked]) if len(user.items) else 0.0

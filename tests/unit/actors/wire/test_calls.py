@@ -1,6 +1,8 @@
 """Calls over the wire, and what becomes of them when a shard goes."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -10,6 +12,20 @@ from actors.wire.link import Link
 from actors.wire.port import WirePort
 from recsys.errors import InvalidEvent, StoreError
 from tests.wires import NoPort, PaperShard, linked, opened, until
+
+
+@asynccontextmanager
+async def bounded(shard: PaperShard, in_flight: int) -> AsyncIterator[Link]:
+    """Yield a link over which so many calls may be in flight."""
+    async with opened(shard) as (_, door):
+
+        async def find(_: int) -> Door:
+            return door
+
+        link = Link(0, find, in_flight=in_flight)
+        await link.reached()
+        yield link
+        await link.close()
 
 
 async def test_calls_are_answered_and_errors_are_raised() -> None:
@@ -120,13 +136,7 @@ async def test_who_stops_waiting_takes_nothing_with_them() -> None:
 async def test_who_stopped_waiting_takes_no_room_when_their_time_is_over() -> None:
     shard = PaperShard()
     shard.gate.clear()
-    async with opened(shard) as (_, door):
-
-        async def find(_: int) -> Door:
-            return door
-
-        link = Link(0, find, in_flight=1)
-        await link.reached()
+    async with bounded(shard, 1) as link:
         gone = asyncio.ensure_future(link.call("append", b"1", 0.05))
         gone.cancel()
         with pytest.raises(Overloaded):
@@ -140,7 +150,6 @@ async def test_who_stopped_waiting_takes_no_room_when_their_time_is_over() -> No
                 else:
                     break
         shard.gate.set()
-        await link.close()
 
 
 async def test_a_call_that_takes_too_long_fails_and_the_others_go_on() -> None:
@@ -191,20 +200,13 @@ async def test_more_calls_than_may_wait_are_refused() -> None:
 async def test_a_gateway_bounds_what_it_has_in_flight() -> None:
     shard = PaperShard()
     shard.gate.clear()
-    async with opened(shard) as (_, door):
-
-        async def find(_: int) -> Door:
-            return door
-
-        link = Link(0, find, in_flight=2)
-        await link.reached()
+    async with bounded(shard, 2) as link:
         waiting = [asyncio.ensure_future(link.call("append", b"", 5)) for _ in range(2)]
         await asyncio.sleep(0)
         with pytest.raises(Overloaded):
             await link.call("recommend", b"", 5)
         shard.gate.set()
         await asyncio.gather(*waiting)
-        await link.close()
 
 
 async def test_a_shard_that_goes_fails_its_calls_and_is_found_again() -> None:
